@@ -1,0 +1,47 @@
+# Every target sets itself up: a clean clone needs Python 3.11+, make and the package registry, nothing else.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test soak check bench lock wheel clean
+
+help: ## what can be done here
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+demo: $(STAMP) ## the whole story without credentials: shop database, sandbox, plan, backfill, a day passes, delta
+	@$(BIN)/engage-sync demo
+
+test: $(STAMP) ## all tests, on real SQLite and real PostgreSQL, with coverage
+	@$(BIN)/python -m coverage erase
+	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term $(ARGS)
+
+soak: $(STAMP) ## the long proofs, whole (kill -9 a hundred times on each store)
+	@SOAK=full $(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+
+check: $(STAMP) ## lint, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMP) ## how far from the raw ceiling, as ratios
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: $(STAMP) ## pin every dependency again, with hashes
+	@$(BIN)/python -m pip install -q uv
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --group dev pyproject.toml -o requirements/dev.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -o requirements/run.txt
+
+wheel: $(STAMP) ## build the wheel into dist/
+	@$(BIN)/python -m pip wheel -q --no-build-isolation --no-deps -w dist .
+
+clean: ## forget the virtual environment and caches
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

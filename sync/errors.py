@@ -1,0 +1,95 @@
+"""The error tree. A class says what the caller should do; its message is one sentence: what, where, what to do.
+
+::
+
+    SyncError                    one clear sentence, no traceback; exit 2 = mend something, exit 1 = try again
+    ├── UsageError               2  the command line or the request makes no sense
+    ├── ConfigurationError       2  sync.yaml is wrong; carries every problem found
+    ├── StoreError               2  the engine's own database
+    │   ├── SchemaError          2  the schema is too old, too new or missing: says which command to run
+    │   └── StoreUnavailable     1  cannot be reached, is locked or full: nothing was recorded
+    ├── SourceError              2  the customer's database
+    │   ├── SourceUnavailable    1  cannot be reached, or took too long
+    │   ├── QueryError           2  the definition's SQL does not run (syntax, missing table, a write)
+    │   └── DataError            2  the answer cannot be used (NULL, empty or doubled user ids, bad values)
+    └── RunError                 1  one run could not go on
+        ├── RunLost              1  another process took the run over: nothing was recorded
+        ├── RunBusy              1  another process is refreshing this definition now
+        └── AsOfError            2  an instant earlier than the one already recorded
+
+Never put a secret, a trait's value or a whole user row into a message; user ids may be named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class SyncError(Exception):
+    """Base of everything we raise on purpose; ``exit_code`` is what a command ends with."""
+
+    exit_code = 2
+
+
+class UsageError(SyncError):
+    """The command line makes no sense as given."""
+
+
+class ConfigurationError(SyncError):
+    """``sync.yaml`` is wrong. ``problems`` holds one sentence each, with file, line where known, and path."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class StoreError(SyncError):
+    """The engine's own database cannot be used as asked."""
+
+
+class SchemaError(StoreError):
+    """The store's schema does not fit this version."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached or written now; nothing was recorded."""
+
+    exit_code = 1
+
+
+class SourceError(SyncError):
+    """The customer's database cannot be used as asked."""
+
+
+class SourceUnavailable(SourceError):
+    """The source cannot be reached now, or took longer than its statement timeout."""
+
+    exit_code = 1
+
+
+class QueryError(SourceError):
+    """A definition's SQL was refused by the source."""
+
+
+class DataError(SourceError):
+    """A definition's answer cannot be used; names the first offenders."""
+
+
+class RunError(SyncError):
+    """One run could not go on."""
+
+    exit_code = 1
+
+
+class RunLost(RunError):
+    """Another process took this run over; nothing was recorded by this one."""
+
+
+class RunBusy(RunError):
+    """Another process is refreshing this definition now."""
+
+
+class AsOfError(RunError):
+    """Asked to evaluate at an instant earlier than the one already recorded."""
+
+    exit_code = 2

@@ -1,0 +1,64 @@
+"""A definition as loaded from configuration: an audience or a computed trait, with its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+import orjson
+
+
+class Kind(StrEnum):
+    """What a definition gives per user: membership, or one value."""
+
+    AUDIENCE = "audience"
+    TRAIT = "trait"
+
+    @property
+    def absent(self) -> str:
+        """The canonical value of a user who is not (or no longer) there: ``false`` for an audience, ``null`` for a trait."""
+        return "false" if self is Kind.AUDIENCE else "null"
+
+
+class OnDelete(StrEnum):
+    """What happens to members when the definition leaves the file."""
+
+    LEAVE = "leave"
+    CLEAR = "clear"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A membership table or view that someone else maintains."""
+
+    name: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What to compute, from where, for whom.
+
+    Exactly one of ``sql`` and ``table`` is set. ``source`` and ``destinations`` are names in the same configuration.
+    ``enrichment`` are the ``with:`` columns. ``max_exits`` is a fraction (0.5 = 50 %). Identity is (kind, key).
+    """
+
+    kind: Kind
+    key: str
+    name: str
+    source: str
+    destinations: tuple[str, ...]
+    sql: str | None = None
+    table: Table | None = None
+    enrichment: tuple[str, ...] = ()
+    max_exits: float = 0.5
+    on_delete: OnDelete = OnDelete.LEAVE
+    enabled: bool = True
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes exactly when the question asked of the source changes (16 hex digits)."""
+        table = [self.table.name, self.table.user_id] if self.table else None
+        asked = [self.kind, self.key, self.source, self.sql, table, self.enrichment]
+        return hashlib.sha256(orjson.dumps(asked)).hexdigest()[:16]

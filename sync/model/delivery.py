@@ -1,0 +1,28 @@
+"""The numbers that rule delivery to one destination; defaults are the architecture's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LEASE_MARGIN = 1.0
+"""Seconds by which a slot's lease must outlast the total request deadline (R3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """Limits, deadlines and patience for one destination. Durations in seconds.
+
+    ``rate`` is requests per second (``None`` = no limit), ``concurrency`` the most requests in flight.
+    ``deadline`` is total for one exchange; ``lease`` is how long a claim is ours; ``quiet_period`` is the wait before an
+    ambiguous send is confirmed. A slot is parked only when it has failed for ``retry_window`` *and* ``retry_attempts``
+    times; ``longest_delay`` caps the exponential backoff.
+    """
+
+    rate: float | None = None
+    concurrency: int = 50
+    deadline: float = 10.0
+    lease: float = 30.0
+    quiet_period: float = 20.0
+    retry_window: float = 24 * 3600.0
+    retry_attempts: int = 8
+    longest_delay: float = 15 * 60.0
