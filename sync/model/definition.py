@@ -17,7 +17,7 @@ class Kind(StrEnum):
 
     @property
     def absent(self) -> str:
-        """The canonical value of a user who is not there (any more): ``false`` for an audience, ``null`` for a trait."""
+        """The canonical value of a user who is not there now: ``false`` for an audience, ``null`` for a trait."""
         return "false" if self is Kind.AUDIENCE else "null"
 
 

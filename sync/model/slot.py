@@ -1,0 +1,79 @@
+"""A slot: everything still owed to one user at one destination, as one row; and what a claim hands to the sender."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+import orjson
+
+
+class SlotState(StrEnum):
+    """``due → sending → (gone | confirm | waiting | parked)``; new content re-activates ``confirm`` and ``parked``."""
+
+    DUE = "due"
+    SENDING = "sending"
+    CONFIRM = "confirm"
+    WAITING = "waiting"
+    PARKED = "parked"
+
+
+class Priority(IntEnum):
+    """Smaller goes first; a merge keeps the smaller."""
+
+    DELTA = 0
+    BACKFILL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedSlot:
+    """One claimed slot.
+
+    ``owed`` maps a definition's key to its value, ``versions`` the same keys to the versions claimed; ``version`` is the
+    slot's newest. ``doubt`` means an earlier send has an unknown outcome. ``failing_since`` is the first failure of the
+    present series.
+    """
+
+    user_id: str
+    token: str
+    version: int
+    owed: dict[str, object]
+    versions: dict[str, int]
+    enrichment: dict[str, object]
+    doubt: bool
+    attempts: int
+    failing_since: datetime | None
+
+    @classmethod
+    def parse(
+        cls,
+        *,
+        user_id: str,
+        token: str,
+        version: int,
+        owed: str | bytes,
+        enrichment: str | bytes,
+        doubt: bool,
+        attempts: int,
+        failing_since: datetime | None,
+    ) -> ClaimedSlot:
+        """From a row whose ``owed`` is JSON ``{key: [value, version]}``."""
+        pairs = orjson.loads(owed)
+        return cls(
+            user_id,
+            token,
+            version,
+            {key: pair[0] for key, pair in pairs.items()},
+            {key: pair[1] for key, pair in pairs.items()},
+            orjson.loads(enrichment),
+            doubt,
+            attempts,
+            failing_since,
+        )
+
+    def idempotency_key(self, destination: str) -> str:
+        """The same for every send of the same versions to the same user at the same destination (R5)."""
+        content = orjson.dumps([destination, self.user_id, self.versions], option=orjson.OPT_SORT_KEYS)
+        return "sync_" + hashlib.blake2b(content, digest_size=16).hexdigest()
