@@ -1,0 +1,20 @@
+"""The sandbox: a local stand-in for Pushwoosh that checks strictly, remembers everything and fails on demand.
+
+::
+
+    validation.py   what a request must look like; every complaint is worded here
+    faults.py       which faults can be set: a frozen value, off by default
+    injector.py     the faults at work: one request in, one answer out
+    state.py        what was received: users, log, histories, complaints, counters
+    sandbox.py      Sandbox: the above behind one lock; what tests and the demo hold in their hands
+    app.py          Pushwoosh's endpoints on the wire, and the ways in which an answer can go wrong there
+    inspection.py   /_sandbox/…: what it got, for people and for tests in another process
+    serve.py        on a socket: serve() in an event loop, SandboxThread for synchronous callers
+"""
+
+from sync.destinations.sandbox.faults import Faults
+from sync.destinations.sandbox.sandbox import Sandbox
+from sync.destinations.sandbox.serve import SandboxThread, serve
+from sync.destinations.sandbox.state import Complaint, Request
+
+__all__ = ["Complaint", "Faults", "Request", "Sandbox", "SandboxThread", "serve"]
