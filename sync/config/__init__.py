@@ -1,0 +1,34 @@
+"""From ``sync.yaml`` to frozen, validated settings; every problem reported at once, with its line and path.
+
+===========  ========================================================================================
+load         the way through these rooms: read, fill in, check, build
+document     YAML text to plain data and a map from each path to its line
+interpolate  ``${VAR}``, ``${VAR:-default}``, ``${file:/path}``
+schema       the models: every section's keys, types, defaults and meanings
+fields       the types of single values
+editors      the JSON Schema of the file, for editors
+references   what must hold between sections: keys, names, chains of ``after``
+sentences    a validation error as a sentence
+problems     the collection of problems; never a value, for it may be a secret
+durations    ``30 days`` in seconds
+schedule     when a definition is due; the only place that knows APScheduler
+settings     the frozen values that the rest of the program reads
+starter      what ``engage-sync init`` writes
+===========  ========================================================================================
+"""
+
+from sync.config.editors import json_schema
+from sync.config.load import load
+from sync.config.schedule import CatchUp, Schedule
+from sync.config.settings import PushwooshSettings, Settings, SourceSettings, StoreSettings
+
+__all__ = [
+    "CatchUp",
+    "PushwooshSettings",
+    "Schedule",
+    "Settings",
+    "SourceSettings",
+    "StoreSettings",
+    "json_schema",
+    "load",
+]

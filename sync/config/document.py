@@ -1,0 +1,139 @@
+"""YAML text to plain data and a map from each path to its line.
+
+The tree of nodes is walked here instead of letting the library construct it, because nodes know their lines, because a
+key given twice must not pass in silence, and because aliases that multiply (a "bomb") have to be stopped by counting.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from dataclasses import dataclass, field
+
+import yaml
+
+from sync.config.problems import Path, Problems
+
+LARGEST_FILE = 1024 * 1024
+"""Bytes; a configuration is written by people."""
+
+_MOST_NODES = 100_000
+_DEEPEST = 50
+_QUOTED = re.compile(r"""(['"])(?!<[a-z -]+>\1).{2,}\1""", re.DOTALL)
+
+
+class _TooMuch(Exception):
+    """The document grows beyond what any configuration needs."""
+
+
+def read(path: pathlib.Path, problems: Problems) -> object:
+    """The document at ``path`` as plain data; fills ``problems.lines``.
+
+    Returns ``None`` after reporting why there is nothing to go on with.
+    """
+    text = _text(path, problems)
+    if text is None:
+        return None
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is None:
+            problems.add((), "is empty: run `engage-sync init` elsewhere and start from what it writes")
+            return None
+        return _Walk(problems).value(root, ())
+    except yaml.YAMLError as error:
+        _report(error, text, problems)
+    except (RecursionError, _TooMuch):
+        problems.add((), "is nested too deeply, or its aliases multiply: write it out plainly")
+    return None
+
+
+def _text(path: pathlib.Path, problems: Problems) -> str | None:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        problems.absent()
+        return None
+    except OSError as error:
+        problems.add((), f"cannot be read ({error.strerror}): mend the path or its permissions")
+        return None
+    if len(content) > LARGEST_FILE:
+        problems.add(
+            (), "is larger than 1 MB: it does not look like a configuration, give the right file with --config"
+        )
+        return None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problems.add((), "is not UTF-8 text: save it as UTF-8", line=line)
+        return None
+
+
+def _report(error: yaml.YAMLError, text: str, problems: Problems) -> None:
+    """Say what the parser said, without the piece of text it quotes: that may be a secret."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        said = _QUOTED.sub("a text", error.problem or error.context or "it cannot be parsed")
+        mark = error.problem_mark or error.context_mark
+        problems.add((), f"is not valid YAML: {said}{_hint(said)}", line=mark.line + 1 if mark else None)
+    else:
+        position = getattr(error, "position", 0)
+        line = text.count("\n", 0, position) + 1 if isinstance(position, int) else None
+        problems.add((), "has a character that YAML does not allow: remove it", line=line)
+
+
+def _hint(said: str) -> str:
+    if "alias" in said:
+        return "; put quotes around a text that starts with `*` or `&`"
+    if "mapping values" in said:
+        return "; put quotes around a text that contains `: `"
+    if "cannot start any token" in said:
+        return "; put quotes around the text, and indent with spaces"
+    return ""
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One walk over the nodes; stops when there are too many."""
+
+    problems: Problems
+    seen: int = 0
+    constructor: yaml.SafeLoader = field(default_factory=lambda: yaml.SafeLoader(""))
+
+    def value(self, node: yaml.Node, path: Path) -> object:
+        self.seen += 1
+        if self.seen > _MOST_NODES or len(path) > _DEEPEST:
+            raise _TooMuch
+        self.problems.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+        return self.scalar(node, path)
+
+    def mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                self.problems.add(path, "has a merge key `<<`, which is not read here: write the keys out", line=line)
+            elif key_node.tag != "tag:yaml.org,2002:str" or not isinstance(key_node.value, str):
+                self.problems.add(path, "has a key that is not text: put quotes around the key", line=line)
+            elif key_node.value in found:
+                first = self.problems.lines[(*path, key_node.value)]
+                self.problems.add(
+                    (*path, key_node.value), f"is given twice, first in line {first}: keep one of them", line=line
+                )
+            else:
+                here = (*path, key_node.value)
+                self.problems.lines[here] = line
+                found[key_node.value] = self.value(value_node, here)
+        return found
+
+    def scalar(self, node: yaml.Node, path: Path) -> object:
+        try:
+            return self.constructor.construct_object(node)
+        except (yaml.YAMLError, ValueError, OverflowError):
+            self.problems.add(path, "has a tag or a form that is not read here: put quotes around the text")
+            self.problems.unresolved.add(path)
+            return None

@@ -1,0 +1,177 @@
+"""The types of single fields: how one value is read, and how it appears in the JSON Schema.
+
+A check raises ``ValueError`` with the rest of a sentence ("must be …"), never with the value.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from typing import Annotated, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, WithJsonSchema
+
+from sync.config import durations
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+_.-]*://")
+_POSTGRES = re.compile(r"(postgres|postgresql|postgresql\+psycopg)://", re.IGNORECASE)
+_RATE = re.compile(r"(?P<count>\d{1,9}(\.\d{1,6})?)\s*/\s*(?P<unit>[a-z]+)", re.ASCII)
+
+
+def _whole_seconds(seconds: float) -> float:
+    if seconds < 1 or seconds != int(seconds):
+        raise ValueError("must be a whole number of seconds, at least one")
+    return seconds
+
+
+def _rate(value: object) -> float | None:
+    """Requests per second, ``None`` without limit."""
+    if value is None or (isinstance(value, str) and value.strip().lower() == "none"):
+        return None
+    rate = math.nan
+    if isinstance(value, str) and (match := _RATE.fullmatch(value.strip().lower())):
+        rate = float(match["count"]) / durations.parse(f"1 {match['unit']}")
+    elif isinstance(value, int | float | str) and not isinstance(value, bool):
+        try:
+            rate = float(value)
+        except (ValueError, OverflowError):
+            rate = math.nan
+    if not 0 < rate < math.inf:
+        raise ValueError("must be `none`, a number of requests per second, or like `600/minute`")
+    return rate
+
+
+def _fraction(value: object) -> float:
+    """``30%`` and ``0.3`` are the same; a bare 30 is refused, because it could be meant either way."""
+    fraction = math.nan
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        text = str(value).strip()
+        try:
+            fraction = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            fraction = math.nan
+    if not 0 <= fraction <= 1:
+        raise ValueError("must be a share between 0% and 100%, like `30%` or `0.3`")
+    return fraction
+
+
+def _flag(value: object) -> object:
+    if isinstance(value, bool) or (isinstance(value, str) and value.lower() in {"true", "false"}):
+        return value
+    raise ValueError("must be true or false")
+
+
+def _not_flag(value: object) -> object:
+    # To Python, and so to pydantic, true is 1.
+    if isinstance(value, bool):
+        raise ValueError("must be a whole number")  # noqa: TRY004 -- pydantic collects ValueError only
+    return value
+
+
+def _words(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    if "\0" in text:
+        raise ValueError("must not contain a NUL character")
+    return text
+
+
+def _line(text: str) -> str:
+    text = _words(text).strip()
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+def _header_value(secret: SecretStr) -> SecretStr:
+    _header_text(secret.get_secret_value())
+    return secret
+
+
+def _header_text(text: str) -> str:
+    # Both travel in HTTP headers: a line break would end the header, anything but ASCII has no agreed encoding.
+    if not text:
+        raise ValueError("must not be empty")
+    if not (text.isascii() and text.isprintable()) or text != text.strip():
+        raise ValueError("must be plain ASCII without control characters or spaces around it")
+    return text
+
+
+def _database_url(secret: SecretStr) -> SecretStr:
+    url = secret.get_secret_value()
+    if not url:
+        raise ValueError("must not be empty: give a database URL like `postgresql://host/database`")
+    if not _SCHEME.match(url) or not url.isprintable() or url != url.strip():
+        raise ValueError("must be a database URL like `sqlite:///shop.db` or `postgresql://host/database`")
+    return SecretStr(_POSTGRES.sub("postgresql+psycopg://", url, count=1) if _POSTGRES.match(url) else url)
+
+
+def is_postgresql(url: SecretStr) -> bool:
+    """Whether a normalised database URL is PostgreSQL's."""
+    return url.get_secret_value().startswith("postgresql+psycopg://")
+
+
+def _store_url(secret: SecretStr) -> SecretStr:
+    url = _database_url(secret)
+    text = url.get_secret_value()
+    if is_postgresql(url):
+        return url
+    scheme, _, rest = text.partition("://")
+    if scheme not in {"sqlite", "sqlite+pysqlite"}:
+        raise ValueError("must be sqlite or postgresql (with psycopg): `sqlite:///engage-sync.db` or `postgresql://…`")
+    if not rest.startswith("/") or rest.partition("?")[0] in {"/", "/:memory:"}:
+        raise ValueError("must name a file, like `sqlite:///engage-sync.db`: a store in memory forgets what was sent")
+    return url
+
+
+def _base_url(text: str) -> str:
+    """Without a slash at the end. Plain http only to this host, since the key travels in a header."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port  # a port out of range raises here
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in {"http", "https"} or not re.fullmatch(r"[!-~]+", text) or "\\" in text:
+        raise ValueError("must be a URL like `https://host`")
+    if "@" in parts.netloc or "?" in text or "#" in text:
+        raise ValueError("must be without user name, password, `?` and `#`")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError("must start with https://, for the key would travel in clear: http is for this host only")
+    return text.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+_DURATION_SCHEMA = {"type": "string", "examples": ["10s", "5 minutes", "24h", "30 days"]}
+
+Duration: TypeAlias = Annotated[float, BeforeValidator(durations.parse), WithJsonSchema(_DURATION_SCHEMA)]
+Interval: TypeAlias = Annotated[Duration, AfterValidator(_whole_seconds), WithJsonSchema(_DURATION_SCHEMA)]
+Rate: TypeAlias = Annotated[
+    float | None,
+    BeforeValidator(_rate),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}, {"type": "null"}]}),
+]
+Fraction: TypeAlias = Annotated[
+    float,
+    BeforeValidator(_fraction),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string"}]}),
+]
+Flag: TypeAlias = Annotated[bool, BeforeValidator(_flag)]
+Count: TypeAlias = Annotated[int, BeforeValidator(_not_flag)]
+Words: TypeAlias = Annotated[str, AfterValidator(_words), Field(min_length=1)]
+Line: TypeAlias = Annotated[str, AfterValidator(_line), Field(min_length=1)]
+Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=100)]
+Identifier: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$", max_length=63)]
+Key: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=255)]
+HeaderText: TypeAlias = Annotated[str, AfterValidator(_header_text)]
+HeaderSecret: TypeAlias = Annotated[SecretStr, AfterValidator(_header_value), WithJsonSchema({"type": "string"})]
+DatabaseUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_database_url), WithJsonSchema({"type": "string"})]
+StoreUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_store_url), WithJsonSchema({"type": "string"})]
+BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]

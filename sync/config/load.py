@@ -1,0 +1,122 @@
+"""From the file to ``Settings``: read, fill in, check shape, check references; build when nothing is wrong."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from pydantic import ValidationError
+
+from sync.config import document, interpolate, references, sentences
+from sync.config.problems import Problems
+from sync.config.schedule import Schedule
+from sync.config.schema import AudienceSection, Document, PushwooshSection, ScheduleSection, TraitSection
+from sync.config.settings import PushwooshSettings, Settings, SourceSettings, StoreSettings
+from sync.errors import ConfigurationError
+from sync.model.definition import Definition, Kind, Table
+from sync.model.delivery import DeliverySettings
+from sync.model.naming import snake_case
+
+
+def load(path: pathlib.Path, env: Mapping[str, str]) -> Settings:
+    """The settings in the file at ``path``, with ``${VAR}`` from ``env``.
+
+    Raises ``ConfigurationError`` with every problem found.
+    """
+    problems = Problems(str(path))
+    data = document.read(path, problems)
+    if isinstance(data, dict):
+        return _settings(path, data, env, problems)
+    if not problems:
+        problems.add((), "must be a mapping: write `version: 1` first, and the sections below it")
+    raise ConfigurationError(problems.sentences())
+
+
+def _settings(path: pathlib.Path, data: dict[str, object], env: Mapping[str, str], problems: Problems) -> Settings:
+    filled = references.mapping(interpolate.fill(data, env, problems))
+    valid = None
+    try:
+        valid = Document.model_validate(filled)
+    except ValidationError as error:
+        sentences.report(error, Document, problems)
+    references.check(filled, problems)
+    if problems or valid is None:
+        # Not raised inside the handler: pydantic's error, which knows values, must not travel along.
+        raise ConfigurationError(problems.sentences())
+    return _built(path, valid)
+
+
+def _built(path: pathlib.Path, valid: Document) -> Settings:
+    sections: list[AudienceSection | TraitSection] = [*valid.audiences, *valid.traits]
+    definitions = tuple(_definition(section, valid) for section in sections)
+    keys = {found.name: found.key for found in reversed(definitions)} | {found.key: found.key for found in definitions}
+    sources = {
+        name: SourceSettings(name, section.url, section.statement_timeout) for name, section in valid.sources.items()
+    }
+    destinations = {name: _pushwoosh(name, section) for name, section in valid.destinations.items()}
+    return Settings(
+        path=path,
+        project=valid.project,
+        store=StoreSettings(valid.store.url, valid.store.schema_name),
+        sources=MappingProxyType(sources),
+        destinations=MappingProxyType(destinations),
+        definitions=definitions,
+        schedules=MappingProxyType(dict(_schedules(definitions, valid, keys))),
+    )
+
+
+def _pushwoosh(name: str, section: PushwooshSection) -> PushwooshSettings:
+    limits, retry = section.limits, section.retry
+    delivery = DeliverySettings(
+        rate=limits.rate,
+        concurrency=limits.concurrency,
+        deadline=limits.deadline,
+        lease=limits.lease,
+        quiet_period=limits.quiet_period,
+        retry_window=retry.window,
+        retry_attempts=retry.attempts,
+        longest_delay=retry.longest_delay,
+    )
+    return PushwooshSettings(name, section.api_key, section.app_code, section.base_url, delivery)
+
+
+def _definition(section: AudienceSection | TraitSection, valid: Document) -> Definition:
+    destinations = section.destinations
+    if destinations is None:
+        destinations = valid.defaults.destinations
+    if destinations is None:
+        destinations = list(valid.destinations)
+    audience = section if isinstance(section, AudienceSection) else None
+    table = audience.table if audience else None
+    return Definition(
+        kind=Kind.AUDIENCE if audience else Kind.TRAIT,
+        key=section.key or snake_case(section.name),
+        name=section.name,
+        source=section.source or valid.defaults.source or next(iter(valid.sources)),
+        destinations=tuple(destinations),
+        sql=section.sql,
+        table=Table(table.name, table.user_id) if table else None,
+        enrichment=tuple(audience.enrichment) if audience else (),
+        max_exits=section.guard.max_exits,
+        on_delete=section.on_delete,
+        enabled=section.enabled,
+    )
+
+
+def _schedules(
+    definitions: tuple[Definition, ...], valid: Document, keys: Mapping[str, str]
+) -> Iterator[tuple[str, Schedule]]:
+    for definition, section in zip(definitions, (*valid.audiences, *valid.traits), strict=True):
+        yield definition.key, _schedule(section.schedule or valid.defaults.schedule, keys)
+
+
+def _schedule(section: ScheduleSection, keys: Mapping[str, str]) -> Schedule:
+    return Schedule(
+        every=section.every,
+        cron=section.cron,
+        after=None if section.after is None else keys[section.after],
+        timezone=section.timezone or "UTC",
+        jitter=section.jitter or 0.0,
+        catch_up=section.catch_up,
+    )

@@ -1,0 +1,95 @@
+"""What is wrong with a configuration, collected so that one reading reports everything.
+
+Invariant: a problem never repeats a value of the file, because any value may be a secret, or resolved to one. What may
+be named are keys of mappings, names of variables, and names of definitions that were written out in the file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TypeAlias
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Where a value stands in the document: keys of mappings and indexes of lists."""
+
+_LONGEST_STEP = 60
+
+
+@dataclass(slots=True)
+class Problems:
+    """Problems of one file, each a sentence with file, line, dotted path, what is wrong and what to do.
+
+    ``lines`` maps the paths that stand in the document to their lines (from 1). A value at an ``unresolved`` path could
+    not be filled in (said once, when that happened), so later complaints about it are dropped as noise. Values at
+    ``interpolated`` paths came from outside the file.
+    """
+
+    file: str
+    lines: dict[Path, int] = field(default_factory=dict)
+    unresolved: set[Path] = field(default_factory=set)
+    interpolated: set[Path] = field(default_factory=set)
+    _found: list[tuple[int, str]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def add(self, path: Path, sentence: str, *, line: int | None = None) -> None:
+        """Report ``sentence`` about ``path``; the line is that of its nearest part that stands in the file."""
+        if self.is_unresolved(path):
+            return
+        line = line or self.line(path)
+        place = f"{self.file}:{line}" if line else self.file
+        where = f" {self.dotted(path)}:" if path else ""
+        self._found.append((line or 0, f"{place}:{where} {sentence}"))
+
+    def absent(self) -> None:
+        """Report that there is no such file."""
+        self._found.append((0, f"{self.file} does not exist: run `engage-sync init` or give --config"))
+
+    def sentences(self) -> list[str]:
+        """Every problem once, in the order of the file's lines."""
+        return list(dict.fromkeys(sentence for _, sentence in sorted(self._found, key=lambda found: found[0])))
+
+    def line(self, path: Path) -> int | None:
+        """The line of ``path``, else of its nearest ancestor that stands in the file."""
+        for length in range(len(path), 0, -1):
+            if line := self.lines.get(path[:length]):
+                return line
+        return None
+
+    def is_unresolved(self, path: Path) -> bool:
+        """Whether the value at ``path``, or one around it, could not be filled in."""
+        return any(path[:length] in self.unresolved for length in range(len(path) + 1))
+
+    def may_show(self, path: Path) -> bool:
+        """Whether the value at ``path`` was written out in the file (and is not from outside it)."""
+        return path in self.lines and path not in self.interpolated
+
+    @staticmethod
+    def dotted(path: Path) -> str:
+        """``("audiences", 1, "sql")`` as ``audiences[1].sql``."""
+        text = ""
+        for step in path:
+            if isinstance(step, int):
+                text += f"[{step}]"
+            else:
+                text += ("." if text else "") + _printable(step)
+        return text
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """``; did you mean `x`?`` when a known word is close, else an empty text. Never repeats ``word``."""
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def listed(words: list[str]) -> str:
+    """Words of our own or keys of the file as ``a, b, c``."""
+    return ", ".join(f"`{_printable(word)}`" for word in words)
+
+
+def _printable(step: str) -> str:
+    # A key may hold anything, terminal escapes included.
+    shown = step if step.isprintable() else ascii(step)[1:-1]
+    return shown if len(shown) <= _LONGEST_STEP else shown[:_LONGEST_STEP] + "…"

@@ -1,0 +1,72 @@
+"""What a valid configuration becomes: frozen values that the rest of the program reads."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from pydantic import SecretStr
+
+from sync.config.schedule import Schedule
+from sync.errors import UsageError
+from sync.model.definition import Definition
+from sync.model.delivery import DeliverySettings
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """The engine's own database; ``url`` is SQLite's or ``postgresql+psycopg://…``, ``schema`` only with the latter."""
+
+    url: SecretStr
+    schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """One of the customer's databases. ``statement_timeout`` in seconds."""
+
+    name: str
+    url: SecretStr
+    statement_timeout: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class PushwooshSettings:
+    """One Pushwoosh application. ``base_url`` has no slash at its end."""
+
+    name: str
+    api_key: SecretStr
+    app_code: str
+    base_url: str
+    delivery: DeliverySettings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A valid ``sync.yaml``: ``definitions`` are audiences, then traits, in the file's order; ``schedules`` by key."""
+
+    path: pathlib.Path
+    project: str
+    store: StoreSettings
+    sources: Mapping[str, SourceSettings]
+    destinations: Mapping[str, PushwooshSettings]
+    definitions: tuple[Definition, ...]
+    schedules: Mapping[str, Schedule]
+
+    def definition(self, name_or_key: str) -> Definition:
+        """The definition of that key, else of that name. Raises ``UsageError`` that offers what comes close."""
+        for found in self.definitions:
+            if found.key == name_or_key:
+                return found
+        named = [found for found in self.definitions if found.name == name_or_key]
+        if len(named) == 1:
+            return named[0]
+        if named:
+            keys = ", ".join(found.key for found in named)
+            raise UsageError(f"several definitions in {self.path} are called {name_or_key!r}: say which by key: {keys}")
+        known = [text for found in self.definitions for text in (found.key, found.name)]
+        close = get_close_matches(name_or_key, known, n=3)
+        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "`engage-sync status` shows them all"
+        raise UsageError(f"there is no definition {name_or_key!r} in {self.path}: {hint}")

@@ -1,0 +1,62 @@
+"""What ``engage-sync init`` writes: a commented configuration that loads once the variables of ``.env.example`` are set."""
+
+CONFIGURATION = """\
+# What engage-sync computes, from where, and who is told. Every key: docs/configuration.md
+# An editor completes and checks this file with:  engage-sync schema > sync.schema.json
+# yaml-language-server: $schema=sync.schema.json
+version: 1
+project: default                # a store belongs to one project
+
+# The engine's own database: what was decided for whom, and what is still owed. A file, or postgresql://…
+store: ${ENGAGE_SYNC_STORE:-sqlite:///engage-sync.db}
+
+# Your databases, opened read-only.
+sources:
+  shop:
+    url: ${SHOP_DATABASE_URL}
+    # statement_timeout: 5 minutes
+
+destinations:
+  pushwoosh:
+    type: pushwoosh
+    api_key: ${PUSHWOOSH_API_KEY}           # or ${file:/run/secrets/pushwoosh_api_key}
+    app_code: ${PUSHWOOSH_APP_CODE}
+    # limits: {rate: 600/minute, concurrency: 50}
+    # retry: {window: 24h, attempts: 8}
+
+# What a definition below uses when it does not say.
+defaults:
+  source: shop
+  destinations: [pushwoosh]
+  schedule: every 2 hours       # or cron: "*/15 * * * *", or "after: NAME"
+
+# Who is a member: one row for each, with the column user_id. Entering sends true, leaving sends false.
+audiences:
+  - name: Big Spenders          # the tag is called big_spenders
+    sql: |
+      select customer_id as user_id
+      from orders
+      group by customer_id
+      having sum(total) > 500
+    guard: {max_exits: 30%}     # hold the run when more members than this would leave at once
+  # - name: Newsletter
+  #   table: {name: newsletter_members, user_id: member_id}   # a table or view that someone else maintains
+
+# Computed traits: one row for each user, with the columns user_id and value.
+traits:
+  - name: Total Spend
+    sql: |
+      select customer_id as user_id, sum(total) as value
+      from orders
+      group by customer_id
+    schedule: "after: Big Spenders"
+"""
+
+ENVIRONMENT = """\
+# The variables that sync.yaml reads. Copy to .env, fill in, and:  set -a; . ./.env; set +a
+# Keep .env out of version control.
+SHOP_DATABASE_URL=sqlite:///shop.db
+PUSHWOOSH_API_KEY=replace-with-your-api-access-token
+PUSHWOOSH_APP_CODE=XXXXX-XXXXX
+# ENGAGE_SYNC_STORE=postgresql://engage@localhost/engage
+"""
