@@ -65,7 +65,7 @@ class Faults:
     def __post_init__(self) -> None:
         for name in ("fail_users", "skipped"):
             value = getattr(self, name)
-            if isinstance(value, list | tuple | set):
+            if isinstance(value, list | tuple | set) and all(isinstance(item, str) for item in value):
                 object.__setattr__(self, name, frozenset(value))
         for name, (holds, wanted) in _RULES.items():
             if not holds(getattr(self, name)):
