@@ -164,7 +164,7 @@ def _check_keys(drafts: list[Draft], problems: Problems) -> None:
         path = (*draft.path, "key" if draft.raw.get("key") is not None else "name")
         if draft.name and not draft.key and path[-1] == "name":
             problems.add(path, "has no Latin letter or digit to make a key of: give `key:`")
-        elif len(draft.key) > LONGEST_KEY:
+        elif len(draft.key) > LONGEST_KEY and path[-1] == "name":
             problems.add(path, f"makes a key longer than {LONGEST_KEY} characters: give a shorter `key:`")
         elif draft.key in RESERVED_KEYS:
             problems.add(path, f"gives a key that Pushwoosh reads as a field of the profile, and loses: {_UNRESERVED}")

@@ -56,7 +56,7 @@ class Schedule:
     def next_after(self, last: datetime | None, now: datetime) -> datetime | None:
         """The instant to run for, in UTC, given the last one taken; both arguments must know their timezone.
 
-        Never at or before ``last``. At or before ``now`` means due: with ``catch_up: latest`` the latest of those missed,
+        Never at or before ``last``. At or before ``now`` is due: with ``catch_up: latest`` the latest of those missed,
         with ``skip`` none of them except one within the grace. Without ``last``, the first from ``now`` on.
         ``None`` for ``after:`` schedules, which follow another definition's run instead of the clock.
         """

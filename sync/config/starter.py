@@ -1,4 +1,4 @@
-"""What ``engage-sync init`` writes: a commented configuration that loads once the variables of ``.env.example`` are set."""
+"""What ``engage-sync init`` writes; the configuration loads once the variables of ``.env.example`` are set."""
 
 CONFIGURATION = """\
 # What engage-sync computes, from where, and who is told. Every key: docs/configuration.md
