@@ -51,7 +51,7 @@ class Pushwoosh:
             (b"User-Agent", b"engage-sync/" + __version__.encode("ascii")),
         ]
 
-    def requests_for(self, event: Mapping[str, object]) -> list[httpx.Request]:
+    def requests_for(self, event: dict[str, object]) -> list[httpx.Request]:
         """The requests that carry ``event``, in order; none when no mapping takes events of its type."""
         if event.get("type") != "identify":
             return []

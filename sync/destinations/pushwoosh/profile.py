@@ -7,64 +7,66 @@ Pure. Keys stand in the order of Segment's own request. A field that is missing 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from sync.model.naming import RESERVED_KEYS
 
+Fields = tuple[tuple[str, tuple[str, ...]], ...]
+
 _MISSING = object()
 
-_BEFORE_LOCATION = (
-    ("email", ("traits", "email")),
-    ("app_version", ("context", "app", "version")),
-    ("device_id", ("context", "device", "id")),
-    ("device_model", ("context", "device", "model")),
-    ("device_platform", ("context", "device", "type")),
-    ("device_token", ("context", "device", "token")),
-    ("language", ("context", "locale")),
-    ("country", ("context", "location", "country")),
-    ("city", ("context", "location", "city")),
+_FROM_EVENT: Fields = (("email", ("traits", "email")),)
+
+_BEFORE_LOCATION: Fields = (
+    ("app_version", ("app", "version")),
+    ("device_id", ("device", "id")),
+    ("device_model", ("device", "model")),
+    ("device_platform", ("device", "type")),
+    ("device_token", ("device", "token")),
+    ("language", ("locale",)),
+    ("country", ("location", "country")),
+    ("city", ("location", "city")),
 )
-_AFTER_LOCATION = (
-    ("device_os_version", ("context", "os", "version")),
-    ("timezone", ("context", "timezone")),
-    ("user_agent", ("context", "userAgent")),
+_AFTER_LOCATION: Fields = (
+    ("device_os_version", ("os", "version")),
+    ("timezone", ("timezone",)),
+    ("user_agent", ("userAgent",)),
 )
 
 
-def profile(event: Mapping[str, object]) -> dict[str, object]:
+def profile(event: dict[str, object]) -> dict[str, object]:
     """The ``track-user`` body for an identify ``event`` (Segment's shape: userId, traits, context)."""
     body: dict[str, object] = {"attributes": _attributes(event.get("traits"))}
     user_id = _text(event.get("userId", _MISSING))
     if isinstance(user_id, str):
         body["user_id"] = user_id
-    _add_texts(body, event, _BEFORE_LOCATION)
-    location = _location(event)
-    if location:
-        body["current_location"] = location
-    _add_texts(body, event, _AFTER_LOCATION)
+    _add_texts(body, event, _FROM_EVENT)
+    context = event.get("context")
+    if isinstance(context, dict) and context:
+        _add_texts(body, context, _BEFORE_LOCATION)
+        if location := _location(context):
+            body["current_location"] = location
+        _add_texts(body, context, _AFTER_LOCATION)
     return body
 
 
 def _attributes(traits: object) -> dict[str, object]:
     """The traits as they are, without the names that are fields of the body."""
-    if not isinstance(traits, Mapping):
+    if not isinstance(traits, dict):
         return {}
     if RESERVED_KEYS.isdisjoint(traits):
         return dict(traits)
     return {key: value for key, value in traits.items() if key not in RESERVED_KEYS}
 
 
-def _add_texts(
-    body: dict[str, object], event: Mapping[str, object], fields: tuple[tuple[str, tuple[str, ...]], ...]
-) -> None:
+def _add_texts(body: dict[str, object], source: dict[str, object], fields: Fields) -> None:
     for name, path in fields:
-        value = _text(_at(event, path))
+        value = _text(_at(source, path))
         if value is not _MISSING:
             body[name] = value
 
 
-def _location(event: Mapping[str, object]) -> dict[str, object]:
-    found = {name: _at(event, ("context", "location", name)) for name in ("latitude", "longitude")}
+def _location(context: dict[str, object]) -> dict[str, object]:
+    found = {name: _at(context, ("location", name)) for name in ("latitude", "longitude")}
     return {name: value for name, value in found.items() if _is_number(value)}
 
 
@@ -72,15 +74,13 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _at(event: Mapping[str, object], path: tuple[str, ...]) -> object:
-    """The value at ``path``. A null on the way is the result, as in Segment; ``context`` itself null is missing."""
-    value: object = event
+def _at(source: dict[str, object], path: tuple[str, ...]) -> object:
+    """The value at ``path``. A null on the way is the result, as in Segment."""
+    value: object = source
     for name in path:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             return None if value is None else _MISSING
         value = value.get(name, _MISSING)
-        if value is None and name == "context":
-            return _MISSING
     return value
 
 
