@@ -26,7 +26,7 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """One refresh in users. ``members`` have a value now; ``held`` would have left; ``owed`` got something to send.
+    """One refresh in users. ``members`` have a value now; ``held`` would have left.
 
     ``exited`` counts those recorded as exits, so it is 0 when they are ``held``.
     """
@@ -37,7 +37,6 @@ class Counts:
     changed: int = 0
     unchanged: int = 0
     held: int = 0
-    owed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

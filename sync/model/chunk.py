@@ -1,0 +1,15 @@
+"""Rows on their way from a source to staging, by columns: what is loaded in bulk is also handed over in bulk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some rows of a definition's answer, in canonical text. ``values`` is ``None`` for an audience, ``extras`` (JSON
+    objects, the ``with:`` columns) for a definition without enrichment; else they are as long as ``user_ids``."""
+
+    user_ids: list[str]
+    values: list[str] | None = None
+    extras: list[str] | None = None

@@ -1,0 +1,80 @@
+"""What a sync would send: the very statements of a recording, run on copies that only this session sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sync.model.definition import Definition
+from sync.model.guard import Hold
+from sync.model.run import Counts, RunKind
+from sync.refresh.removal import Removed, as_definition
+from sync.refresh.run import stage
+from sync.source.connection import Source
+from sync.store import definitions, enrolments, recording, runs
+from sync.store.engine import Database
+from sync.store.recording import NOT_RECORDED_YET, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One definition's part of a plan. ``joined`` are destinations that would get all of its members."""
+
+    definition: Definition
+    counts: Counts
+    hold: Hold | None
+    joined: tuple[str, ...]
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole plan. ``users`` are the distinct users per destination who would be sent something, with what is already
+    owed to them; ``owed`` how many of those were owed something before."""
+
+    definitions: tuple[Planned, ...]
+    removed: tuple[Removed, ...]
+    users: Mapping[str, int]
+    owed: Mapping[str, int]
+
+
+def plan(
+    database: Database,
+    sources: Mapping[str, Source],
+    asked: Sequence[Definition],
+    destinations: Sequence[str],
+    *,
+    as_of: datetime,
+    forced: bool = False,
+    kept: Sequence[Definition] | None = None,
+) -> Plan:
+    """Rehearse a delta of ``asked``. With ``kept`` (all definitions of the file), removals are rehearsed too."""
+    with recording.session(database) as session:
+        session.begin_rehearsal()
+        owed = {destination: session.owed_users(destination) for destination in destinations}
+        planned = [_rehearse(database, session, sources[each.source], each, as_of, forced=forced) for each in asked]
+        removed: list[Removed] = []
+        if kept is not None:
+            with database.read() as connection:
+                gone = definitions.absent_from(connection, [each.key for each in kept])
+            for known in gone:
+                cleared = session.rehearse_removal(known, as_definition(known))
+                removed.append(Removed(known.key, known.name, known.kind, cleared))
+        users = {destination: session.owed_users(destination) for destination in destinations}
+    return Plan(tuple(planned), tuple(removed), users, owed)
+
+
+def _rehearse(
+    database: Database, session: recording.Session, source: Source, asked: Definition, as_of: datetime, *, forced: bool
+) -> Planned:
+    with database.read() as connection:
+        known = definitions.find(connection, asked.key)
+        definitions.check_key(asked, known)
+        runs.check_as_of(asked, known, as_of, forced=forced)
+        definition_id = known.id if known else NOT_RECORDED_YET
+        decided = enrolments.decide(connection, definition_id, asked.destinations, RunKind.DELTA)
+        shown = runs.shown(connection, definition_id)
+    members = stage(session, source, asked, as_of)
+    done, samples = session.rehearse(asked, members, decided, shown, forced=forced)
+    return Planned(asked, done.counts, done.hold, done.joined, tuple(samples))

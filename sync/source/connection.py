@@ -1,0 +1,123 @@
+"""Open a customer's database so that it cannot be written, whatever the definitions' SQL says.
+
+SQLite: ``mode=ro`` and an authorizer that lets nothing but reading compile. PostgreSQL: every transaction is READ ONLY
+with a statement timeout, and queries run as server-side cursors, which take nothing but a query.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import NullPool
+
+from sync.errors import ConfigurationError, QueryError, SourceError, SourceUnavailable
+
+_READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
+_STEPS_BETWEEN_LOOKS = 50_000
+"""SQLite instructions between two looks at the clock: a few milliseconds."""
+
+
+class Source:
+    """One source by name. ``read`` gives a read-only connection; nothing is kept open between reads."""
+
+    def __init__(self, name: str, url: str, statement_timeout: float) -> None:
+        self.name = name
+        self.statement_timeout = statement_timeout
+        self._deadline = float("inf")
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise ConfigurationError(
+                [f"sources.{name}.url: cannot be read as a database URL: write sqlite:///FILE or postgresql://…"]
+            ) from None
+        self.dialect = parsed.get_backend_name()
+        self._engine = self._open(parsed)
+
+    def _open(self, url: URL) -> Engine:
+        if self.dialect == "sqlite":
+            path = Path(url.database or "")
+            return create_engine("sqlite://", creator=lambda: self._connect_sqlite(path), poolclass=NullPool)
+        if self.dialect == "postgresql":
+            milliseconds = int(self.statement_timeout * 1000)
+            options = f"-c default_transaction_read_only=on -c statement_timeout={milliseconds} -c timezone=UTC"
+            return create_engine(
+                url.set(drivername="postgresql+psycopg"),
+                poolclass=NullPool,
+                connect_args={"options": options, "connect_timeout": 10, "application_name": "engage-sync source"},
+            )
+        raise ConfigurationError(
+            [f"sources.{self.name}.url: {self.dialect} cannot be read yet: use sqlite or postgresql"]
+        )
+
+    def _connect_sqlite(self, path: Path) -> sqlite3.Connection:
+        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+        connection.set_progress_handler(lambda: int(time.monotonic() > self._deadline), _STEPS_BETWEEN_LOOKS)
+        connection.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY)
+        return connection
+
+    def restart_timeout(self) -> None:
+        """The statement timeout counts from here (PostgreSQL keeps its own, for each fetch)."""
+        self._deadline = time.monotonic() + self.statement_timeout
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection inside a read-only transaction, closed at the end; driver errors become ours."""
+        self.restart_timeout()
+        with self.translated(), self._engine.connect() as connection:
+            yield connection
+
+    def prove_read_only(self) -> None:
+        """Raise `SourceError` unless an attempt to write is refused by the database itself. Leaves no trace."""
+        # Both would be harmless if they went through: an empty transaction, a table of this session.
+        attempt = "BEGIN IMMEDIATE" if self.dialect == "sqlite" else "CREATE TEMP TABLE engage_sync_proof (x integer)"
+        try:
+            with self.read() as connection:
+                connection.exec_driver_sql(attempt)
+        except QueryError:
+            return
+        raise SourceError(f"source {self.name!r} could be written: it must be opened read-only")
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn a driver's trouble into a sentence."""
+        try:
+            yield
+        except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
+            original = error.orig if isinstance(error, DBAPIError) and error.orig else error
+            raise self._in_our_words(original) from error
+
+    def _in_our_words(self, error: BaseException) -> SourceError:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        sqlstate = getattr(error, "sqlstate", None) or ""
+        where = f"source {self.name!r}"
+        if sqlstate == "57014" or said == "interrupted":
+            return SourceUnavailable(
+                f"{where}: the query took longer than statement_timeout ({self.statement_timeout:g} s): "
+                "nothing was recorded; make it faster or raise the timeout"
+            )
+        if sqlstate == "25006" or _WRITES.search(said):
+            return QueryError(f"{where}: the query tries to write, and sources are opened read-only ({said})")
+        if sqlstate[:2] in ("08", "57", "53", "28", "3D") or (not sqlstate and _AWAY.search(said)):
+            return SourceUnavailable(f"{where} cannot be reached ({_short(said)}): nothing was recorded")
+        if isinstance(error, psycopg.OperationalError) and not sqlstate:
+            return SourceUnavailable(f"{where} cannot be reached ({_short(said)}): nothing was recorded")
+        return QueryError(f"{where}: the query does not run: {_short(said)}")
+
+
+_WRITES = re.compile(r"readonly database|not authorized|query_only", re.IGNORECASE)
+_AWAY = re.compile(r"unable to open|database is locked|connection|not a database|malformed", re.IGNORECASE)
+
+
+def _short(said: str) -> str:
+    """One line of a driver's message, without a password should one ever stand in it."""
+    return re.sub(r"(password=|://[^:/@\s]*:)[^@\s]+", r"\1***", said)[:300]

@@ -1,0 +1,153 @@
+"""Definitions and the project as the store remembers them. Identity is (kind, key); a key has one owner for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from sync.errors import StoreError, UsageError
+from sync.model.definition import Definition, Kind, OnDelete
+from sync.store.schema import definition, project
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A definition's row: what was last recorded of it."""
+
+    id: int
+    kind: Kind
+    key: str
+    name: str
+    on_delete: OnDelete
+    as_of: datetime | None
+    members: int
+    recorded_at: datetime | None
+    removed_at: datetime | None
+
+
+_COLUMNS = (
+    definition.c.id,
+    definition.c.kind,
+    definition.c.key,
+    definition.c.name,
+    definition.c.on_delete,
+    definition.c.as_of,
+    definition.c.members,
+    definition.c.recorded_at,
+    definition.c.removed_at,
+)
+
+
+def claim_project(connection: Connection, name: str, at: datetime) -> None:
+    """The first project to use a store owns it; any other is refused."""
+    owner = connection.execute(select(project.c.name)).scalar_one_or_none()
+    if owner is None:
+        connection.execute(project.insert().values(id=1, name=name, created_at=at))
+    elif owner != name:
+        raise StoreError(
+            f"the store belongs to project {owner!r}, the configuration says {name!r}: "
+            "give each project a store (or a schema) of its own, or correct `project:`"
+        )
+
+
+def owner(connection: Connection) -> str | None:
+    """The project that owns the store, ``None`` when nobody has used it yet."""
+    name: str | None = connection.execute(select(project.c.name)).scalar_one_or_none()
+    return name
+
+
+def find(connection: Connection, key: str) -> Recorded | None:
+    """The definition that owns ``key``, recorded or not, removed or not."""
+    row = connection.execute(select(*_COLUMNS).where(definition.c.key == key)).one_or_none()
+    return None if row is None else _recorded(row)
+
+
+def check_key(asked: Definition, known: Recorded | None) -> None:
+    """Refuse a key that the other kind used before: its values would be mixed up at the destinations."""
+    if known is not None and known.kind is not asked.kind:
+        raise UsageError(
+            f"{asked.kind} {asked.name!r}: the key {asked.key!r} was used by the {known.kind} {known.name!r} before; "
+            "a key is never used again for another kind: give this one another `key:`"
+        )
+
+
+def ensure(connection: Connection, asked: Definition, at: datetime) -> Recorded:
+    """The row of a definition, made when it is new."""
+    known = find(connection, asked.key)
+    check_key(asked, known)
+    if known is not None:
+        return known
+    connection.execute(
+        definition.insert().values(
+            kind=asked.kind.value,
+            key=asked.key,
+            name=asked.name,
+            fingerprint=asked.fingerprint,
+            on_delete=asked.on_delete.value,
+            created_at=at,
+        )
+    )
+    made = find(connection, asked.key)
+    assert made is not None  # noqa: S101 - just inserted, in this transaction
+    return made
+
+
+def record(
+    connection: Connection, definition_id: int, asked: Definition, *, as_of: datetime, members: int, at: datetime
+) -> None:
+    """Remember what was just recorded, and what to do should the definition leave the file."""
+    connection.execute(
+        update(definition)
+        .where(definition.c.id == definition_id)
+        .values(
+            name=asked.name,
+            fingerprint=asked.fingerprint,
+            on_delete=asked.on_delete.value,
+            as_of=as_of,
+            members=members,
+            recorded_at=at,
+            removed_at=None,
+        )
+    )
+
+
+def absent_from(connection: Connection, keys: Collection[str]) -> list[Recorded]:
+    """Recorded definitions that are not among ``keys`` and have not been removed yet."""
+    rows = connection.execute(
+        select(*_COLUMNS)
+        .where(definition.c.recorded_at.is_not(None), definition.c.removed_at.is_(None), definition.c.key.not_in(keys))
+        .order_by(definition.c.id)
+    )
+    return [_recorded(row) for row in rows]
+
+
+def remove(connection: Connection, definition_id: int, at: datetime, *, cleared: bool) -> None:
+    """Mark a definition as removed; its snapshot stays."""
+    values: dict[str, object] = {"removed_at": at}
+    if cleared:
+        values["members"] = 0
+    connection.execute(update(definition).where(definition.c.id == definition_id).values(**values))
+
+
+def count(connection: Connection) -> int:
+    """How many definitions the store knows."""
+    number: int = connection.execute(select(func.count()).select_from(definition)).scalar_one()
+    return number
+
+
+def _recorded(row: Any) -> Recorded:
+    return Recorded(
+        row.id,
+        Kind(row.kind),
+        row.key,
+        row.name,
+        OnDelete(row.on_delete),
+        row.as_of,
+        row.members,
+        row.recorded_at,
+        row.removed_at,
+    )

@@ -1,0 +1,156 @@
+"""Open the store: one engine per process, transactions with a clear meaning, driver errors in our own words."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from sync.clock import Clock, SystemClock
+from sync.errors import StoreError, StoreUnavailable, UsageError
+
+BUSY_SECONDS = 30
+"""How long SQLite waits for another process's write to end."""
+
+
+class Database:
+    """The engine's own database. ``read`` and ``write`` are the only ways in; both end what they began."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.dialect = engine.dialect.name
+
+    @property
+    def description(self) -> str:
+        """Where it is, without user name and password."""
+        url = self.engine.url
+        return f"sqlite:///{url.database}" if self.dialect == "sqlite" else f"postgresql://{url.host}/{url.database}"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read transaction, rolled back at the end."""
+        with translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that commits when the block ends well. On SQLite it holds the write lock from its start."""
+        with translated(), self.engine.connect() as connection, begin_write(connection):
+            yield connection
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A connection with TEMP tables of its own, closed for good at the end; begins no transaction by itself."""
+        with translated(), self.engine.connect() as connection:
+            try:
+                yield connection
+            finally:
+                connection.invalidate()
+
+    def now(self, connection: Connection) -> datetime:
+        """The instant by the store's own clock: the server's on PostgreSQL, this host's on SQLite."""
+        if self.dialect == "sqlite":
+            return self.clock.now()
+        instant: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        return instant.astimezone(UTC)
+
+    def close(self) -> None:
+        """Give all connections back to the system."""
+        self.engine.dispose()
+
+
+def connect(url: str, schema: str | None = None, clock: Clock | None = None) -> Database:
+    """The database at ``url`` (SQLAlchemy form); ``schema`` keeps an install's tables apart on PostgreSQL."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise UsageError(
+            "store: the URL cannot be read: write sqlite:///FILE or postgresql+psycopg://USER@HOST/DB"
+        ) from None
+    engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed, schema)
+    return Database(engine, clock or SystemClock())
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database and url.database != ":memory:" and not Path(url.database).parent.is_dir():
+        raise UsageError(f"store: the folder of {url.database} does not exist: create it or change `store`")
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def settings(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        # SQLAlchemy says when transactions begin (below); the driver's own guesses would not see DDL and SELECT.
+        connection.isolation_level = None
+        # FULL: a claim must survive a power cut, or its send could be repeated without anybody knowing.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=FILE"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: URL, schema: str | None) -> Engine:
+    options = f"-c search_path={schema} -c timezone=UTC" if schema else "-c timezone=UTC"
+    arguments: dict[str, Any] = {"options": options, "connect_timeout": 10, "application_name": "engage-sync"}
+    return create_engine(url.set(drivername="postgresql+psycopg"), connect_args=arguments, pool_pre_ping=True)
+
+
+def begin_write(connection: Connection) -> RootTransaction:
+    """Begin a transaction that writes: on SQLite it takes the lock now, so that it cannot fail half-way."""
+    return connection.execution_options(write=True).begin()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn a driver's trouble into a sentence; programming errors (a wrong statement of ours) stay what they are."""
+    try:
+        yield
+    except DBAPIError as error:
+        ours = _in_our_words(error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+_FULL = re.compile(r"disk is full|No space left|could not extend file", re.IGNORECASE)
+_LOCKED = re.compile(r"database is locked|lock timeout", re.IGNORECASE)
+_READONLY = re.compile(r"readonly database|read-only", re.IGNORECASE)
+_NOT_OURS = re.compile(r"not a database|malformed|unable to open", re.IGNORECASE)
+
+
+def _in_our_words(error: DBAPIError) -> StoreError | None:
+    said = str(error.orig).strip().splitlines()[0] if error.orig else ""
+    if _FULL.search(said):
+        return StoreUnavailable("the store is full: nothing was recorded; free some space and run the command again")
+    if _LOCKED.search(said):
+        return StoreUnavailable(
+            "the store is locked by another process: nothing was recorded; try again when it has ended"
+        )
+    if _READONLY.search(said):
+        return StoreError("the store cannot be written by this user: check the rights of its file, folder or role")
+    if _NOT_OURS.search(said):
+        return StoreError(f"the store cannot be opened ({said}): check `store` in the configuration")
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    if error.connection_invalidated or type(error).__name__ == "OperationalError" or sqlstate in ("57P01", "57P03"):
+        if sqlstate is None and "no such table" in said:
+            return None
+        return StoreUnavailable(f"the store cannot be reached ({_without_secrets(said)}): nothing was recorded")
+    return None
+
+
+def _without_secrets(said: str) -> str:
+    """A driver names host and user in its messages, never the password; keep it to one short line all the same."""
+    return re.sub(r"password=\S+", "password=***", said)[:200]

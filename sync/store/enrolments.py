@@ -1,0 +1,121 @@
+"""Which definition is sent to which destination; un-enrolling is remembered, so that no stale value survives a return."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from sync.model.run import RunKind
+from sync.store.schema import enrolment
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """One destination of a definition in one run.
+
+    ``joins``: new here (or back again), so it is owed the whole snapshot; ``since`` is the run at which it left, whose
+    and whose followers' exits it has missed. ``everyone``: it gets a backfill. ``resumes``: a backfill that an earlier
+    run began is not finished yet, so nothing is owed anew.
+    """
+
+    destination: str
+    joins: bool
+    everyone: bool
+    resumes: bool
+    since: int | None
+
+
+def decide(
+    connection: Connection,
+    definition_id: int,
+    wanted: Iterable[str],
+    kind: RunKind,
+    backfilled: Sequence[str] | None = None,
+) -> list[Enrolment]:
+    """What each wanted destination gets in a run of ``kind``; ``backfilled`` limits a backfill to some of them."""
+    rows = connection.execute(select(enrolment).where(enrolment.c.definition_id == definition_id)).all()
+    known = {row.destination: row for row in rows}
+    decided = []
+    for destination in wanted:
+        row = known.get(destination)
+        joins = row is None or not row.active
+        asked = kind is RunKind.BACKFILL and (backfilled is None or destination in backfilled)
+        unfinished = row is not None and row.active and row.backfill_run_id is not None and row.backfilled_at is None
+        decided.append(
+            Enrolment(
+                destination,
+                joins,
+                everyone=asked and not unfinished,
+                resumes=asked and unfinished,
+                since=row.left_run_id if row is not None and joins else None,
+            )
+        )
+    return decided
+
+
+def enrol(connection: Connection, definition_id: int, enrolments: Sequence[Enrolment], run_id: int) -> None:
+    """Write down what was decided; destinations that are no longer wanted leave."""
+    stays = [each.destination for each in enrolments]
+    connection.execute(
+        update(enrolment)
+        .where(enrolment.c.definition_id == definition_id, enrolment.c.active, enrolment.c.destination.not_in(stays))
+        .values(active=False, left_run_id=run_id)
+    )
+    for each in enrolments:
+        if each.joins:
+            _join(connection, definition_id, each, run_id)
+        elif each.everyone:
+            connection.execute(
+                update(enrolment)
+                .where(enrolment.c.definition_id == definition_id, enrolment.c.destination == each.destination)
+                .values(backfill_run_id=run_id, backfilled_at=None)
+            )
+
+
+def _join(connection: Connection, definition_id: int, each: Enrolment, run_id: int) -> None:
+    values = {"active": True, "enrolled_run_id": run_id, "backfill_run_id": run_id, "backfilled_at": None}
+    found = connection.execute(
+        update(enrolment)
+        .where(enrolment.c.definition_id == definition_id, enrolment.c.destination == each.destination)
+        .values(**values, left_run_id=None)
+    ).rowcount
+    if not found:
+        connection.execute(
+            enrolment.insert().values(definition_id=definition_id, destination=each.destination, **values)
+        )
+
+
+def active(connection: Connection, definition_id: int) -> list[str]:
+    """The destinations that a definition is being sent to."""
+    return list(
+        connection.execute(
+            select(enrolment.c.destination)
+            .where(enrolment.c.definition_id == definition_id, enrolment.c.active)
+            .order_by(enrolment.c.destination)
+        ).scalars()
+    )
+
+
+def leave(connection: Connection, definition_id: int, run_id: int) -> None:
+    """Take a definition from all its destinations."""
+    connection.execute(
+        update(enrolment)
+        .where(enrolment.c.definition_id == definition_id, enrolment.c.active)
+        .values(active=False, left_run_id=run_id)
+    )
+
+
+def finish_backfills(connection: Connection, destination: str, at: datetime) -> None:
+    """Nothing is owed any more at ``destination``: its backfills are finished."""
+    connection.execute(
+        update(enrolment)
+        .where(
+            enrolment.c.destination == destination,
+            enrolment.c.backfill_run_id.is_not(None),
+            enrolment.c.backfilled_at.is_(None),
+        )
+        .values(backfilled_at=at)
+    )

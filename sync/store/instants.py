@@ -1,0 +1,41 @@
+"""Instants in the store: timestamptz on PostgreSQL, fixed-width UTC text on SQLite, so that both sort and compare."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
+
+
+def stamp(instant: datetime) -> str:
+    """``2026-11-21 10:00:00.000000``, in UTC: how SQLite stores an instant."""
+    return instant.astimezone(UTC).strftime(_FORMAT)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime in Python, whatever the engine stores."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kind: TypeEngine[Any] = Text() if dialect.name == "sqlite" else DateTime(timezone=True)
+        return dialect.type_descriptor(kind)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        return stamp(value) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return datetime.strptime(value, _FORMAT).replace(tzinfo=UTC)
+        aware: datetime = value
+        return aware.astimezone(UTC)

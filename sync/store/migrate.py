@@ -1,0 +1,103 @@
+"""Bring the store's schema up to date, by Alembic; and say what is wrong when it is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, inspect, text
+
+from sync.errors import SchemaError
+from sync.store.engine import Database, begin_write, translated
+from sync.store.schema import metadata
+
+_MIGRATION_LOCK = 0x656E67616765
+"""PostgreSQL advisory lock ("engage"): two processes migrating at once take turns."""
+
+
+def scripts() -> ScriptDirectory:
+    """Alembic's revisions: inside the package when installed from a wheel, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    inside = package / "migrations"
+    config = Config()
+    config.set_main_option("script_location", str(inside if inside.is_dir() else package.parent / "migrations"))
+    return ScriptDirectory.from_config(config)
+
+
+def head() -> str:
+    """The revision this version of engage-sync works with."""
+    revision = scripts().get_current_head()
+    assert revision is not None  # noqa: S101 - the package always carries at least one revision
+    return revision
+
+
+def current(connection: Connection) -> str | None:
+    """The store's revision, ``None`` when it has no schema yet."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def check(database: Database) -> None:
+    """Raise `SchemaError` unless the store's schema is the one this version works with."""
+    with database.read() as connection:
+        revision = current(connection)
+    if revision == head():
+        return
+    if revision is None:
+        raise SchemaError("the store has no tables yet: run `engage-sync migrate`")
+    if not _known(revision):
+        raise SchemaError(
+            f"the store was written by a newer version of engage-sync (schema {revision}, this version knows "
+            f"{head()}): upgrade engage-sync"
+        )
+    raise SchemaError(f"the store's schema is old ({revision}, wanted {head()}): run `engage-sync migrate`")
+
+
+def migrate(database: Database, schema: str | None = None) -> tuple[str | None, str]:
+    """Run what is missing, all or nothing; gives the revisions before and after."""
+    directory = scripts()
+    with translated(), database.engine.connect() as connection, begin_write(connection):
+        if database.dialect == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            if schema:
+                connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+        before = current(connection)
+        if before is not None and not _known(before):
+            raise SchemaError(
+                f"the store was written by a newer version of engage-sync (schema {before}): upgrade engage-sync"
+            )
+        if before is None:
+            _refuse_strangers(connection)
+        _upgrade(directory, connection)
+    return before, head()
+
+
+def _refuse_strangers(connection: Connection) -> None:
+    """Our tables without our version mark are somebody else's: never build on top of them."""
+    taken = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
+    if taken:
+        raise SchemaError(
+            f"the store already holds tables of other origin ({', '.join(taken)}): "
+            "give engage-sync a database of its own, or on PostgreSQL a schema (`store: {url: …, schema: engage}`)"
+        )
+
+
+def _upgrade(directory: ScriptDirectory, connection: Connection) -> None:
+    config = Config()
+    config.attributes["connection"] = connection
+
+    def steps(revision: str | tuple[str, ...], _: MigrationContext) -> list[object]:
+        return list(directory._upgrade_revs("head", revision))  # type: ignore[arg-type]  # noqa: SLF001
+
+    with EnvironmentContext(config, directory, fn=steps):
+        directory.run_env()
+
+
+def _known(revision: str) -> bool:
+    try:
+        return scripts().get_revision(revision) is not None
+    except CommandError:
+        return False

@@ -1,0 +1,1 @@
+"""PostgreSQL's own statements: ``staging`` (load), ``recording`` (diff, owe, advance), ``slots`` (claim, settle)."""

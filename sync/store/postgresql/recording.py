@@ -1,0 +1,160 @@
+"""Compare the staged answer with the snapshot, owe the difference, advance the snapshot: PostgreSQL's statements.
+
+The diff is a merge join of two index-only scans over ``user_id COLLATE "C"`` and the value's hash; values are fetched
+for changed users only. The plan is pinned (no hash join) because more memory makes the planner choose a slower one; a
+test reads the plan.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, text
+
+from sync.store.recordable import Recording
+
+_CHANGE = """
+CREATE TEMP TABLE change (user_id text COLLATE "C" PRIMARY KEY, before text, after text, extra text) ON COMMIT DROP"""
+
+CHANGED_KEYS = """
+SELECT coalesce(s.user_id, p.user_id) AS user_id
+FROM (SELECT user_id, value_hash FROM stage) s
+FULL JOIN (SELECT user_id, value_hash FROM snapshot WHERE definition_id = CAST(:definition_id AS bigint)) p
+    ON p.user_id = s.user_id
+WHERE s.value_hash IS DISTINCT FROM p.value_hash
+    AND (s.user_id IS NOT NULL OR p.value_hash <> hashtextextended(CAST(:absent AS text), 0))"""
+
+_CHANGED_KEYS_TABLE = f"CREATE TEMP TABLE changed_key ON COMMIT DROP AS {CHANGED_KEYS}"
+
+_CHANGES = """
+INSERT INTO change (user_id, before, after, extra)
+SELECT k.user_id, p.value, s.value, s.extra
+FROM changed_key k
+LEFT JOIN stage s ON s.user_id = k.user_id
+LEFT JOIN snapshot p ON p.definition_id = CAST(:definition_id AS bigint) AND p.user_id = k.user_id"""
+
+_COUNT = """
+SELECT count(*) FILTER (WHERE after IS NOT NULL AND (before IS NULL OR before = CAST(:absent AS text))) AS entered,
+       count(*) FILTER (WHERE after IS NULL) AS exited,
+       count(*) FILTER (WHERE after IS NOT NULL AND before <> CAST(:absent AS text)) AS changed
+FROM change"""
+
+_ADVANCE = """
+INSERT INTO snapshot (definition_id, user_id, value, run_id)
+SELECT :definition_id, user_id, coalesce(after, CAST(:absent AS text)), :run_id FROM change ORDER BY user_id
+ON CONFLICT (definition_id, user_id) DO UPDATE SET value = excluded.value, run_id = excluded.run_id"""
+
+# Rows are merged in the order of user_id here and in settle, so that two transactions never wait for each other.
+_REACTIVATE = """
+    version = excluded.version,
+    priority = least(s.priority, excluded.priority),
+    enrichment = s.enrichment || excluded.enrichment,
+    state = CASE WHEN s.state IN ('parked', 'confirm') THEN 'due' ELSE s.state END,
+    doubt = s.doubt OR s.state = 'confirm',
+    due_at = CASE WHEN s.state IN ('parked', 'confirm') THEN excluded.due_at ELSE s.due_at END,
+    attempts = CASE WHEN s.state = 'parked' THEN 0 ELSE s.attempts END,
+    failing_since = CASE WHEN s.state = 'parked' THEN NULL ELSE s.failing_since END,
+    reason = CASE WHEN s.state = 'parked' THEN NULL ELSE s.reason END"""
+
+_SLOT_COLUMNS = "(destination, user_id, owed, base, enrichment, version, state, doubt, priority, due_at, owed_since)"
+
+_OWE_CHANGES = f"""
+INSERT INTO slot AS s {_SLOT_COLUMNS}
+SELECT :destination, user_id,
+       jsonb_build_object(CAST(:key AS text),
+           jsonb_build_array(coalesce(after, CAST(:absent AS text))::jsonb, CAST(:version AS bigint))),
+       jsonb_build_object(CAST(:key AS text), jsonb_build_array(coalesce(before, CAST(:absent AS text))::jsonb)),
+       coalesce(extra, '{{}}')::jsonb, :version, 'due', false, 0, :at, :at
+FROM change ORDER BY user_id
+ON CONFLICT (destination, user_id) DO UPDATE SET
+    owed = CASE WHEN s.base #> ARRAY[:key, '0'] = excluded.owed #> ARRAY[:key, '0']
+        THEN s.owed - CAST(:key AS text) ELSE s.owed || excluded.owed END,
+    base = CASE WHEN s.base #> ARRAY[:key, '0'] = excluded.owed #> ARRAY[:key, '0'] THEN s.base - CAST(:key AS text)
+        WHEN jsonb_exists(s.owed, :key) THEN s.base
+        ELSE s.base || excluded.base END,
+    {_REACTIVATE}"""
+
+_OWE_EVERYONE = f"""
+INSERT INTO slot AS s {_SLOT_COLUMNS}
+SELECT :destination, p.user_id,
+       jsonb_build_object(CAST(:key AS text), jsonb_build_array(p.value::jsonb, CAST(:version AS bigint))),
+       '{{}}', coalesce(g.extra, '{{}}')::jsonb, :version, 'due', false, 1, :at, :at
+FROM snapshot p LEFT JOIN stage g ON g.user_id = p.user_id
+WHERE p.definition_id = :definition_id AND (p.value <> CAST(:absent AS text) OR p.run_id >= CAST(:since AS bigint))
+ORDER BY p.user_id
+ON CONFLICT (destination, user_id) DO UPDATE SET
+    owed = s.owed || excluded.owed, base = s.base - CAST(:key AS text), {_REACTIVATE}"""
+
+_DROP_EMPTY = "DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due'"
+
+_CLEAR = """
+INSERT INTO change (user_id, before, after, extra)
+SELECT user_id, value, NULL, NULL FROM snapshot WHERE definition_id = :definition_id AND value <> :absent"""
+
+
+class PostgresqlRecording:
+    """`sync.store.recording.Statements` for PostgreSQL."""
+
+    def compare(self, connection: Connection, definition_id: int, absent: str) -> tuple[int, int, int]:
+        asked = {"definition_id": definition_id, "absent": absent}
+        connection.exec_driver_sql(_CHANGE)
+        connection.exec_driver_sql("SET LOCAL enable_hashjoin = off")
+        connection.execute(text(_CHANGED_KEYS_TABLE), asked)
+        connection.exec_driver_sql("SET LOCAL enable_hashjoin = on")
+        connection.exec_driver_sql("ANALYZE changed_key")
+        connection.execute(text(_CHANGES), {"definition_id": definition_id})
+        connection.exec_driver_sql("ANALYZE change")
+        entered, exited, changed = connection.execute(text(_COUNT), {"absent": absent}).one()
+        return entered, exited, changed
+
+    def clear(self, connection: Connection, definition_id: int, absent: str) -> int:
+        """Fill ``change`` as if everybody had left."""
+        connection.exec_driver_sql(_CHANGE)
+        return connection.execute(text(_CLEAR), {"definition_id": definition_id, "absent": absent}).rowcount
+
+    def hold_exits(self, connection: Connection) -> None:
+        connection.exec_driver_sql("DELETE FROM change WHERE after IS NULL")
+
+    def advance(self, connection: Connection, recording: Recording) -> None:
+        connection.execute(text(_ADVANCE), _values(recording, "definition_id", "absent", "run_id"))
+
+    def owe_changes(self, connection: Connection, recording: Recording, destination: str) -> None:
+        values = _values(recording, "key", "absent", "version", "at")
+        connection.execute(text(_OWE_CHANGES), {**values, "destination": destination})
+
+    def owe_everyone(self, connection: Connection, recording: Recording, destination: str, since: int | None) -> None:
+        values = _values(recording, "definition_id", "key", "absent", "version", "at")
+        connection.execute(text(_OWE_EVERYONE), {**values, "destination": destination, "since": since})
+
+    def drop_empty(self, connection: Connection, destination: str) -> None:
+        connection.execute(text(_DROP_EMPTY), {"destination": destination})
+
+    def shadow(self, connection: Connection, table: str, definition_id: int | None = None) -> None:
+        connection.exec_driver_sql(f"CREATE TEMP TABLE shadow (LIKE {table} INCLUDING ALL)")
+        columns = "definition_id, user_id, value, run_id" if definition_id is not None else "*"
+        where = "" if definition_id is None else f"WHERE definition_id = {definition_id:d}"
+        into = "" if columns == "*" else f"({columns})"
+        connection.exec_driver_sql(f"INSERT INTO shadow {into} SELECT {columns} FROM {table} {where}")
+        connection.exec_driver_sql(f"ALTER TABLE shadow RENAME TO {table}")
+
+    def unshadow(self, connection: Connection, table: str) -> None:
+        connection.exec_driver_sql(f"DROP TABLE pg_temp.{table}")
+
+    def tidy(self, connection: Connection, changes: int) -> None:
+        """After a large recording: make the snapshot's pages all-visible again, so that the next diff stays in the index."""
+        if changes > _VACUUM_FROM:
+            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM (ANALYZE) snapshot")
+
+
+_VACUUM_FROM = 50_000
+"""Changes in one recording from which waiting for autovacuum would cost the next diff more than doing it now."""
+
+
+def _values(recording: Recording, *names: str) -> dict[str, object]:
+    known = {
+        "definition_id": recording.definition_id,
+        "key": recording.definition.key,
+        "absent": recording.definition.kind.absent,
+        "run_id": recording.run_id,
+        "version": recording.version,
+        "at": recording.at,
+    }
+    return {name: known[name] for name in names}

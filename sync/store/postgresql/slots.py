@@ -1,0 +1,96 @@
+"""Claim and settle: PostgreSQL's statements. Each names the state and the token it expects.
+
+Settling works on a batch: ``:batch`` is a JSON list of the rows described in `sync.store.slots`.
+"""
+
+from __future__ import annotations
+
+CLAIM = """
+WITH picked AS (
+    SELECT destination, user_id FROM slot
+    WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm') AND due_at <= :now
+    ORDER BY priority, due_at LIMIT :most FOR UPDATE SKIP LOCKED
+)
+UPDATE slot s SET state = 'sending', token = :token, lease_until = :until, base = '{}'
+FROM picked p WHERE s.destination = p.destination AND s.user_id = p.user_id
+RETURNING s.user_id, s.owed::text, s.enrichment::text, s.version, s.doubt, s.attempts, s.failing_since, s.priority"""
+
+RESCUE = """
+UPDATE slot SET state = 'due', doubt = true, token = NULL, lease_until = NULL, due_at = :now
+WHERE destination = :destination AND state = 'sending' AND (lease_until < :now OR :all_of_them)"""
+
+_BATCH = """
+WITH b AS MATERIALIZED (
+    SELECT r.user_id COLLATE "C" AS user_id, r.token, r.version, r.sent, r.due_at, r.unknown, r.reason,
+           r.verdict, r.status, r.detail, r.traits
+    FROM jsonb_to_recordset(CAST(:batch AS jsonb)) AS r (
+        user_id text, token text, version bigint, sent jsonb, due_at timestamptz, unknown boolean, reason text,
+        verdict text, status integer, detail text, traits jsonb)
+)"""
+
+_OURS = "s.destination = :destination AND s.user_id = b.user_id AND s.token = b.token AND s.state = 'sending'"
+
+LOCK = f"{_BATCH} SELECT s.user_id FROM slot s, b WHERE {_OURS} ORDER BY s.user_id FOR UPDATE OF s"
+
+ACCEPT_ALL = f"""{_BATCH}
+DELETE FROM slot s USING b WHERE {_OURS} AND s.version = b.version AND NOT s.doubt
+RETURNING s.user_id"""
+
+ACCEPT_SOME = f"""{_BATCH}
+UPDATE slot s SET
+    owed = CASE
+        WHEN s.doubt AND s.version = b.version THEN (
+            SELECT jsonb_object_agg(e.key, jsonb_build_array(e.value -> 0, CAST(:confirm AS bigint)))
+            FROM jsonb_each(s.owed) e)
+        WHEN s.doubt THEN s.owed
+        ELSE (
+            SELECT coalesce(jsonb_object_agg(e.key, e.value), '{{}}') FROM jsonb_each(s.owed) e
+            WHERE (b.sent -> e.key) IS DISTINCT FROM (e.value -> 1))
+    END,
+    version = CASE WHEN s.doubt AND s.version = b.version THEN :confirm ELSE s.version END,
+    state = CASE WHEN s.doubt AND s.version = b.version THEN 'confirm' ELSE 'due' END,
+    due_at = CASE WHEN s.doubt AND s.version = b.version THEN CAST(:quiet AS timestamptz) ELSE :now END,
+    doubt = s.doubt AND s.version <> b.version,
+    token = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, reason = NULL
+FROM b WHERE {_OURS}
+RETURNING s.user_id"""
+
+DEFER = f"""{_BATCH}
+UPDATE slot s SET state = 'waiting', due_at = b.due_at, doubt = s.doubt OR b.unknown, attempts = s.attempts + 1,
+    failing_since = coalesce(s.failing_since, :now), reason = b.reason, token = NULL, lease_until = NULL
+FROM b WHERE {_OURS}
+RETURNING s.user_id"""
+
+PARK = f"""{_BATCH}
+UPDATE slot s SET
+    state = CASE WHEN s.version = b.version THEN 'parked' ELSE 'due' END, due_at = :now, doubt = s.doubt OR b.unknown,
+    attempts = CASE WHEN s.version = b.version THEN s.attempts + 1 ELSE 0 END,
+    failing_since = CASE WHEN s.version = b.version THEN coalesce(s.failing_since, :now) END,
+    reason = b.reason, token = NULL, lease_until = NULL
+FROM b WHERE {_OURS}
+RETURNING s.user_id"""
+
+RELEASE = f"""{_BATCH}
+UPDATE slot s SET state = 'due', due_at = :now, token = NULL, lease_until = NULL
+FROM b WHERE {_OURS}
+RETURNING s.user_id"""
+
+REOWE = f"""{_BATCH}
+INSERT INTO slot AS s
+    (destination, user_id, owed, base, enrichment, version, state, doubt, priority, due_at, owed_since)
+SELECT :destination, b.user_id,
+       jsonb_object_agg(d.key, jsonb_build_array(p.value::jsonb, CAST(:confirm AS bigint))),
+       '{{}}', '{{}}', :confirm, 'due', false, 0, :now, :now
+FROM b CROSS JOIN LATERAL jsonb_object_keys(b.sent) AS k(key)
+JOIN definition d ON d.key = k.key
+JOIN snapshot p ON p.definition_id = d.id AND p.user_id = b.user_id
+GROUP BY b.user_id ORDER BY b.user_id
+ON CONFLICT (destination, user_id) DO UPDATE SET
+    owed = s.owed || excluded.owed, base = s.base - ARRAY(SELECT jsonb_object_keys(excluded.owed)),
+    version = excluded.version, priority = 0,
+    state = CASE WHEN s.state IN ('parked', 'confirm') THEN 'due' ELSE s.state END,
+    doubt = s.doubt OR s.state = 'confirm'"""
+
+RECORD_ATTEMPTS = f"""{_BATCH}
+INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
+SELECT :destination, user_id, :now, verdict, status, detail, traits FROM b WHERE verdict IS NOT NULL"""

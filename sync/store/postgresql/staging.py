@@ -1,0 +1,64 @@
+"""Bulk-load a definition's answer into a TEMP table by COPY: it belongs to one connection and vanishes with it.
+
+FREEZE in the transaction that creates the table makes its pages all-visible at once, so that the diff can read the
+index alone. The hash of the value is computed here, in the engine, on load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from sync.model.chunk import Chunk
+
+_STAGE = """
+CREATE TEMP TABLE stage (
+    user_id text COLLATE "C" NOT NULL,
+    value text NOT NULL DEFAULT 'true',
+    extra text,
+    value_hash bigint GENERATED ALWAYS AS (hashtextextended(value, 0)) STORED
+)"""
+_INDEX = "CREATE UNIQUE INDEX stage_user ON stage (user_id) INCLUDE (value_hash)"
+_DOUBLED = "SELECT user_id FROM stage GROUP BY user_id HAVING count(*) > 1 ORDER BY user_id LIMIT 5"
+_SPECIAL = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def load(connection: Connection, chunks: Iterable[Chunk], columns: tuple[str, ...]) -> tuple[int, list[str]]:
+    """Stage all rows; gives their number and, when some user stands there twice, up to five such user ids.
+
+    ``columns`` are those that the chunks carry: ``user_id``, then ``value`` and ``extra`` where there are any.
+    """
+    with connection.begin():
+        connection.exec_driver_sql("DROP TABLE IF EXISTS pg_temp.stage")
+        connection.exec_driver_sql(_STAGE)
+        driver: psycopg.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+        rows = 0
+        with driver.cursor() as cursor, cursor.copy(f"COPY stage ({', '.join(columns)}) FROM STDIN (FREEZE)") as copy:
+            for chunk in chunks:
+                copy.write(_lines(chunk))
+                rows += len(chunk.user_ids)
+    try:
+        with connection.begin():
+            connection.exec_driver_sql(_INDEX)
+            connection.exec_driver_sql("ANALYZE stage")
+    except IntegrityError:
+        with connection.begin():
+            return rows, list(connection.exec_driver_sql(_DOUBLED).scalars())
+    return rows, []
+
+
+def _lines(chunk: Chunk) -> bytes:
+    """COPY's text format. Most chunks hold nothing to escape, which one look at the joined text tells."""
+    columns = [_column(column) for column in (chunk.user_ids, chunk.values, chunk.extras) if column is not None]
+    lines = columns[0] if len(columns) == 1 else map("\t".join, zip(*columns, strict=True))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _column(texts: list[str]) -> list[str]:
+    joined = "\0".join(texts)
+    if any(special in joined for special in "\\\t\n\r"):
+        return [text.translate(_SPECIAL) for text in texts]
+    return texts

@@ -1,0 +1,19 @@
+"""What the engines' recording statements are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sync.model.definition import Definition
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One recording. ``version`` marks everything it owes; ``run_id`` is written to every snapshot row it changes."""
+
+    definition: Definition
+    definition_id: int
+    run_id: int
+    version: int
+    at: datetime

@@ -1,0 +1,271 @@
+"""A session in which one answer is staged, compared with the snapshot, and recorded or only rehearsed.
+
+The order of the steps is here, once; the statements whose plan is the design are the engines' own
+(``sqlite/recording.py``, ``postgresql/recording.py``). ``record`` is one transaction: a death before its commit means
+nothing happened, after it everything did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from sqlalchemy import Connection, text
+
+from sync import telemetry
+from sync.model.chunk import Chunk
+from sync.model.definition import Definition
+from sync.model.guard import Hold, judge
+from sync.model.run import ClaimedRun, Counts, RunStatus
+from sync.store import definitions, enrolments, runs
+from sync.store.counter import next_version
+from sync.store.engine import Database, begin_write
+from sync.store.enrolments import Enrolment
+from sync.store.postgresql.recording import PostgresqlRecording
+from sync.store.postgresql.staging import load as load_postgresql
+from sync.store.recordable import Recording
+from sync.store.sqlite.recording import SqliteRecording
+from sync.store.sqlite.staging import load as load_sqlite
+
+NOT_RECORDED_YET = -1
+"""Stands for the id of a definition that the store does not know: no snapshot row has it."""
+
+
+class Statements(Protocol):
+    """What an engine must be able to do with the staged answer."""
+
+    def compare(self, connection: Connection, definition_id: int, absent: str) -> tuple[int, int, int]:
+        """Fill the TEMP table ``change`` (user_id, before, after, extra) and count (entered, exited, changed)."""
+        ...
+
+    def clear(self, connection: Connection, definition_id: int, absent: str) -> int:
+        """Fill ``change`` as if everybody had left; gives how many."""
+        ...
+
+    def hold_exits(self, connection: Connection) -> None:
+        """Take the exits out of ``change``."""
+        ...
+
+    def advance(self, connection: Connection, recording: Recording) -> None:
+        """Write ``change`` into the snapshot."""
+        ...
+
+    def owe_changes(self, connection: Connection, recording: Recording, destination: str) -> None:
+        """Merge ``change`` into the slots of ``destination``, with the priority of a delta."""
+        ...
+
+    def owe_everyone(self, connection: Connection, recording: Recording, destination: str, since: int | None) -> None:
+        """Merge the new snapshot into the slots of ``destination``, with the priority of a backfill.
+
+        Users without a value are left out, but for those who lost theirs in the run ``since`` or a later one.
+        """
+        ...
+
+    def drop_empty(self, connection: Connection, destination: str) -> None:
+        """Delete the slots in which nothing is owed any more."""
+        ...
+
+    def shadow(self, connection: Connection, table: str, definition_id: int | None = None) -> None:
+        """From now on ``table`` means a copy in this session (of one definition's rows, where an id is given)."""
+        ...
+
+    def unshadow(self, connection: Connection, table: str) -> None:
+        """Drop that copy: ``table`` means the store's own again."""
+        ...
+
+    def tidy(self, connection: Connection, changes: int) -> None:
+        """Upkeep after a recording of so many changes, in no transaction."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a recording did. ``joined`` and ``resumed`` name destinations that got, or still get, a backfill."""
+
+    counts: Counts
+    hold: Hold | None
+    joined: tuple[str, ...]
+    resumed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One changed user, for people: canonical values, ``None`` for "not there"."""
+
+    user_id: str
+    before: str | None
+    after: str | None
+
+
+class Session:
+    """One connection with a staged answer. Use `session` to get one."""
+
+    def __init__(self, database: Database, connection: Connection) -> None:
+        self._database = database
+        self._connection = connection
+        on_sqlite = database.dialect == "sqlite"
+        self._statements: Statements = SqliteRecording() if on_sqlite else PostgresqlRecording()
+        self._load = load_sqlite if on_sqlite else load_postgresql
+
+    def load(self, chunks: Iterable[Chunk], columns: tuple[str, ...]) -> tuple[int, list[str]]:
+        """Stage an answer; gives its rows and, when some user stands there twice, up to five such user ids."""
+        return self._load(self._connection, chunks, columns)
+
+    def record(
+        self, claimed: ClaimedRun, asked: Definition, members: int, backfilled: Sequence[str] | None
+    ) -> Recorded:
+        """Compare and record, in one transaction; raises `RunLost` when the run is no longer ours."""
+        with self._database.write() as connection:
+            version = next_version(connection)
+        connection = self._connection
+        with begin_write(connection):
+            runs.fence(connection, claimed)
+            recording = self._recording(asked, claimed.definition_id, claimed.id, version)
+            decided = enrolments.decide(connection, claimed.definition_id, asked.destinations, claimed.kind, backfilled)
+            counts, hold = self._compare(recording, members, forced=claimed.forced, shown=claimed.shown)
+            self._statements.advance(connection, recording)
+            self._owe(recording, decided)
+            enrolments.enrol(connection, claimed.definition_id, decided, claimed.id)
+            definitions.record(
+                connection,
+                claimed.definition_id,
+                asked,
+                as_of=claimed.as_of,
+                members=counts.members,
+                at=recording.at,
+            )
+            status = RunStatus.SUCCEEDED if hold is None else RunStatus.HELD
+            runs.finish(connection, claimed, status, counts, recording.at, hold and hold.value)
+            telemetry.step("refresh.recorded", definition=asked.key)
+        telemetry.step("refresh.committed", definition=asked.key)
+        self._statements.tidy(connection, counts.entered + counts.exited + counts.changed)
+        return Recorded(
+            counts,
+            hold,
+            tuple(each.destination for each in decided if each.joins),
+            tuple(each.destination for each in decided if each.resumes),
+        )
+
+    def remove(self, known: definitions.Recorded, asked: Definition) -> int:
+        """Carry out a definition's removal, in one transaction; gives how many users are owed a last value."""
+        with self._database.write() as connection:
+            version = next_version(connection)
+        connection = self._connection
+        with begin_write(connection):
+            run_id: int = connection.execute(text("SELECT coalesce(max(id), 0) FROM run")).scalar_one()
+            recording = self._recording(asked, known.id, run_id, version)
+            cleared = self._owe_clearing(recording) if asked.on_delete == "clear" else 0
+            enrolments.leave(connection, known.id, run_id)
+            definitions.remove(connection, known.id, recording.at, cleared=asked.on_delete == "clear")
+        return cleared
+
+    def begin_rehearsal(self) -> None:
+        """From here on slots are copies of this session: nothing that follows can be seen by anybody else."""
+        with self._connection.begin():
+            self._statements.shadow(self._connection, "slot")
+
+    def rehearse(
+        self, asked: Definition, members: int, decided: Sequence[Enrolment], shown: int | None, *, forced: bool
+    ) -> tuple[Recorded, list[Sample]]:
+        """What `record` would do, with the very same statements on this session's copies; and some of the users."""
+        connection = self._connection
+        with connection.begin():
+            known = definitions.find(connection, asked.key)
+            recording = self._recording(asked, known.id if known else NOT_RECORDED_YET, _AFTER_ALL_RUNS, _REHEARSED)
+            counts, hold = self._compare(recording, members, forced=forced, shown=shown)
+            samples = self._samples()
+            shadowed = any(each.joins or each.everyone for each in decided)
+            if shadowed:
+                self._statements.shadow(connection, "snapshot", recording.definition_id)
+                self._statements.advance(connection, recording)
+            self._owe(recording, decided)
+            if shadowed:
+                self._statements.unshadow(connection, "snapshot")
+        joined = tuple(each.destination for each in decided if each.joins)
+        return Recorded(counts, hold, joined, tuple(each.destination for each in decided if each.resumes)), samples
+
+    def rehearse_removal(self, known: definitions.Recorded, asked: Definition) -> int:
+        """How many users a removal would owe a last value."""
+        if asked.on_delete != "clear":
+            return 0
+        with self._connection.begin():
+            return self._owe_clearing(self._recording(asked, known.id, _AFTER_ALL_RUNS, _REHEARSED), advance=False)
+
+    def owed_users(self, destination: str) -> int:
+        """In a rehearsal: the users who would be sent something at ``destination``."""
+        statement = text("SELECT count(*) FROM slot WHERE destination = :destination AND state <> 'parked'")
+        with self._connection.begin():
+            number: int = self._connection.execute(statement, {"destination": destination}).scalar_one()
+        return number
+
+    def _recording(self, asked: Definition, definition_id: int, run_id: int, version: int) -> Recording:
+        return Recording(asked, definition_id, run_id, version, self._database.now(self._connection))
+
+    def _compare(
+        self, recording: Recording, members: int, *, forced: bool, shown: int | None
+    ) -> tuple[Counts, Hold | None]:
+        """Diff the staged answer (``members`` rows) against the snapshot; take held exits out of the difference."""
+        absent = recording.definition.kind.absent
+        entered, exited, changed = self._statements.compare(self._connection, recording.definition_id, absent)
+        counts = Counts(members, entered, exited, changed, members - entered - changed)
+        hold = judge(
+            before=members - entered + exited,
+            exits=exited,
+            max_exits=recording.definition.max_exits,
+            forced=forced,
+            shown=shown,
+        )
+        if hold is None:
+            return counts, None
+        self._statements.hold_exits(self._connection)
+        return replace(counts, members=members + exited, exited=0, held=exited), hold
+
+    def _owe(self, recording: Recording, decided: Sequence[Enrolment]) -> None:
+        """Put what changed into the slots of every destination of the definition.
+
+        A destination that is new to it is owed the whole new snapshot; so is one that gets a backfill, where what
+        changed just now still goes first.
+        """
+        for each in decided:
+            if not each.joins:
+                self._statements.owe_changes(self._connection, recording, each.destination)
+            if each.joins or each.everyone:
+                self._statements.owe_everyone(self._connection, recording, each.destination, each.since)
+            self._statements.drop_empty(self._connection, each.destination)
+
+    def _owe_clearing(self, recording: Recording, *, advance: bool = True) -> int:
+        cleared = self._statements.clear(self._connection, recording.definition_id, recording.definition.kind.absent)
+        for destination in enrolments.active(self._connection, recording.definition_id):
+            self._statements.owe_changes(self._connection, recording, destination)
+            self._statements.drop_empty(self._connection, destination)
+        if advance:
+            self._statements.advance(self._connection, recording)
+        return cleared
+
+    def _samples(self) -> list[Sample]:
+        """Some of what changed, up to five of each direction, in the order of user ids."""
+        found: list[Sample] = []
+        for condition in (
+            "after IS NULL",
+            "after IS NOT NULL AND before IS NULL",
+            "before IS NOT NULL AND after IS NOT NULL",
+        ):
+            rows = self._connection.execute(
+                text(f"SELECT user_id, before, after FROM change WHERE {condition} ORDER BY user_id LIMIT {_SAMPLE}")
+            )
+            found += [Sample(*row) for row in rows]
+        return found
+
+
+_SAMPLE = 5
+_AFTER_ALL_RUNS = 2**62
+_REHEARSED = 2**62
+
+
+@contextmanager
+def session(database: Database) -> Iterator[Session]:
+    """A session of its own connection; what it staged is gone with it, whatever happens."""
+    with database.session() as connection:
+        yield Session(database, connection)

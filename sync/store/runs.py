@@ -1,0 +1,170 @@
+"""Runs: one row per refresh. A run is a lease; only who holds its token can record, and only once.
+
+Lifecycle: ``running → succeeded | held | failed | lost``. A partial unique index allows one running run per definition.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, select, text, update
+
+from sync.errors import AsOfError, RunBusy, RunLost, SyncError
+from sync.model.definition import Definition
+from sync.model.run import ClaimedRun, Counts, RunKind, RunStatus
+from sync.store import definitions
+from sync.store.engine import Database
+from sync.store.holder import Holder, this_process
+from sync.store.schema import run
+
+LEASE_SECONDS = 30.0
+"""How long a run may go without a heartbeat before another process takes it over."""
+
+LONGEST_MESSAGE = 500
+
+
+def claim(database: Database, asked: Definition, kind: RunKind, as_of: datetime, *, forced: bool) -> ClaimedRun:
+    """Begin a run. `RunBusy` when somebody else is refreshing it, `AsOfError` for an instant before the last."""
+    with database.write() as connection:
+        now = database.now(connection)
+        known = definitions.ensure(connection, asked, now)
+        _expire(connection, known.id, now)
+        check_as_of(asked, known, as_of, forced=forced)
+        token = uuid.uuid4().hex
+        identifier = connection.execute(
+            run.insert()
+            .values(
+                definition_id=known.id,
+                kind=kind.value,
+                status=RunStatus.RUNNING.value,
+                token=token,
+                holder=this_process().text(),
+                lease_until=now + timedelta(seconds=LEASE_SECONDS),
+                as_of=as_of,
+                forced=forced,
+                started_at=now,
+            )
+            .returning(run.c.id)
+        ).scalar_one()
+        already_shown = shown(connection, known.id)
+    return ClaimedRun(identifier, known.id, kind, token, as_of, already_shown, forced)
+
+
+def check_as_of(asked: Definition, known: definitions.Recorded | None, as_of: datetime, *, forced: bool) -> None:
+    """Time goes forward: an earlier instant would undo what was decided since."""
+    if known is None or known.as_of is None or as_of >= known.as_of or forced:
+        return
+    raise AsOfError(
+        f"{asked.kind} {asked.name!r}: already recorded as of {known.as_of:%Y-%m-%d %H:%M:%S} UTC, and "
+        f"{as_of:%Y-%m-%d %H:%M:%S} UTC is earlier: give a later --as-of, or --force to go back in time"
+    )
+
+
+def _expire(connection: Connection, definition_id: int, now: datetime) -> None:
+    """Mark a running run as lost when its holder is dead or silent; refuse when it is alive."""
+    row = connection.execute(
+        select(run.c.id, run.c.holder, run.c.lease_until).where(
+            run.c.definition_id == definition_id, run.c.status == RunStatus.RUNNING
+        )
+    ).one_or_none()
+    if row is None:
+        return
+    holder = Holder.parse(row.holder)
+    if row.lease_until >= now and not holder.provably_dead():
+        raise RunBusy(
+            f"run {row.id} of this definition is going on in process {holder.pid} on {holder.host}: "
+            "wait for it to end, or stop it"
+        )
+    connection.execute(
+        update(run)
+        .where(run.c.id == row.id, run.c.status == RunStatus.RUNNING)
+        .values(status=RunStatus.LOST, finished_at=now, message="its process ended before it could record")
+    )
+
+
+def shown(connection: Connection, definition_id: int) -> int | None:
+    """How many exits the last run held; ``None`` when it held none."""
+    row = connection.execute(
+        select(run.c.status, run.c.held)
+        .where(run.c.definition_id == definition_id, run.c.status.in_((RunStatus.SUCCEEDED, RunStatus.HELD)))
+        .order_by(run.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return row.held if row is not None and row.status == RunStatus.HELD else None
+
+
+def fence(connection: Connection, claimed: ClaimedRun) -> None:
+    """The first statement of a recording: raise `RunLost` unless the run is still ours; on PostgreSQL, keep it so."""
+    statement = "SELECT 1 FROM run WHERE id = :id AND token = :token AND status = 'running'"
+    if connection.dialect.name == "postgresql":
+        statement += " FOR UPDATE"
+    if connection.execute(text(statement), {"id": claimed.id, "token": claimed.token}).one_or_none() is None:
+        raise RunLost(f"run {claimed.id} was taken over by another process: nothing was recorded by this one")
+
+
+def finish(
+    connection: Connection,
+    claimed: ClaimedRun,
+    status: RunStatus,
+    counts: Counts,
+    at: datetime,
+    message: str | None = None,
+) -> None:
+    """End a run inside its recording transaction."""
+    done = connection.execute(
+        update(run)
+        .where(run.c.id == claimed.id, run.c.token == claimed.token, run.c.status == RunStatus.RUNNING)
+        .values(status=status.value, finished_at=at, message=message, **asdict(counts))
+    )
+    if done.rowcount != 1:
+        raise RunLost(f"run {claimed.id} was taken over by another process: nothing was recorded by this one")
+
+
+def fail(database: Database, claimed: ClaimedRun, error: BaseException) -> None:
+    """End a run that could not record."""
+    message = str(error) if isinstance(error, SyncError) else f"stopped by {type(error).__name__}"
+    with database.write() as connection:
+        connection.execute(
+            update(run)
+            .where(run.c.id == claimed.id, run.c.token == claimed.token, run.c.status == RunStatus.RUNNING)
+            .values(status=RunStatus.FAILED, finished_at=database.now(connection), message=message[:LONGEST_MESSAGE])
+        )
+
+
+def _renew(database: Database, claimed: ClaimedRun) -> bool:
+    with database.write() as connection:
+        until = database.now(connection) + timedelta(seconds=LEASE_SECONDS)
+        return bool(
+            connection.execute(
+                update(run)
+                .where(run.c.id == claimed.id, run.c.token == claimed.token, run.c.status == RunStatus.RUNNING)
+                .values(lease_until=until)
+            ).rowcount
+        )
+
+
+@contextmanager
+def heartbeat(database: Database, claimed: ClaimedRun) -> Iterator[None]:
+    """Keep a run's lease alive while a source takes its time. A missed beat is no error here: the fence decides."""
+    stopped = threading.Event()
+
+    def beat() -> None:
+        while not stopped.wait(LEASE_SECONDS / 3):
+            try:
+                if not _renew(database, claimed):
+                    return
+            except SyncError:
+                continue
+
+    thread = threading.Thread(target=beat, name=f"run-{claimed.id}-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()

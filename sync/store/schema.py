@@ -1,0 +1,218 @@
+"""The store's tables, for the statements written with SQLAlchemy Core.
+
+Alembic (``migrations/``) creates them; a test proves that both agree. What two processes must not do at once is
+forbidden here, by constraints: one project per store, one owner per key, one running run per definition, one slot per
+(destination, user).
+
+PostgreSQL's ``snapshot`` has one more column, ``value_hash``, generated from the value and read only by the diff
+(``store/postgresql``); SQLite has no 64-bit hash and compares the values.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from sync.store.instants import Instant
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "uq": "%(table_name)s_%(column_0_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
+
+Document = Text().with_variant(JSONB(), "postgresql")
+"""A JSON object: text on SQLite, jsonb on PostgreSQL."""
+
+UserId = Text().with_variant(Text(collation="C"), "postgresql")
+"""Compared by bytes, so that index scans of two sets can be merged."""
+
+Id = BigInteger().with_variant(Integer(), "sqlite")
+
+project = Table(
+    "project",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+definition = Table(
+    "definition",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", Text, CheckConstraint("kind IN ('audience', 'trait')", name="kind"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("on_delete", Text, nullable=False),
+    Column("as_of", Instant),
+    Column("members", BigInteger, nullable=False, server_default="0"),
+    Column("created_at", Instant, nullable=False),
+    Column("recorded_at", Instant),
+    Column("removed_at", Instant),
+    UniqueConstraint("key"),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("definition_id", Id, ForeignKey("definition.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("lease_until", Instant, nullable=False),
+    Column("as_of", Instant, nullable=False),
+    Column("forced", Boolean, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    *(
+        Column(count, BigInteger, nullable=False, server_default="0")
+        for count in ("members", "entered", "exited", "changed", "unchanged", "held")
+    ),
+    Column("message", Text),
+    Index(
+        "run_one_running",
+        "definition_id",
+        unique=True,
+        sqlite_where=text("status = 'running'"),
+        postgresql_where=text("status = 'running'"),
+    ),
+    Index("run_history", "definition_id", "id"),
+)
+
+snapshot = Table(
+    "snapshot",
+    metadata,
+    Column("definition_id", Id, primary_key=True),
+    Column("user_id", UserId, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("run_id", Id, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+enrolment = Table(
+    "enrolment",
+    metadata,
+    Column("definition_id", Id, ForeignKey("definition.id"), primary_key=True),
+    Column("destination", Text, primary_key=True),
+    Column("active", Boolean, nullable=False),
+    Column("enrolled_run_id", Id, nullable=False),
+    Column("left_run_id", Id),
+    Column("backfill_run_id", Id),
+    Column("backfilled_at", Instant),
+)
+
+_sendable = "state IN ('due', 'waiting', 'confirm')"
+
+slot = Table(
+    "slot",
+    metadata,
+    Column("destination", Text, primary_key=True),
+    Column("user_id", UserId, primary_key=True),
+    Column("owed", Document, nullable=False),
+    Column("base", Document, nullable=False),
+    Column("enrichment", Document, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("doubt", Boolean, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("owed_since", Instant, nullable=False),
+    Column("token", Text),
+    Column("lease_until", Instant),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("failing_since", Instant),
+    Column("reason", Text),
+    CheckConstraint("state IN ('due', 'sending', 'confirm', 'waiting', 'parked')", name="state"),
+    CheckConstraint("(state = 'sending') = (token IS NOT NULL)", name="token"),
+    CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL)", name="lease"),
+    Index(
+        "slot_due",
+        "destination",
+        "priority",
+        "due_at",
+        sqlite_where=text(_sendable),
+        postgresql_where=text(_sendable),
+    ),
+    Index(
+        "slot_sending",
+        "destination",
+        "lease_until",
+        sqlite_where=text("state = 'sending'"),
+        postgresql_where=text("state = 'sending'"),
+    ),
+    Index(
+        "slot_empty",
+        "destination",
+        sqlite_where=text("owed = '{}'"),
+        postgresql_where=text("owed = '{}'"),
+    ),
+    Index(
+        "slot_parked",
+        "destination",
+        "user_id",
+        sqlite_where=text("state = 'parked'"),
+        postgresql_where=text("state = 'parked'"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("destination", Text, nullable=False),
+    Column("user_id", UserId, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("status", Integer),
+    Column("detail", Text, nullable=False),
+    Column("sent", Document, nullable=False),
+    Index("attempt_user", "user_id", "id"),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("term", BigInteger, nullable=False),
+    Column("until", Instant, nullable=False),
+)
+
+destination = Table(
+    "destination",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("breaker", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("last_error", Text),
+    Column("last_error_at", Instant),
+)

@@ -1,0 +1,235 @@
+"""The outbox: one row per (destination, user). Claim what is due, settle what became of it.
+
+Every transition is one statement that names the state and the token it expects. What a settle does not find (its holder
+was frozen past its lease, and somebody else has taken the slot) is owed anew from the snapshot: rule R6.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import ModuleType
+
+import orjson
+from sqlalchemy import Connection, func, select, text, update
+
+from sync.model.slot import ClaimedSlot
+from sync.store.counter import next_version
+from sync.store.engine import Database
+from sync.store.instants import Instant, stamp
+from sync.store.postgresql import slots as postgresql_slots
+from sync.store.schema import slot
+from sync.store.sqlite import slots as sqlite_slots
+
+
+class Transition(StrEnum):
+    """Where a claimed slot goes."""
+
+    ACCEPT = "accept"
+    DEFER = "defer"
+    PARK = "park"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one claimed slot.
+
+    ``seconds`` is the wait before a deferred one is due again; ``unknown`` says that bytes may have left. ``verdict``,
+    ``status`` and ``detail`` tell of the exchange (``verdict`` is ``None`` when there was none); ``traits`` were sent.
+    """
+
+    slot: ClaimedSlot
+    transition: Transition
+    seconds: float = 0.0
+    unknown: bool = False
+    reason: str | None = None
+    verdict: str | None = None
+    status: int | None = None
+    detail: str = ""
+    traits: dict[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """A destination's slots by what they wait for."""
+
+    due: int
+    waiting: int
+    confirm: int
+    sending: int
+    parked: int
+    oldest: datetime | None
+
+    @property
+    def owed(self) -> int:
+        """Users who still get something without anybody's help."""
+        return self.due + self.waiting + self.confirm + self.sending
+
+
+def claim(database: Database, destination: str, most: int, lease: float) -> list[ClaimedSlot]:
+    """Take up to ``most`` due slots for ``lease`` seconds, deltas before backfills, oldest first."""
+    token = uuid.uuid4().hex
+    with database.write() as connection:
+        now = database.now(connection)
+        rows = connection.execute(
+            text(_sql(database).CLAIM),
+            _times(
+                database,
+                {
+                    "destination": destination,
+                    "token": token,
+                    "most": most,
+                    "now": now,
+                    "until": now + timedelta(seconds=lease),
+                },
+            ),
+        ).all()
+    rows = sorted(rows, key=lambda row: row.priority)
+    read = Instant().process_result_value
+    dialect = database.engine.dialect
+    return [
+        ClaimedSlot.parse(
+            user_id=row.user_id,
+            token=token,
+            version=row.version,
+            owed=row.owed,
+            enrichment=row.enrichment,
+            doubt=bool(row.doubt),
+            attempts=row.attempts,
+            failing_since=read(row.failing_since, dialect),
+        )
+        for row in rows
+    ]
+
+
+def rescue(database: Database, destination: str, *, all_of_them: bool = False) -> int:
+    """Put slots whose lease ran out (or all that are being sent) back to due; their outcome counts as unknown (R4)."""
+    with database.write() as connection:
+        values = {"destination": destination, "now": database.now(connection), "all_of_them": all_of_them}
+        return connection.execute(text(_sql(database).RESCUE), _times(database, values)).rowcount
+
+
+def settle(database: Database, destination: str, settlements: Sequence[Settlement], quiet: float) -> int:
+    """Record what became of claimed slots, all in one transaction; gives how many had to be owed anew (R6)."""
+    sql = _sql(database)
+    with database.write() as connection:
+        now = database.now(connection)
+        values = _times(
+            database,
+            {"destination": destination, "now": now, "quiet": now + timedelta(seconds=quiet)},
+        )
+        batch = [_row(settlement, now) for settlement in settlements]
+        if sql.LOCK is not None:
+            _run(connection, sql.LOCK, batch, values)
+        by_transition: dict[Transition, list[dict[str, object]]] = {}
+        for settlement, row in zip(settlements, batch, strict=True):
+            by_transition.setdefault(settlement.transition, []).append(row)
+        missing: list[dict[str, object]] = []
+        for transition, rows in by_transition.items():
+            missing += _settle_alike(database, connection, transition, rows, values)
+        if missing:
+            _run(connection, sql.REOWE, missing, {**values, "confirm": next_version(connection)})
+        _run(connection, sql.RECORD_ATTEMPTS, batch, values)
+    return len(missing)
+
+
+def _settle_alike(
+    database: Database,
+    connection: Connection,
+    transition: Transition,
+    rows: list[dict[str, object]],
+    values: dict[str, object],
+) -> list[dict[str, object]]:
+    """Settle rows that go the same way; gives those that were sent but are no longer ours."""
+    sql = _sql(database)
+    if transition is Transition.ACCEPT:
+        found = _run(connection, sql.ACCEPT_ALL, rows, values)
+        rows = [row for row in rows if row["user_id"] not in found]
+        if not rows:
+            return []
+        found = _run(connection, sql.ACCEPT_SOME, rows, {**values, "confirm": next_version(connection)})
+        connection.execute(
+            text("DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due'"),
+            {"destination": values["destination"]},
+        )
+    else:
+        statement = {Transition.DEFER: sql.DEFER, Transition.PARK: sql.PARK, Transition.RELEASE: sql.RELEASE}
+        found = _run(connection, statement[transition], rows, values)
+    return [row for row in rows if row["user_id"] not in found and row["verdict"] is not None]
+
+
+def _run(connection: Connection, statement: str, batch: list[dict[str, object]], values: dict[str, object]) -> set[str]:
+    """Run one settle statement; gives the users whose slot it changed."""
+    bound = {name: value for name, value in values.items() if f":{name}" in statement}
+    result = connection.execute(text(statement), {**bound, "batch": orjson.dumps(batch).decode()})
+    return set(result.scalars()) if result.returns_rows else set()
+
+
+def _row(settlement: Settlement, now: datetime) -> dict[str, object]:
+    """One row of ``:batch``."""
+    claimed = settlement.slot
+    return {
+        "user_id": claimed.user_id,
+        "token": claimed.token,
+        "version": claimed.version,
+        "sent": claimed.versions,
+        # Both engines read this text as UTC: SQLite stores it so, PostgreSQL sessions are opened with that zone.
+        "due_at": stamp(now + timedelta(seconds=settlement.seconds)),
+        "unknown": settlement.unknown,
+        "reason": settlement.reason,
+        "verdict": settlement.verdict,
+        "status": settlement.status,
+        "detail": settlement.detail,
+        "traits": settlement.traits if settlement.traits is not None else {},
+    }
+
+
+def backlog(connection: Connection, destination: str) -> Backlog:
+    """How much is owed at ``destination``, by state."""
+    rows = connection.execute(
+        select(slot.c.state, func.count(), func.min(slot.c.owed_since))
+        .where(slot.c.destination == destination)
+        .group_by(slot.c.state)
+    ).all()
+    counts = {row[0]: row[1] for row in rows}
+    oldest = min((row[2] for row in rows if row[0] != "parked"), default=None)
+    due, waiting, confirm, sending, parked = (
+        counts.get(state, 0) for state in ("due", "waiting", "confirm", "sending", "parked")
+    )
+    return Backlog(due, waiting, confirm, sending, parked, oldest)
+
+
+def next_due(connection: Connection, destination: str) -> datetime | None:
+    """When the next slot that waits becomes due; ``None`` when nothing waits."""
+    due: datetime | None = connection.execute(
+        select(func.min(slot.c.due_at)).where(
+            slot.c.destination == destination, slot.c.state.in_(("due", "waiting", "confirm"))
+        )
+    ).scalar_one()
+    return due
+
+
+def unpark(database: Database, destination: str, user_ids: Sequence[str] | None = None) -> int:
+    """Send parked slots again, with the *current* values: all of the destination's, or these users'."""
+    with database.write() as connection:
+        statement = update(slot).where(slot.c.destination == destination, slot.c.state == "parked")
+        if user_ids is not None:
+            statement = statement.where(slot.c.user_id.in_(user_ids))
+        return connection.execute(
+            statement.values(state="due", due_at=database.now(connection), attempts=0, failing_since=None, reason=None)
+        ).rowcount
+
+
+def _sql(database: Database) -> ModuleType:
+    return sqlite_slots if database.dialect == "sqlite" else postgresql_slots
+
+
+def _times(database: Database, values: dict[str, object]) -> dict[str, object]:
+    """Instants as the engine's hand-written statements want them."""
+    if database.dialect != "sqlite":
+        return values
+    return {name: stamp(value) if isinstance(value, datetime) else value for name, value in values.items()}

@@ -1,0 +1,1 @@
+"""SQLite's own statements: ``staging`` (load), ``recording`` (diff, owe, advance), ``slots`` (claim, settle)."""

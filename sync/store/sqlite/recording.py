@@ -1,0 +1,152 @@
+"""Compare the staged answer with the snapshot, owe the difference, advance the snapshot: SQLite's statements.
+
+The diff is two anti-joins over tables that are stored in the order of ``user_id``. SQLite has no 64-bit hash, so values
+are compared as they are. ``json_patch`` would take a null for "remove this key": what is merged is therefore always a
+pair in a list, which is replaced whole.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, text
+
+from sync.store.instants import stamp
+from sync.store.recordable import Recording
+
+_CHANGE = """
+CREATE TEMP TABLE change (user_id TEXT PRIMARY KEY, before TEXT, after TEXT, extra TEXT) WITHOUT ROWID"""
+
+ENTERED_OR_CHANGED = """
+INSERT INTO temp.change (user_id, before, after, extra)
+SELECT s.user_id, p.value, s.value, s.extra
+FROM temp.stage s LEFT JOIN snapshot p ON p.definition_id = :definition_id AND p.user_id = s.user_id
+WHERE p.value IS NULL OR p.value <> s.value"""
+
+EXITED = """
+INSERT INTO temp.change (user_id, before)
+SELECT p.user_id, p.value
+FROM snapshot p
+WHERE p.definition_id = :definition_id AND p.value <> :absent
+    AND NOT EXISTS (SELECT 1 FROM temp.stage s WHERE s.user_id = p.user_id)"""
+
+_COUNT = """
+SELECT count(*) FILTER (WHERE after IS NOT NULL AND (before IS NULL OR before = :absent)) AS entered,
+       count(*) FILTER (WHERE after IS NULL) AS exited,
+       count(*) FILTER (WHERE after IS NOT NULL AND before <> :absent) AS changed
+FROM temp.change"""
+
+_ADVANCE = """
+INSERT INTO snapshot (definition_id, user_id, value, run_id)
+SELECT :definition_id, user_id, coalesce(after, :absent), :run_id FROM temp.change WHERE true ORDER BY user_id
+ON CONFLICT (definition_id, user_id) DO UPDATE SET value = excluded.value, run_id = excluded.run_id"""
+
+_REACTIVATE = """
+    version = excluded.version,
+    priority = min(s.priority, excluded.priority),
+    enrichment = json_patch(s.enrichment, excluded.enrichment),
+    state = CASE WHEN s.state IN ('parked', 'confirm') THEN 'due' ELSE s.state END,
+    doubt = s.doubt OR s.state = 'confirm',
+    due_at = CASE WHEN s.state IN ('parked', 'confirm') THEN excluded.due_at ELSE s.due_at END,
+    attempts = CASE WHEN s.state = 'parked' THEN 0 ELSE s.attempts END,
+    failing_since = CASE WHEN s.state = 'parked' THEN NULL ELSE s.failing_since END,
+    reason = CASE WHEN s.state = 'parked' THEN NULL ELSE s.reason END"""
+
+_SLOT_COLUMNS = "(destination, user_id, owed, base, enrichment, version, state, doubt, priority, due_at, owed_since)"
+
+_OWE_CHANGES = f"""
+INSERT INTO slot AS s {_SLOT_COLUMNS}
+SELECT :destination, user_id,
+       json_object(:key, json_array(json(coalesce(after, :absent)), :version)),
+       json_object(:key, json_array(json(coalesce(before, :absent)))),
+       coalesce(extra, '{{}}'), :version, 'due', 0, 0, :at, :at
+FROM temp.change WHERE true ORDER BY user_id
+ON CONFLICT (destination, user_id) DO UPDATE SET
+    owed = CASE WHEN s.base -> :first = excluded.owed -> :first
+        THEN json_remove(s.owed, :path) ELSE json_patch(s.owed, excluded.owed) END,
+    base = CASE WHEN s.base -> :first = excluded.owed -> :first THEN json_remove(s.base, :path)
+        WHEN json_type(s.owed, :path) IS NOT NULL THEN s.base
+        ELSE json_patch(s.base, excluded.base) END,
+    {_REACTIVATE}"""
+
+_OWE_EVERYONE = f"""
+INSERT INTO slot AS s {_SLOT_COLUMNS}
+SELECT :destination, p.user_id, json_object(:key, json_array(json(p.value), :version)), '{{}}',
+       coalesce(g.extra, '{{}}'), :version, 'due', 0, 1, :at, :at
+FROM snapshot p LEFT JOIN temp.stage g ON g.user_id = p.user_id
+WHERE p.definition_id = :definition_id AND (p.value <> :absent OR p.run_id >= :since)
+ORDER BY p.user_id
+ON CONFLICT (destination, user_id) DO UPDATE SET
+    owed = json_patch(s.owed, excluded.owed), base = json_remove(s.base, :path), {_REACTIVATE}"""
+
+_DROP_EMPTY = "DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due'"
+
+_CLEAR = """
+INSERT INTO temp.change (user_id, before)
+SELECT user_id, value FROM snapshot WHERE definition_id = :definition_id AND value <> :absent"""
+
+
+class SqliteRecording:
+    """`sync.store.recording.Statements` for SQLite."""
+
+    def compare(self, connection: Connection, definition_id: int, absent: str) -> tuple[int, int, int]:
+        self._fresh_change(connection)
+        connection.execute(text(ENTERED_OR_CHANGED), {"definition_id": definition_id})
+        connection.execute(text(EXITED), {"definition_id": definition_id, "absent": absent})
+        entered, exited, changed = connection.execute(text(_COUNT), {"absent": absent}).one()
+        return entered, exited, changed
+
+    def clear(self, connection: Connection, definition_id: int, absent: str) -> int:
+        """Fill ``change`` as if everybody had left."""
+        self._fresh_change(connection)
+        return connection.execute(text(_CLEAR), {"definition_id": definition_id, "absent": absent}).rowcount
+
+    def hold_exits(self, connection: Connection) -> None:
+        connection.exec_driver_sql("DELETE FROM temp.change WHERE after IS NULL")
+
+    def advance(self, connection: Connection, recording: Recording) -> None:
+        connection.execute(text(_ADVANCE), _values(recording, "definition_id", "absent", "run_id"))
+
+    def owe_changes(self, connection: Connection, recording: Recording, destination: str) -> None:
+        values = _values(recording, "key", "path", "first", "absent", "version", "at")
+        connection.execute(text(_OWE_CHANGES), {**values, "destination": destination})
+
+    def owe_everyone(self, connection: Connection, recording: Recording, destination: str, since: int | None) -> None:
+        values = _values(recording, "definition_id", "key", "path", "absent", "version", "at")
+        connection.execute(text(_OWE_EVERYONE), {**values, "destination": destination, "since": since})
+
+    def drop_empty(self, connection: Connection, destination: str) -> None:
+        connection.execute(text(_DROP_EMPTY), {"destination": destination})
+
+    def shadow(self, connection: Connection, table: str, definition_id: int | None = None) -> None:
+        ddl = "SELECT sql FROM main.sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL ORDER BY type DESC"
+        for statement in connection.exec_driver_sql(ddl, (table,)).scalars().all():
+            connection.exec_driver_sql(
+                statement.replace("CREATE TABLE ", "CREATE TEMP TABLE ").replace("CREATE INDEX ", "CREATE INDEX temp.")
+            )
+        where = "" if definition_id is None else f"WHERE definition_id = {definition_id:d}"
+        connection.exec_driver_sql(f"INSERT INTO temp.{table} SELECT * FROM main.{table} {where}")
+
+    def unshadow(self, connection: Connection, table: str) -> None:
+        connection.exec_driver_sql(f"DROP TABLE temp.{table}")
+
+    def tidy(self, connection: Connection, changes: int) -> None:
+        """Nothing to do: SQLite's tables need no upkeep after a large recording."""
+
+    @staticmethod
+    def _fresh_change(connection: Connection) -> None:
+        connection.exec_driver_sql("DROP TABLE IF EXISTS temp.change")
+        connection.exec_driver_sql(_CHANGE)
+
+
+def _values(recording: Recording, *names: str) -> dict[str, object]:
+    key = recording.definition.key
+    known = {
+        "definition_id": recording.definition_id,
+        "key": key,
+        "path": f'$."{key}"',
+        "first": f'$."{key}"[0]',
+        "absent": recording.definition.kind.absent,
+        "run_id": recording.run_id,
+        "version": recording.version,
+        "at": stamp(recording.at),
+    }
+    return {name: known[name] for name in names}

@@ -1,0 +1,97 @@
+"""Claim and settle: SQLite's statements. Each names the state and the token it expects.
+
+Settling works on a batch: ``:batch`` is a JSON list of the rows described in `sync.store.slots`.
+"""
+
+from __future__ import annotations
+
+CLAIM = """
+UPDATE slot SET state = 'sending', token = :token, lease_until = :until, base = '{}'
+WHERE destination = :destination AND user_id IN (
+    SELECT user_id FROM slot
+    WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm') AND due_at <= :now
+    ORDER BY priority, due_at LIMIT :most)
+RETURNING user_id, owed, enrichment, version, doubt, attempts, failing_since, priority"""
+
+RESCUE = """
+UPDATE slot SET state = 'due', doubt = 1, token = NULL, lease_until = NULL, due_at = :now
+WHERE destination = :destination AND state = 'sending' AND (lease_until < :now OR :all_of_them)"""
+
+_BATCH = """
+WITH b AS MATERIALIZED (
+    SELECT value ->> 'user_id' AS user_id, value ->> 'token' AS token, value ->> 'version' AS version,
+           value -> 'sent' AS sent, value ->> 'due_at' AS due_at, value ->> 'unknown' AS unknown,
+           value ->> 'reason' AS reason, value ->> 'verdict' AS verdict, value ->> 'status' AS status,
+           value ->> 'detail' AS detail, value -> 'traits' AS traits
+    FROM json_each(:batch)
+)"""
+
+_OURS = "s.destination = :destination AND s.user_id = b.user_id AND s.token = b.token AND s.state = 'sending'"
+
+LOCK = None
+"""The write lock is held from the start of the transaction."""
+
+ACCEPT_ALL = f"""{_BATCH}
+DELETE FROM slot AS s WHERE s.destination = :destination AND s.state = 'sending' AND NOT s.doubt
+    AND (s.user_id, s.token, s.version) IN (SELECT b.user_id, b.token, b.version FROM b)
+RETURNING user_id"""
+
+ACCEPT_SOME = f"""{_BATCH}
+UPDATE slot AS s SET
+    owed = CASE
+        WHEN s.doubt AND s.version = b.version THEN (
+            SELECT json_group_object(e.key, json_array(json(e.value -> '$[0]'), :confirm)) FROM json_each(s.owed) e)
+        WHEN s.doubt THEN s.owed
+        ELSE (
+            SELECT json_group_object(e.key, json(e.value)) FROM json_each(s.owed) e
+            WHERE NOT EXISTS (
+                SELECT 1 FROM json_each(b.sent) t WHERE t.key = e.key AND t.value = e.value ->> '$[1]'))
+    END,
+    version = CASE WHEN s.doubt AND s.version = b.version THEN :confirm ELSE s.version END,
+    state = CASE WHEN s.doubt AND s.version = b.version THEN 'confirm' ELSE 'due' END,
+    due_at = CASE WHEN s.doubt AND s.version = b.version THEN :quiet ELSE :now END,
+    doubt = s.doubt AND s.version <> b.version,
+    token = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, reason = NULL
+FROM b WHERE {_OURS}
+RETURNING user_id"""
+
+DEFER = f"""{_BATCH}
+UPDATE slot AS s SET state = 'waiting', due_at = b.due_at, doubt = s.doubt OR b.unknown, attempts = s.attempts + 1,
+    failing_since = coalesce(s.failing_since, :now), reason = b.reason, token = NULL, lease_until = NULL
+FROM b WHERE {_OURS}
+RETURNING user_id"""
+
+PARK = f"""{_BATCH}
+UPDATE slot AS s SET
+    state = CASE WHEN s.version = b.version THEN 'parked' ELSE 'due' END, due_at = :now, doubt = s.doubt OR b.unknown,
+    attempts = CASE WHEN s.version = b.version THEN s.attempts + 1 ELSE 0 END,
+    failing_since = CASE WHEN s.version = b.version THEN coalesce(s.failing_since, :now) END,
+    reason = b.reason, token = NULL, lease_until = NULL
+FROM b WHERE {_OURS}
+RETURNING user_id"""
+
+RELEASE = f"""{_BATCH}
+UPDATE slot AS s SET state = 'due', due_at = :now, token = NULL, lease_until = NULL
+FROM b WHERE {_OURS}
+RETURNING user_id"""
+
+REOWE = f"""{_BATCH}
+INSERT INTO slot AS s
+    (destination, user_id, owed, base, enrichment, version, state, doubt, priority, due_at, owed_since)
+SELECT :destination, b.user_id, json_group_object(d.key, json_array(json(p.value), :confirm)),
+       '{{}}', '{{}}', :confirm, 'due', 0, 0, :now, :now
+FROM b, json_each(b.sent) k
+JOIN definition d ON d.key = k.key
+JOIN snapshot p ON p.definition_id = d.id AND p.user_id = b.user_id
+WHERE true GROUP BY b.user_id
+ON CONFLICT (destination, user_id) DO UPDATE SET
+    owed = json_patch(s.owed, excluded.owed),
+    base = (SELECT json_group_object(e.key, json(e.value)) FROM json_each(s.base) e
+            WHERE json_type(excluded.owed, '$."' || e.key || '"') IS NULL),
+    version = excluded.version, priority = 0,
+    state = CASE WHEN s.state IN ('parked', 'confirm') THEN 'due' ELSE s.state END,
+    doubt = s.doubt OR s.state = 'confirm'"""
+
+RECORD_ATTEMPTS = f"""{_BATCH}
+INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
+SELECT :destination, user_id, :now, verdict, status, detail, traits FROM b WHERE verdict IS NOT NULL"""
