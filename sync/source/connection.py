@@ -22,7 +22,14 @@ from sqlalchemy.pool import NullPool
 
 from sync.errors import ConfigurationError, QueryError, SourceError, SourceUnavailable
 
-_READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
+_READING = frozenset(
+    {
+        sqlite3.SQLITE_SELECT,
+        sqlite3.SQLITE_READ,
+        sqlite3.SQLITE_FUNCTION,
+        sqlite3.SQLITE_RECURSIVE,
+    }
+)
 _STEPS_BETWEEN_LOOKS = 50_000
 """SQLite instructions between two looks at the clock: a few milliseconds."""
 
@@ -62,7 +69,7 @@ class Source:
     def _connect_sqlite(self, path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
         connection.set_progress_handler(lambda: int(time.monotonic() > self._deadline), _STEPS_BETWEEN_LOOKS)
-        connection.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY)
+        connection.set_authorizer(_authorize)
         return connection
 
     def restart_timeout(self) -> None:
@@ -78,13 +85,17 @@ class Source:
 
     def prove_read_only(self) -> None:
         """Raise `SourceError` unless an attempt to write is refused by the database itself. Leaves no trace."""
-        # Both would be harmless if they went through: an empty transaction, a table of this session.
-        attempt = "BEGIN IMMEDIATE" if self.dialect == "sqlite" else "CREATE TEMP TABLE engage_sync_proof (x integer)"
         try:
             with self.read() as connection:
-                connection.exec_driver_sql(attempt)
-        except QueryError:
-            return
+                if self.dialect == "sqlite":
+                    # Without our own authorizer, so that it is the database that says no; closing rolls back.
+                    connection.connection.driver_connection.set_authorizer(None)  # type: ignore[union-attr]
+                    connection.exec_driver_sql("BEGIN")
+                connection.exec_driver_sql("CREATE TABLE engage_sync_proof (x integer)")
+        except QueryError as error:
+            if _WRITES.search(str(error)):
+                return
+            raise
         raise SourceError(f"source {self.name!r} could be written: it must be opened read-only")
 
     @contextmanager
@@ -114,7 +125,13 @@ class Source:
         return QueryError(f"{where}: the query does not run: {_short(said)}")
 
 
-_WRITES = re.compile(r"readonly database|not authorized|query_only", re.IGNORECASE)
+def _authorize(action: int, _: str | None, value: str | None, *__: str | None) -> int:
+    """SQLite asks while it compiles: nothing but reading (and asking, not setting, a pragma) gets through."""
+    asks = action == sqlite3.SQLITE_PRAGMA and value is None
+    return sqlite3.SQLITE_OK if asks or action in _READING else sqlite3.SQLITE_DENY
+
+
+_WRITES = re.compile(r"readonly database|not authorized|read-only", re.IGNORECASE)
 _AWAY = re.compile(r"unable to open|database is locked|connection|not a database|malformed", re.IGNORECASE)
 
 
