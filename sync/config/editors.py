@@ -25,10 +25,9 @@ class _Generator(GenerateJsonSchema):
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         found = super().model_schema(schema)
         model: type[BaseModel] = schema["cls"]
-        shorthand = model.shorthand if issubclass(model, Section) else None
-        if shorthand is None:
+        if not issubclass(model, Section) or model.shorthand is None:
             return found
-        return {"anyOf": [{"type": "string", "description": f"Short for `{shorthand}`."}, found]}
+        return {"anyOf": [{"type": "string", "description": model.shorthand_meaning}, found]}
 
     def int_schema(self, schema: core_schema.IntSchema) -> JsonSchemaValue:
         return {"anyOf": [super().int_schema(schema), _REFERENCE]}

@@ -47,6 +47,8 @@ class Section(BaseModel):
     shorthand: ClassVar[str | None] = None
     """The key that a plain text instead of the mapping stands for."""
 
+    shorthand_meaning: ClassVar[str] = "Short for the `url`."
+
     @model_validator(mode="before")
     @classmethod
     def _normalise(cls, data: Any) -> Any:
@@ -141,6 +143,7 @@ class ScheduleSection(Section):
     """When a definition is refreshed; exactly one of `every`, `cron`, `after`. A plain text is any of the three."""
 
     shorthand = "cron"
+    shorthand_meaning = "`every N seconds|minutes|hours|days`, five cron fields, or `after: NAME`."
     every: Interval | None = Field(default=None, description="An interval, counted from 1970-01-01 00:00 UTC.")
     cron: Line | None = Field(
         default=None, description="Five fields: minute, hour, day, month, weekday (0 and 7 are Sunday)."

@@ -12,6 +12,7 @@ from sync.config.schema import key_names
 
 _SENTENCES = {
     "string_type": "must be text: put quotes around it",
+    "string_unicode": "must be valid Unicode text",
     "list_type": "must be a list: start each item with `- `",
     "model_type": "must be a mapping: write its keys below it, as `key: value`",
     "dict_type": "must be a mapping: write its keys below it, as `key: value`",
