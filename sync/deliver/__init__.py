@@ -1,0 +1,15 @@
+"""Send what destinations are owed. The only rooms that send anything to anybody.
+
+=============  ==================================================================================
+foreground     deliver from a command, until nothing is owed
+dispatcher     one destination's loop: claim → send → settle
+tenure         who delivers to a destination: its lease, kept and trusted no longer than it lasts
+sender         one claimed slot → what becomes of it (the outcome table)
+settler        outcomes into the store, many in one transaction
+client         one HTTP exchange → an outcome, under a total deadline
+transport      httpx's transport interface over aiohttp's connections
+limits         rate, adaptive concurrency, pause
+breaker        stop sending to a destination that is down or set up wrongly
+destination    what delivery needs of a destination
+=============  ==================================================================================
+"""

@@ -1,0 +1,28 @@
+"""What delivery needs of a destination; every destination type is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import httpx
+
+from sync.model.outcome import Outcome
+
+
+class Destination(Protocol):
+    """Turns events into requests, and answers into outcomes. Knows no slots, no retries, no sockets."""
+
+    name: str
+
+    def requests_for(self, event: dict[str, object]) -> list[httpx.Request]:
+        """The requests that carry ``event``, in order; none when nothing matches it."""
+        ...
+
+    def ping(self) -> httpx.Request:
+        """A request that tests the credentials and changes nothing."""
+        ...
+
+    def read_answer(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+        """What an answer means."""
+        ...

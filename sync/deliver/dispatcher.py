@@ -1,0 +1,271 @@
+"""Deliver what one destination is owed: claim → send → settle, under a lease, until nothing is left or told to stop.
+
+One dispatcher holds a destination, so its rate limit, breaker and concurrency are exact. Slots are claimed in batches,
+a little ahead of the senders; outcomes are settled in batches behind them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+import httpx
+
+from sync import telemetry
+from sync.clock import Clock
+from sync.deliver import breaker
+from sync.deliver.destination import Destination
+from sync.deliver.sender import Claimed, Sender
+from sync.deliver.settler import Settler
+from sync.deliver.tenure import Tenure
+from sync.model.delivery import DeliverySettings
+from sync.store import destinations, enrolments, slots
+from sync.store.engine import Database
+from sync.store.slots import Backlog, Settlement, Transition
+
+MOST_CLAIMED = 500
+"""Slots in one claim, at most: larger ones are no faster and hold more back when a process dies."""
+
+RESCUE_EVERY = 2.0
+"""Seconds between two looks for claims whose holder is gone."""
+
+_LOOK_EVERY = 0.5
+"""Seconds between two looks at the store while nothing is due."""
+
+
+@dataclass(slots=True)
+class Delivered:
+    """What a dispatcher did. ``accepted`` … count exchanges, ``backlog`` is what is left, ``stopped`` why it ended."""
+
+    destination: str
+    accepted: int = 0
+    refused: int = 0
+    deferred: int = 0
+    parked: int = 0
+    owed_anew: int = 0
+    stopped: str = ""
+    backlog: Backlog | None = None
+    warnings: tuple[str, ...] = ()
+    by_verdict: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def complete(self) -> bool:
+        """Nothing is owed any more, and nothing had to be parked."""
+        return self.backlog is not None and not self.backlog.owed and not self.backlog.parked
+
+
+class Dispatcher:
+    """Drains one destination's slots. ``on_progress`` is told after every settled batch."""
+
+    def __init__(
+        self,
+        database: Database,
+        destination: Destination,
+        settings: DeliverySettings,
+        transport: httpx.AsyncBaseTransport,
+        clock: Clock,
+        *,
+        random: Random | None = None,
+        on_progress: Callable[[Delivered], None] | None = None,
+    ) -> None:
+        self._database = database
+        self._name = destination.name
+        self._settings = settings
+        self._clock = clock
+        self._on_progress = on_progress or (lambda _: None)
+        self.done = Delivered(destination.name)
+        self._sender = Sender(
+            destination,
+            settings,
+            transport,
+            clock,
+            random or Random(),  # noqa: S311 - spreads retries, guards nothing
+            on_breaker=self._breaker_moved,
+        )
+        self._settler = Settler(database, self._name, settings.quiet_period, self._settled)
+        self._queue: asyncio.Queue[Claimed] = asyncio.Queue()
+        self._claimed = 0
+        self._room = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._progress_at = clock.monotonic()
+        self._reports: list[asyncio.Task[None]] = []
+
+    def stop(self, reason: str) -> None:
+        """Send nothing more; what is in flight is still settled."""
+        if not self._stop.is_set():
+            self.done.stopped = reason
+            self._stop.set()
+            self._room.set()
+
+    async def drain(self, tenure: Tenure, patience: float) -> Delivered:
+        """Deliver until nothing is owed, or nothing has been accepted for ``patience`` seconds, or `stop`."""
+        self._progress_at = self._clock.monotonic()
+        workers = [asyncio.create_task(self._work(tenure)) for _ in range(self._settings.concurrency)]
+        settler = asyncio.create_task(self._settler.run())
+        feeder = asyncio.create_task(self._feed(tenure, patience))
+        try:
+            await asyncio.wait((feeder, settler), return_when=asyncio.FIRST_COMPLETED)
+            await self._give_back()
+            if not settler.done():
+                flushed = asyncio.create_task(self._settler.flush())
+                await asyncio.wait((flushed, settler), return_when=asyncio.FIRST_COMPLETED)
+                flushed.cancel()
+        finally:
+            for task in (*workers, settler, feeder):
+                task.cancel()
+            ended = await asyncio.gather(settler, feeder, *workers, *self._reports, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
+        return await self._account()
+
+    async def _account(self) -> Delivered:
+        self.done.owed_anew = self._settler.owed_anew
+        self.done.warnings = tuple(sorted(self._sender.warnings))
+        self.done.backlog = await asyncio.to_thread(self._look)
+        if not self.done.backlog.owed:
+            await asyncio.to_thread(self._finish_backfills)
+        return self.done
+
+    async def _feed(self, tenure: Tenure, patience: float) -> None:
+        rescued_at = -RESCUE_EVERY
+        while not self._stop.is_set() and tenure.holds():
+            if self._clock.monotonic() - rescued_at >= RESCUE_EVERY:
+                rescued_at = self._clock.monotonic()
+                await asyncio.to_thread(slots.rescue, self._database, self._name)
+            most = self._most()
+            if most > 0 and await self._claim(most):
+                continue
+            self._room.clear()
+            if self._claimed:
+                await self._wait_for(self._room, self._until_next_look())
+            elif await self._finished(patience, blocked=most <= 0):
+                return
+        if not tenure.holds():
+            self.stop("another process took the destination over")
+
+    def _most(self) -> int:
+        """How many slots to claim now: enough to keep the senders busy, never more than can start within the lease."""
+        if self._sender.breaker.state is not breaker.State.CLOSED:
+            due = (self._sender.breaker.retry_at or 0.0) <= self._clock.monotonic()
+            return 1 if due and not self._claimed else 0
+        if self._sender.pause.remaining > 0:
+            return 0
+        ahead = 2 * self._sender.concurrency.limit
+        if self._settings.rate is not None:
+            ahead = min(ahead, max(1, int(self._settings.rate * (self._settings.lease - self._settings.deadline) / 2)))
+        room = min(ahead - self._claimed, MOST_CLAIMED)
+        return room if room >= ahead // 4 else 0
+
+    def _until_next_look(self) -> float:
+        """Seconds until `_most` may say something else without anybody coming back."""
+        waits = [self._sender.pause.remaining, (self._sender.breaker.retry_at or 0.0) - self._clock.monotonic()]
+        return min(max(0.01, *waits), RESCUE_EVERY)
+
+    async def _claim(self, most: int) -> bool:
+        since = self._clock.monotonic()
+        batch = await asyncio.to_thread(slots.claim, self._database, self._name, most, self._settings.lease)
+        self._claimed += len(batch)
+        if batch:
+            telemetry.step("deliver.claimed", users=len(batch))
+        for slot in batch:
+            self._queue.put_nowait(Claimed(slot, since))
+        if 0 < len(batch) < most:
+            # The rest is not due yet: do not ask again before somebody comes back or some time has passed.
+            self._room.clear()
+            await self._wait_for(self._room, _LOOK_EVERY)
+        return bool(batch)
+
+    async def _finished(self, patience: float, *, blocked: bool) -> bool:
+        """Nothing is in flight, and nothing is due or may be sent now: is it worth waiting for what is owed?"""
+        await self._settler.flush()
+        left = await asyncio.to_thread(self._look)
+        if not left.owed:
+            return True
+        if left.due and not blocked:
+            return False
+        if self._clock.monotonic() - self._progress_at >= patience:
+            why = f" ({self._sender.breaker.reason})" if self._sender.breaker.reason else ""
+            self.done.stopped = self.done.stopped or f"nothing was accepted for {patience:g} s{why}"
+            return True
+        await self._wait_for(self._stop, min(_LOOK_EVERY, self._until_next_look()))
+        return False
+
+    async def _work(self, tenure: Tenure) -> None:
+        while True:
+            claimed = await self._queue.get()
+            if self._stop.is_set():
+                settlement = Settlement(claimed.slot, Transition.RELEASE)
+            else:
+                settlement = await self._sender.send(claimed, lambda: tenure.holds() and not self._stop.is_set())
+            self._settler.add(settlement)
+
+    async def _give_back(self) -> None:
+        """Wait for what is in flight (it has its deadline) and give unsent claims back."""
+        while not self._queue.empty():
+            self._settler.add(Settlement(self._queue.get_nowait().slot, Transition.RELEASE))
+        patience = self._clock.monotonic() + self._settings.deadline + 1
+        while self._claimed and self._clock.monotonic() < patience:
+            self._room.clear()
+            await self._wait_for(self._room, _LOOK_EVERY)
+
+    def _settled(self, batch: list[Settlement]) -> None:
+        self._claimed -= len(batch)
+        for settlement in batch:
+            if settlement.verdict is not None:
+                self.done.by_verdict[settlement.verdict] += 1
+            match settlement.transition:
+                case Transition.ACCEPT:
+                    self.done.accepted += 1
+                case Transition.DEFER:
+                    self.done.deferred += 1
+                case Transition.PARK:
+                    self.done.parked += 1
+                    self.done.refused += settlement.verdict == "refused"
+                case Transition.RELEASE:
+                    pass
+        if any(settlement.transition is Transition.ACCEPT for settlement in batch):
+            self._progress_at = self._clock.monotonic()
+        self._room.set()
+        self._on_progress(self.done)
+
+    def _breaker_moved(self, moved: breaker.Transition) -> None:
+        """Tell everybody; and when refusals were the destination's fault, take back who was parked for them."""
+        opened = moved.to is breaker.State.OPEN
+        telemetry.event(
+            "breaker.opened" if opened else "breaker.closed",
+            level=logging.WARNING if opened else logging.INFO,
+            destination=self._name,
+            reason=moved.reason,
+        )
+        innocent = self._sender.take_refused() if moved.refusals else []
+        self._reports.append(asyncio.create_task(self._report(moved, innocent)))
+        if moved.fault:
+            self.stop(moved.reason)
+
+    async def _report(self, moved: breaker.Transition, innocent: list[str]) -> None:
+        error = moved.reason if moved.to is breaker.State.OPEN else None
+        await asyncio.to_thread(destinations.report, self._database, self._name, moved.to, moved.reason, error)
+        if innocent:
+            await self._settler.flush()
+            self.done.parked -= await asyncio.to_thread(slots.unpark, self._database, self._name, innocent)
+
+    def _look(self) -> Backlog:
+        with self._database.read() as connection:
+            return slots.backlog(connection, self._name)
+
+    def _finish_backfills(self) -> None:
+        with self._database.write() as connection:
+            enrolments.finish_backfills(connection, self._name, self._database.now(connection))
+
+    @staticmethod
+    async def _wait_for(event: asyncio.Event, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        except TimeoutError:
+            return

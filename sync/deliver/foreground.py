@@ -1,0 +1,98 @@
+"""Deliver from a command: drain every destination at once, and watch where somebody else is delivering."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sync.clock import Clock
+from sync.deliver.destination import Destination
+from sync.deliver.dispatcher import Delivered, Dispatcher
+from sync.deliver.tenure import tenure
+from sync.deliver.transport import AiohttpTransport
+from sync.model.delivery import DeliverySettings
+from sync.store import slots
+from sync.store.engine import Database
+from sync.store.leases import Held
+
+_LOOK_EVERY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A destination and how to treat it."""
+
+    destination: Destination
+    settings: DeliverySettings
+
+
+def deliver(
+    database: Database,
+    outlets: Sequence[Outlet],
+    clock: Clock,
+    *,
+    patience: float,
+    on_progress: Callable[[Delivered], None] | None = None,
+) -> list[Delivered]:
+    """Deliver everything owed to ``outlets``; waits for retries and confirmations up to ``patience`` seconds without
+    progress. SIGINT and SIGTERM end it in good order: what is in flight is settled, the rest stays owed."""
+    return asyncio.run(_deliver(database, outlets, clock, patience, on_progress))
+
+
+async def _deliver(
+    database: Database,
+    outlets: Sequence[Outlet],
+    clock: Clock,
+    patience: float,
+    on_progress: Callable[[Delivered], None] | None,
+) -> list[Delivered]:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(ValueError, NotImplementedError):  # only the main thread may
+            loop.add_signal_handler(number, stopping.set)
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(_one(database, outlet, clock, patience, on_progress, stopping)) for outlet in outlets
+        ]
+    return [task.result() for task in tasks]
+
+
+async def _one(
+    database: Database,
+    outlet: Outlet,
+    clock: Clock,
+    patience: float,
+    on_progress: Callable[[Delivered], None] | None,
+    stopping: asyncio.Event,
+) -> Delivered:
+    name = outlet.destination.name
+    progress_at, least = clock.monotonic(), None
+    while True:
+        async with tenure(database, name, clock) as held:
+            if not isinstance(held, Held):
+                async with AiohttpTransport(outlet.settings.concurrency) as transport:
+                    dispatcher = Dispatcher(
+                        database, outlet.destination, outlet.settings, transport, clock, on_progress=on_progress
+                    )
+                    watcher = asyncio.create_task(_stop_when(stopping, dispatcher))
+                    try:
+                        return await dispatcher.drain(held, patience)
+                    finally:
+                        watcher.cancel()
+        with database.read() as connection:
+            left = slots.backlog(connection, name)
+        if least is None or left.owed < least:
+            progress_at, least = clock.monotonic(), left.owed
+        if not left.owed or stopping.is_set() or clock.monotonic() - progress_at >= patience:
+            stopped = "" if not left.owed else f"process {held.holder.pid} on {held.holder.host} is delivering"
+            return Delivered(name, stopped=stopped, backlog=left)
+        await asyncio.sleep(_LOOK_EVERY)
+
+
+async def _stop_when(stopping: asyncio.Event, dispatcher: Dispatcher) -> None:
+    await stopping.wait()
+    dispatcher.stop("stopped by a signal")
