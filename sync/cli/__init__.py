@@ -1,0 +1,103 @@
+"""The command line. One file per group of commands; each parses, calls, prints.
+
+=============  ==================================================================================
+options        what every command takes: --config, --json, --debug
+output         tables, JSON, times and numbers for people
+project        init, schema
+checking       check, migrate
+deltas         plan, delta, backfill
+progress       what a delivery shows while it runs
+status         status, runs
+parked         parked list, show, redrive, drop
+users          user show
+audiences      audience list, members, sql
+sandbox        sandbox
+demo           demo
+=============  ==================================================================================
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+
+import click
+
+from sync import __version__
+from sync.errors import ConfigurationError, SyncError
+
+_COMMANDS = {
+    "init": "project:init",
+    "check": "checking:check",
+    "migrate": "checking:migrate",
+    "plan": "deltas:plan",
+    "backfill": "deltas:backfill",
+    "delta": "deltas:delta",
+    "status": "status:status",
+    "runs": "status:runs",
+    "parked": "parked:parked",
+    "user": "users:user",
+    "audience": "audiences:audience",
+    "schema": "project:schema",
+    "sandbox": "sandbox:sandbox",
+    "demo": "demo:demo",
+}
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when it is asked for, so that `--help` and small commands start at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        place = _COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(f"sync.cli.{module}"), name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="engage-sync")
+def cli() -> None:
+    """Computed traits and audiences from your SQL database to Pushwoosh: only the users whose answer changed."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; gives its exit code. Errors are one sentence on stderr, never a traceback (but with --debug)."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        result = cli.main(arguments, prog_name="engage-sync", standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`): nothing is wrong.
+        sys.stderr.close()
+        return 0
+    except SyncError as error:
+        return _explain(error, debug="--debug" in arguments)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a sentence instead of a traceback
+        click.echo(f"error: unexpected {type(error).__name__}: run the command with --debug for details", err=True)
+        if "--debug" in arguments:
+            traceback.print_exc()
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _explain(error: SyncError, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    problems = error.problems if isinstance(error, ConfigurationError) else (str(error),)
+    for problem in problems:
+        click.echo(f"error: {problem}", err=True)
+    return error.exit_code

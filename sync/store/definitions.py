@@ -44,10 +44,15 @@ _COLUMNS = (
 
 def claim_project(connection: Connection, name: str, at: datetime) -> None:
     """The first project to use a store owns it; any other is refused."""
-    owner = connection.execute(select(project.c.name)).scalar_one_or_none()
-    if owner is None:
+    current = owner(connection)
+    if current is None:
         connection.execute(project.insert().values(id=1, name=name, created_at=at))
-    elif owner != name:
+    check_owner(current, name)
+
+
+def check_owner(owner: str | None, name: str) -> None:
+    """Raise `StoreError` when the store belongs to another project."""
+    if owner is not None and owner != name:
         raise StoreError(
             f"the store belongs to project {owner!r}, the configuration says {name!r}: "
             "give each project a store (or a schema) of its own, or correct `project:`"

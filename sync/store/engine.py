@@ -57,6 +57,13 @@ class Database:
             finally:
                 connection.invalidate()
 
+    def is_fresh_file(self) -> bool:
+        """Whether this is an SQLite file that does not exist yet or is empty; looking does not create it."""
+        if self.dialect != "sqlite" or not self.engine.url.database:
+            return False
+        path = Path(self.engine.url.database)
+        return not path.exists() or path.stat().st_size == 0
+
     def now(self, connection: Connection) -> datetime:
         """The instant by the store's own clock: the server's on PostgreSQL, this host's on SQLite."""
         if self.dialect == "sqlite":

@@ -1,0 +1,276 @@
+"""``plan``, ``delta``, ``backfill``: look, then send."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sync.cli import output
+from sync.cli.options import at_instant, configured, opened, reporting
+from sync.cli.progress import progress
+from sync.daemon.app import App
+from sync.daemon.cycle import Cycle, Order, destinations_of, make_plan, run_deliveries, run_refreshes
+from sync.deliver.dispatcher import Delivered
+from sync.errors import SyncError
+from sync.model.run import Counts, RunKind
+from sync.refresh.plan import Plan, Planned
+from sync.refresh.run import Refreshed
+from sync.store import slots
+
+_COUNTS = ("members", "entered", "exited", "changed", "unchanged", "held")
+_WAIT = click.option(
+    "--wait",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for retries and confirmations once nothing gets through.",
+)
+
+
+@click.command("plan")
+@click.argument("names", nargs=-1)
+@at_instant
+@click.option("--force", is_flag=True, help="Plan as `delta --force` would do it.")
+@reporting
+@configured
+def plan(names: tuple[str, ...], as_of: datetime | None, force: bool, as_json: bool, config: Path) -> None:
+    """Show what a sync would send; write nothing, send nothing."""
+    with opened(config) as app:
+        order = Order(app.select(names), as_of=as_of, forced=force, everything=not names)
+        made = make_plan(app, order)
+        if as_json:
+            output.as_json(_plan_document(made))
+        else:
+            _print_plan(made)
+
+
+@click.command("delta")
+@click.argument("names", nargs=-1)
+@at_instant
+@click.option(
+    "--force", is_flag=True, help="Apply held exits, up to the number that was shown; allow an earlier --as-of."
+)
+@click.option("--no-deliver", is_flag=True, help="Leave what is owed in the outbox.")
+@_WAIT
+@reporting
+@configured
+def delta(
+    names: tuple[str, ...],
+    as_of: datetime | None,
+    force: bool,
+    no_deliver: bool,
+    wait: float,
+    as_json: bool,
+    config: Path,
+) -> int:
+    """Refresh the named definitions (else all) and deliver everything owed to their destinations."""
+    with opened(config) as app:
+        order = Order(app.select(names), as_of=as_of, forced=force, everything=not names)
+        return _carry_out(app, order, deliver=not no_deliver, wait=wait, as_json=as_json)
+
+
+@click.command("backfill")
+@click.argument("names", nargs=-1)
+@click.option("--destination", metavar="NAME", help="Only this destination.")
+@at_instant
+@click.option(
+    "--force", is_flag=True, help="Apply held exits, up to the number that was shown; allow an earlier --as-of."
+)
+@_WAIT
+@reporting
+@configured
+def backfill(
+    names: tuple[str, ...],
+    destination: str | None,
+    as_of: datetime | None,
+    force: bool,
+    wait: float,
+    as_json: bool,
+    config: Path,
+) -> int:
+    """A delta, and with it every current member and value, each user once. An unfinished one is resumed."""
+    with opened(config) as app:
+        if destination is not None:
+            app.check_destination(destination)
+        order = Order(
+            app.select(names),
+            kind=RunKind.BACKFILL,
+            as_of=as_of,
+            forced=force,
+            destinations=None if destination is None else [destination],
+            everything=not names,
+        )
+        return _carry_out(app, order, deliver=True, wait=wait, as_json=as_json)
+
+
+def _carry_out(app: App, order: Order, *, deliver: bool, wait: float, as_json: bool) -> int:
+    cycle = run_refreshes(app, order)
+    if not as_json:
+        _print_refreshes(cycle)
+    if deliver:
+        names = destinations_of(app, order)
+        with progress(_owed(app, names), quiet=as_json) as on_progress:
+            cycle.delivered = run_deliveries(app, names, patience=wait, on_progress=on_progress)
+    if as_json:
+        output.as_json(_cycle_document(cycle))
+    elif deliver:
+        for done in cycle.delivered:
+            print_delivered(done)
+    else:
+        click.echo("Nothing was sent (--no-deliver): the next delta or the daemon delivers what is owed.")
+    return cycle.exit_code
+
+
+def _owed(app: App, names: Sequence[str]) -> dict[str, int]:
+    with app.database().read() as connection:
+        return {name: slots.backlog(connection, name).owed for name in names}
+
+
+def _print_refreshes(cycle: Cycle) -> None:
+    _print_counts([(each.definition.key, each.definition.kind, each.counts) for each in cycle.refreshed])
+    for each in cycle.refreshed:
+        _print_notes(each)
+    for removed in cycle.removed:
+        click.echo(f"{removed.kind} {removed.key}: removed, {_clearing(removed.cleared)}")
+    for key, error in cycle.failed:
+        _print_failure(key, error)
+
+
+def _print_notes(each: Refreshed) -> None:
+    if each.joined:
+        click.echo(f"{each.definition.key}: new at {', '.join(each.joined)}: all its members are sent there")
+    if each.resumed:
+        click.echo(f"{each.definition.key}: the backfill at {', '.join(each.resumed)} is unfinished and is resumed")
+    if each.hold is not None:
+        click.secho(
+            f"HELD {each.definition.key}: {output.plural(each.counts.held, 'exit')} held, because {each.hold.value}. "
+            f"If it is right: engage-sync delta {each.definition.key} --force",
+            fg="yellow",
+        )
+
+
+def _print_failure(key: str, error: SyncError) -> None:
+    said = str(error)
+    click.echo(f"error: {said if key in said else f'{key}: {said}'}", err=True)
+
+
+def print_delivered(done: Delivered) -> None:
+    """One sentence on what became of a destination's users, and one on what is left."""
+    parts = [output.plural(done.accepted, "user") + " sent"]
+    if done.deferred:
+        parts.append(f"{output.number(done.deferred)} tries deferred")
+    if done.parked:
+        parts.append(f"{output.number(done.parked)} parked (engage-sync parked list)")
+    if done.owed_anew:
+        parts.append(f"{output.number(done.owed_anew)} owed anew")
+    click.echo(f"{done.destination}: {', '.join(parts)}")
+    for warning in done.warnings:
+        click.secho(f"{done.destination}: {warning}", fg="yellow")
+    left = done.backlog.owed if done.backlog else 0
+    if left:
+        why = f": {done.stopped}" if done.stopped else ""
+        click.secho(f"{done.destination}: {output.plural(left, 'user')} still owed{why}", fg="yellow")
+
+
+def _print_plan(made: Plan) -> None:
+    _print_counts([(each.definition.key, each.definition.kind, each.counts) for each in made.definitions])
+    for each in made.definitions:
+        _print_planned(each)
+    for removed in made.removed:
+        click.echo(f"{removed.kind} {removed.key}: left the file, {_clearing(removed.cleared)}")
+    for destination, users in made.users.items():
+        before = made.owed[destination]
+        owed = f", {output.number(before)} of them owed already" if before else ""
+        click.secho(f"{destination}: {output.plural(users, 'user')} would be sent{owed}", bold=True)
+
+
+def _print_planned(each: Planned) -> None:
+    if each.joined:
+        click.echo(f"{each.definition.key}: new at {', '.join(each.joined)}: all its members would be sent there")
+    if each.hold is not None:
+        click.secho(
+            f"{each.definition.key}: {output.plural(each.counts.held, 'exit')} would be HELD, because {each.hold.value}",
+            fg="yellow",
+        )
+    rows = [(sample.user_id, sample.before, sample.after) for sample in each.samples]
+    output.table(f"{each.definition.key}: some of the users", ("user", "before", "after"), rows)
+
+
+def _print_counts(rows: Sequence[tuple[str, str, Counts]]) -> None:
+    output.table(
+        "",
+        ("definition", "kind", *_COUNTS),
+        [(key, kind, *(getattr(counts, name) for name in _COUNTS)) for key, kind, counts in rows],
+        numbers=_COUNTS,
+    )
+
+
+def _clearing(cleared: int) -> str:
+    return f"{output.plural(cleared, 'user')} cleared" if cleared else "values are left at the destinations"
+
+
+def _counts(counts: Counts) -> dict[str, int]:
+    return {name: getattr(counts, name) for name in _COUNTS}
+
+
+def _plan_document(made: Plan) -> dict[str, Any]:
+    return {
+        "definitions": [
+            {
+                "key": each.definition.key,
+                "kind": each.definition.kind,
+                **_counts(each.counts),
+                "hold": each.hold,
+                "joined": each.joined,
+                "sample": each.samples,
+            }
+            for each in made.definitions
+        ],
+        "removed": made.removed,
+        "destinations": [
+            {"name": name, "users": users, "already_owed": made.owed[name]} for name, users in made.users.items()
+        ],
+    }
+
+
+def _cycle_document(cycle: Cycle) -> dict[str, Any]:
+    return {
+        "runs": [
+            {
+                "run": each.run_id,
+                "key": each.definition.key,
+                "kind": each.definition.kind,
+                "status": each.status,
+                **_counts(each.counts),
+                "hold": each.hold,
+                "joined": each.joined,
+                "resumed": each.resumed,
+            }
+            for each in cycle.refreshed
+        ],
+        "failed": [{"key": key, "error": str(error)} for key, error in cycle.failed],
+        "removed": cycle.removed,
+        "delivered": [delivered_document(done) for done in cycle.delivered],
+        "exit_code": cycle.exit_code,
+    }
+
+
+def delivered_document(done: Delivered) -> dict[str, Any]:
+    """What a delivery did, for machines."""
+    return {
+        "destination": done.destination,
+        "accepted": done.accepted,
+        "deferred": done.deferred,
+        "refused": done.refused,
+        "parked": done.parked,
+        "owed_anew": done.owed_anew,
+        "by_verdict": done.by_verdict,
+        "still_owed": done.backlog.owed if done.backlog else None,
+        "stopped": done.stopped or None,
+        "warnings": done.warnings,
+    }

@@ -1,0 +1,88 @@
+"""What every command takes, and the one way from a configuration file to a working `App`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from sync import telemetry
+from sync.daemon.app import App
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configured(command: Command) -> Command:
+    """Adds ``--config``, ``--log-level`` and ``--debug``."""
+    options = (
+        click.option(
+            "--config",
+            "config",
+            type=click.Path(path_type=Path, dir_okay=False),
+            default=Path("sync.yaml"),
+            envvar="ENGAGE_SYNC_CONFIG",
+            show_default=True,
+            help="The configuration file; also $ENGAGE_SYNC_CONFIG.",
+        ),
+        click.option(
+            "--log-level",
+            type=click.Choice(list(_LEVELS)),
+            default="error",
+            show_default=True,
+            expose_value=False,
+            callback=lambda _, __, value: telemetry.configure(_LEVELS[value]),
+            help="Structured events on stderr, as JSON lines, from this level up.",
+        ),
+        click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def reporting(command: Command) -> Command:
+    """Adds ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")(command)
+
+
+def at_instant(command: Command) -> Command:
+    """Adds ``--as-of``."""
+    return click.option(
+        "--as-of",
+        type=Instant(),
+        metavar="TIME",
+        help="Evaluate as of this instant: 2026-11-21, or 2026-11-21T10:00:00Z (UTC unless it names a zone).",
+    )(command)
+
+
+class Instant(click.ParamType[datetime]):
+    """A date or an ISO 8601 date and time; UTC where it names no zone, 00:00 where it names no time."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            parsed = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time: write 2026-11-21 or 2026-11-21T10:00:00Z", param, ctx)
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+@contextmanager
+def opened(config: Path) -> Iterator[App]:
+    """The app of a configuration file, closed at the end."""
+    app = App.load(config, os.environ)
+    try:
+        yield app
+    finally:
+        app.close()

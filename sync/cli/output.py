@@ -1,0 +1,87 @@
+"""How things look: tables and sentences for people, JSON for machines; numbers and times in one way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+import click
+import orjson
+from pydantic import SecretStr
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+_WIDEST_WITHOUT_TERMINAL = 160
+
+
+def console() -> Console:
+    """Standard output; wide enough for our tables when it is no terminal."""
+    found = Console(highlight=False, soft_wrap=False)
+    return found if found.is_terminal else Console(highlight=False, width=_WIDEST_WITHOUT_TERMINAL)
+
+
+def as_json(value: object) -> None:
+    """One JSON document, keys in our order."""
+    click.echo(orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return "***"
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, int):
+        return str(value)  # beyond 64 bits
+    raise TypeError(type(value).__name__)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: Iterable[str] = ()) -> None:
+    """A table; columns named in ``numbers`` are aligned to the right. Prints nothing for no rows."""
+    rendered = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    right = set(numbers)
+    for column in columns:
+        rendered.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        rendered.add_row(*(cell(value) for value in row))
+    if rendered.row_count:
+        console().print(rendered)
+
+
+def cell(value: object) -> str:
+    """One value for people."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return number(value)
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    # Rich would read brackets in somebody's data as markup.
+    return str(value).replace("[", "\\[")
+
+
+def number(value: int) -> str:
+    """``12,345``."""
+    return f"{value:,}"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 user``, ``12,345 users``."""
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def ago(since: datetime, now: datetime) -> str:
+    """How long ago, in the two largest units that matter."""
+    return duration(now - since)
+
+
+def duration(span: timedelta) -> str:
+    """``3 d 4 h``, ``5 min 10 s``, ``12 s``."""
+    seconds = max(0, int(span.total_seconds()))
+    parts = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
+    shown = [f"{amount} {unit}" for amount, unit in parts if amount]
+    return " ".join(shown[:2]) or "0 s"

@@ -1,0 +1,156 @@
+"""``parked``: what could not be delivered, why, and what to do with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sync.cli import output
+from sync.cli.deltas import delivered_document, print_delivered
+from sync.cli.options import configured, opened, reporting
+from sync.daemon.app import App
+from sync.daemon.cycle import run_deliveries
+from sync.errors import UsageError
+from sync.store import reports, slots
+
+_DESTINATION = click.option("--destination", metavar="NAME", help="Only this destination.")
+_ALL = click.option("--all", "everyone", is_flag=True, help="Everybody who is parked.")
+
+
+@click.group("parked")
+def parked() -> None:
+    """What could not be delivered, and why."""
+
+
+@parked.command("list")
+@_DESTINATION
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many.")
+@reporting
+@configured
+def list_parked(destination: str | None, limit: int, as_json: bool, config: Path) -> None:
+    """Who is parked, those that have been failing longest first."""
+    with opened(config) as app:
+        rows = _rows(app, destination, limit)
+    if as_json:
+        output.as_json(rows)
+    elif rows:
+        output.table(
+            "",
+            ("destination", "user", "owed", "tries", "failing since", "reason"),
+            [
+                (
+                    row["destination"],
+                    row["user_id"],
+                    ", ".join(row["owed"]),
+                    row["attempts"],
+                    row["failing_since"],
+                    row["reason"],
+                )
+                for row in rows
+            ],
+            numbers=("tries",),
+        )
+    else:
+        click.echo("nobody is parked")
+
+
+@parked.command("show")
+@click.argument("user_id")
+@reporting
+@configured
+def show(user_id: str, as_json: bool, config: Path) -> None:
+    """What one parked user is owed, and the last tries."""
+    with opened(config) as app, app.database_to_look_at().read() as connection:
+        found = reports.user(connection, user_id)
+    rows = [row for row in found["owed"] if row["state"] == "parked"]
+    if not rows:
+        raise UsageError(f"user {user_id!r} is not parked: engage-sync parked list shows who is")
+    if as_json:
+        output.as_json({"parked": rows, "attempts": found["attempts"]})
+        return
+    for row in rows:
+        click.echo(f"{row['destination']}: {row['reason']} ({output.plural(row['attempts'], 'try')[:-1]}ies)")
+        for key, value in row["owed"].items():
+            click.echo(f"  owed {key} = {output.cell(value)}")
+    output.table(
+        "last tries",
+        ("at", "destination", "verdict", "status", "answer"),
+        [
+            (each["at"], each["destination"], each["verdict"], each["status"], each["detail"])
+            for each in found["attempts"]
+        ],
+    )
+
+
+@parked.command("redrive")
+@click.argument("user_ids", nargs=-1)
+@_ALL
+@_DESTINATION
+@click.option("--no-deliver", is_flag=True, help="Leave it to the next delta or the daemon.")
+@click.option("--wait", type=click.FloatRange(0), default=60.0, show_default=True, metavar="SECONDS")
+@reporting
+@configured
+def redrive(
+    user_ids: tuple[str, ...],
+    everyone: bool,
+    destination: str | None,
+    no_deliver: bool,
+    wait: float,
+    as_json: bool,
+    config: Path,
+) -> int:
+    """Send parked users again, with their current values."""
+    _check_choice(user_ids, everyone)
+    with opened(config) as app:
+        database = app.database()
+        chosen = None if everyone else list(user_ids)
+        names = _destinations(app, destination)
+        number = sum(slots.unpark(database, name, chosen) for name in names)
+        delivered = [] if no_deliver else run_deliveries(app, names, patience=wait)
+    if as_json:
+        output.as_json({"redriven": number, "delivered": [delivered_document(done) for done in delivered]})
+    else:
+        click.echo(f"{output.plural(number, 'user')} redriven")
+        for done in delivered:
+            print_delivered(done)
+    return 1 if any(done.parked or (done.backlog and done.backlog.owed) for done in delivered) else 0
+
+
+@parked.command("drop")
+@click.argument("user_ids", nargs=-1)
+@_ALL
+@_DESTINATION
+@reporting
+@configured
+def drop(user_ids: tuple[str, ...], everyone: bool, destination: str | None, as_json: bool, config: Path) -> None:
+    """Forget what parked users are owed; they are sent again when a value of theirs changes, or by a backfill."""
+    _check_choice(user_ids, everyone)
+    with opened(config) as app:
+        database = app.database()
+        chosen = None if everyone else list(user_ids)
+        number = sum(reports.drop_parked(database, name, chosen) for name in _destinations(app, destination))
+    if as_json:
+        output.as_json({"dropped": number})
+    else:
+        click.echo(f"{output.plural(number, 'user')} dropped")
+
+
+def _rows(app: App, destination: str | None, limit: int) -> list[dict[str, Any]]:
+    if destination is not None:
+        app.check_destination(destination)
+    with app.database_to_look_at().read() as connection:
+        return reports.parked(connection, destination, limit)
+
+
+def _destinations(app: App, destination: str | None) -> list[str]:
+    if destination is None:
+        return list(app.settings.destinations)
+    app.check_destination(destination)
+    return [destination]
+
+
+def _check_choice(user_ids: tuple[str, ...], everyone: bool) -> None:
+    if bool(user_ids) == everyone:
+        raise UsageError("say which users, or --all for everybody who is parked")

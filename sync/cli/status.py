@@ -1,0 +1,217 @@
+"""``status`` and ``runs``: how things are, and what happened."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sync.cli import output
+from sync.cli.options import configured, opened, reporting
+from sync.daemon.app import App
+from sync.errors import UsageError
+from sync.store import destinations, reports, slots
+
+
+@click.command("status")
+@reporting
+@configured
+def status(as_json: bool, config: Path) -> None:
+    """Definitions, backlog, parked, destinations, leases."""
+    with opened(config) as app:
+        found = _gather(app)
+        now = app.clock.now()
+    if as_json:
+        output.as_json(found)
+    else:
+        _print_status(found, now)
+
+
+def _gather(app: App) -> dict[str, Any]:
+    database = app.database_to_look_at()
+    with database.read() as connection:
+        known = reports.definitions(connection)
+        last = reports.last_runs(connection)
+        states = destinations.states(connection)
+        return {
+            "store": app.connect().description,
+            "definitions": _definitions(app, known, last),
+            "removed": [row for key, row in known.items() if row["removed_at"] is not None],
+            "destinations": [
+                {
+                    "name": name,
+                    "backlog": slots.backlog(connection, name),
+                    "breaker": states.get(name, {}).get("breaker", "closed"),
+                    "reason": states.get(name, {}).get("reason", ""),
+                    "last_error": states.get(name, {}).get("last_error"),
+                    "last_error_at": states.get(name, {}).get("last_error_at"),
+                    "rate": app.settings.destinations[name].delivery.rate,
+                }
+                for name in app.settings.destinations
+            ],
+            "leases": reports.leases(connection, database),
+        }
+
+
+def _definitions(app: App, known: dict[str, Any], last: dict[str, Any]) -> list[dict[str, Any]]:
+    now = app.clock.now()
+    found = []
+    for each in app.settings.definitions:
+        recorded, run = known.get(each.key, {}), last.get(each.key)
+        recorded_at = recorded.get("recorded_at")
+        schedule = app.settings.schedules[each.key]
+        found.append(
+            {
+                "key": each.key,
+                "kind": each.kind,
+                "name": each.name,
+                "enabled": each.enabled,
+                "members": recorded.get("members", 0),
+                "as_of": recorded.get("as_of"),
+                "recorded_at": recorded_at,
+                "fresh_seconds": (now - recorded_at).total_seconds() if recorded_at else None,
+                "last_run": run,
+                "held": run["held"] if run else 0,
+                "next_run": schedule.next_after(run["started_at"] if run else None, now) if each.enabled else None,
+            }
+        )
+    return found
+
+
+def _print_status(found: dict[str, Any], now: datetime) -> None:
+    click.echo(f"store {found['store']}")
+    output.table(
+        "",
+        ("definition", "kind", "members", "as of", "refreshed", "last run", "next run"),
+        [
+            (
+                each["key"],
+                each["kind"],
+                each["members"],
+                each["as_of"],
+                f"{output.ago(each['recorded_at'], now)} ago" if each["recorded_at"] else "never",
+                _run_word(each),
+                each["next_run"] or ("-" if each["enabled"] else "switched off"),
+            )
+            for each in found["definitions"]
+        ],
+        numbers=("members",),
+    )
+    for each in found["definitions"]:
+        if each["held"]:
+            click.secho(
+                f"HELD {each['key']}: {output.plural(each['held'], 'exit')} held, because {each['last_run']['message']}. "
+                f"If it is right: engage-sync delta {each['key']} --force",
+                fg="yellow",
+            )
+    output.table(
+        "",
+        ("destination", "owed", "waiting", "confirming", "sending", "parked", "oldest", "breaker", "last error"),
+        [_destination_row(each, now) for each in found["destinations"]],
+        numbers=("owed", "waiting", "confirming", "sending", "parked"),
+    )
+    for lease in found["leases"]:
+        click.echo(f"{lease['name']} is held by process {lease['pid']} on {lease['host']} (term {lease['term']})")
+
+
+def _run_word(each: dict[str, Any]) -> str:
+    run = each["last_run"]
+    return "-" if run is None else f"{run['status']} (run {run['id']})"
+
+
+def _destination_row(each: dict[str, Any], now: datetime) -> tuple[object, ...]:
+    backlog = each["backlog"]
+    breaker = each["breaker"] if each["breaker"] == "closed" else f"{each['breaker']}: {each['reason']}"
+    error = f"{output.ago(each['last_error_at'], now)} ago: {each['last_error']}" if each["last_error_at"] else None
+    oldest = f"{output.ago(backlog.oldest, now)}" if backlog.oldest else None
+    return (
+        each["name"],
+        backlog.due,
+        backlog.waiting,
+        backlog.confirm,
+        backlog.sending,
+        backlog.parked,
+        oldest,
+        breaker,
+        error,
+    )
+
+
+class _Runs(click.Group):
+    """``runs [NAME]`` and ``runs show ID``: anything but ``show`` is a definition's name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.ensure_object(dict)
+        first = next((place for place, each in enumerate(args) if not each.startswith("-")), None)
+        if first is not None and args[first] not in self.commands and not _is_value(args, first):
+            ctx.obj["name"] = args.pop(first)
+        return super().parse_args(ctx, args)
+
+
+def _is_value(args: list[str], place: int) -> bool:
+    return place > 0 and args[place - 1] in ("--config", "--limit", "--log-level")
+
+
+@click.group("runs", cls=_Runs, invoke_without_command=True, subcommand_metavar="[NAME | show ID]")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many.")
+@reporting
+@configured
+@click.pass_context
+def runs(ctx: click.Context, limit: int, as_json: bool, config: Path) -> None:
+    """The newest runs, of one definition or of all."""
+    if ctx.invoked_subcommand is not None:
+        return
+    name = (ctx.obj or {}).get("name")
+    with opened(config) as app:
+        key = None if name is None else app.settings.definition(name).key
+        with app.database_to_look_at().read() as connection:
+            rows = reports.runs(connection, key, limit)
+    if as_json:
+        output.as_json(rows)
+        return
+    counts = ("members", "entered", "exited", "changed", "held")
+    output.table(
+        "",
+        ("run", "definition", "kind", "status", "as of", "started", "took", *counts),
+        [
+            (
+                str(row["id"]),
+                row["key"],
+                row["kind"],
+                row["status"],
+                row["as_of"],
+                row["started_at"],
+                _took(row),
+                *(row[name] for name in counts),
+            )
+            for row in rows
+        ],
+        numbers=("run", *counts),
+    )
+    if not rows:
+        click.echo("no run yet: engage-sync backfill")
+
+
+@runs.command("show")
+@click.argument("run_id", type=int)
+@reporting
+@configured
+def show(run_id: int, as_json: bool, config: Path) -> None:
+    """One run, whole."""
+    with opened(config) as app, app.database_to_look_at().read() as connection:
+        row = reports.one_run(connection, run_id)
+    if row is None:
+        raise UsageError(f"there is no run {run_id}: engage-sync runs lists them")
+    if as_json:
+        output.as_json(row)
+        return
+    for name, value in row.items():
+        click.echo(f"{name.replace('_', ' '):>16}  {output.cell(value)}")
+
+
+def _took(row: dict[str, Any]) -> str:
+    if row["finished_at"] is None:
+        return "-"
+    return f"{(row['finished_at'] - row['started_at']).total_seconds():.1f} s"
