@@ -20,6 +20,7 @@ from sync.model.run import Counts, RunKind
 from sync.refresh.plan import Plan, Planned
 from sync.refresh.run import Refreshed
 from sync.store import slots
+from sync.store.recording import Sample
 
 _COUNTS = ("members", "entered", "exited", "changed", "unchanged", "held")
 _WAIT = click.option(
@@ -183,6 +184,15 @@ def _print_plan(made: Plan) -> None:
         _print_planned(each)
     for removed in made.removed:
         click.echo(f"{removed.kind} {removed.key}: left the file, {_clearing(removed.cleared)}")
+    output.table(
+        "for example",
+        ("definition", "user", "before", "after"),
+        [
+            (each.definition.key, sample.user_id, sample.before, sample.after or each.definition.kind.absent)
+            for each in made.definitions
+            for sample in _few(each.samples)
+        ],
+    )
     for destination, users in made.users.items():
         before = made.owed[destination]
         owed = f", {output.number(before)} of them owed already" if before else ""
@@ -197,8 +207,14 @@ def _print_planned(each: Planned) -> None:
             f"{each.definition.key}: {output.plural(each.counts.held, 'exit')} would be HELD, because {each.hold.value}",
             fg="yellow",
         )
-    rows = [(sample.user_id, sample.before, sample.after) for sample in each.samples]
-    output.table(f"{each.definition.key}: some of the users", ("user", "before", "after"), rows)
+
+
+def _few(samples: Sequence[Sample]) -> list[Sample]:
+    """Two of each direction are enough for people."""
+    directions: dict[tuple[bool, bool], list[Sample]] = {}
+    for sample in samples:
+        directions.setdefault((sample.before is None, sample.after is None), []).append(sample)
+    return [sample for alike in directions.values() for sample in alike[:2]]
 
 
 def _print_counts(rows: Sequence[tuple[str, str, Counts]]) -> None:

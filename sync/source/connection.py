@@ -15,12 +15,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, Executable, create_engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
-from sync.errors import ConfigurationError, QueryError, SourceError, SourceUnavailable
+from sync.errors import ConfigurationError, DataError, QueryError, SourceError, SourceUnavailable
 
 _READING = frozenset(
     {
@@ -72,21 +72,31 @@ class Source:
         connection.set_authorizer(_authorize)
         return connection
 
+    def rendered(self, statement: Executable) -> str:
+        """A statement of ours as this source's SQL."""
+        return str(statement.compile(self._engine))  # type: ignore[attr-defined]
+
     def restart_timeout(self) -> None:
         """The statement timeout counts from here (PostgreSQL keeps its own, for each fetch)."""
         self._deadline = time.monotonic() + self.statement_timeout
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection inside a read-only transaction, closed at the end; driver errors become ours."""
+        """A connection inside a read-only transaction, closed at the end.
+
+        What is run on it belongs into `translated`; what else happens meanwhile (a store that is full) is not the
+        source's trouble.
+        """
         self.restart_timeout()
-        with self.translated(), self._engine.connect() as connection:
+        with self.translated():
+            connection = self._engine.connect()
+        with connection:
             yield connection
 
     def prove_read_only(self) -> None:
         """Raise `SourceError` unless an attempt to write is refused by the database itself. Leaves no trace."""
         try:
-            with self.read() as connection:
+            with self.read() as connection, self.translated():
                 if self.dialect == "sqlite":
                     # Without our own authorizer, so that it is the database that says no; closing rolls back.
                     connection.connection.driver_connection.set_authorizer(None)  # type: ignore[union-attr]
@@ -103,7 +113,8 @@ class Source:
         """Turn a driver's trouble into a sentence."""
         try:
             yield
-        except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
+        except (DBAPIError, sqlite3.Error, sqlite3.Warning, psycopg.Error) as error:
+            # Until Python 3.12, sqlite3 has a Warning of its own for two statements in one.
             original = error.orig if isinstance(error, DBAPIError) and error.orig else error
             raise self._in_our_words(original) from error
 
@@ -116,7 +127,9 @@ class Source:
                 f"{where}: the query took longer than statement_timeout ({self.statement_timeout:g} s): "
                 "nothing was recorded; make it faster or raise the timeout"
             )
-        if sqlstate == "25006" or _WRITES.search(said):
+        if said.startswith("Could not decode to UTF-8"):
+            return DataError(f"{where}: the answer holds text that is not valid UTF-8: nothing was recorded")
+        if sqlstate == "25006" or (not sqlstate and _WRITES.search(said)):
             return QueryError(f"{where}: the query tries to write, and sources are opened read-only ({said})")
         if sqlstate[:2] in ("08", "57", "53", "28", "3D") or (not sqlstate and _AWAY.search(said)):
             return SourceUnavailable(f"{where} cannot be reached ({_short(said)}): nothing was recorded")
@@ -132,7 +145,7 @@ def _authorize(action: int, _: str | None, value: str | None, *__: str | None) -
 
 
 _WRITES = re.compile(r"readonly database|not authorized|read-only", re.IGNORECASE)
-_AWAY = re.compile(r"unable to open|database is locked|connection|not a database|malformed", re.IGNORECASE)
+_AWAY = re.compile(r"unable to open|database is locked|not a database|disk image is malformed", re.IGNORECASE)
 
 
 def _short(said: str) -> str:

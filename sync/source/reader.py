@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnClause, DateTime, Executable, String, bindparam, column, select, table, text
+from sqlalchemy import ColumnClause, Connection, Select, column, select, table
 
 from sync.errors import DataError, QueryError
-from sync.model.canonical import LONGEST_USER_ID, user_id_text, value_text
+from sync.model.canonical import LONGEST_USER_ID, encodable, json_string, user_id_text, value_text
 from sync.model.chunk import Chunk
 from sync.model.definition import Definition, Kind
 from sync.source.connection import Source
 
 ROWS_PER_CHUNK = 10_000
-_BIND = re.compile(r"(?<![:\w\\]):([A-Za-z_]\w*)")
+
+# What may hold a colon that is none of ours (strings, names, comments, dollar quotes), or else our bind.
+_BIND_OR_OPAQUE = re.compile(
+    r"""(?<!\w)[eE]'(?:[^'\\]|\\.|'')*' | '[^']*' | "[^"]*" | --[^\n]* | /\*.*?\*/ | \$(\w*)\$.*?\$\1\$
+        | (?<![:\w]):as_of\b""",
+    re.DOTALL | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,33 +38,40 @@ class Answer:
 @contextmanager
 def answer(source: Source, definition: Definition, as_of: datetime) -> Iterator[Answer]:
     """Ask ``source`` for a definition's rows as of an instant. Everything wrong with the rows is a `DataError`."""
-    with source.read() as connection:
-        # Streaming makes the driver use a server-side cursor; the raw cursor spares a Row object per row.
-        result = connection.execution_options(stream_results=True).execute(*_statement(source, definition, as_of))
-        if not result.returns_rows or result.cursor is None:
+    with source.read() as connection, closing(_cursor(connection)) as cursor:
+        with source.translated():
+            cursor.execute(*_question(connection, definition, as_of))
+        if cursor.description is None:
             raise QueryError(f"{definition.kind} {definition.name!r}: its SQL gives no rows: it must be a SELECT")
-        shape = _Shape.of(definition, list(result.keys()))
-        yield Answer(shape.names, _chunks(source, result.cursor, shape))
+        shape = _Shape.of(definition, [found[0] for found in cursor.description])
+        yield Answer(shape.names, _chunks(source, cursor, shape))
 
 
-def _statement(source: Source, definition: Definition, as_of: datetime) -> tuple[Executable, dict[str, object]]:
+def _cursor(connection: Connection) -> Any:
+    """The driver's own cursor, which streams; on PostgreSQL a server-side one, which takes nothing but a query."""
+    driver: Any = connection.connection.driver_connection
+    return driver.cursor(name="answer") if connection.dialect.name == "postgresql" else driver.cursor()
+
+
+def _question(connection: Connection, definition: Definition, as_of: datetime) -> tuple[str, dict[str, object]]:
+    """A definition's SQL with its one parameter, as the driver wants them."""
     if definition.table is not None:
-        return _membership(definition), {}
-    asked = (definition.sql or "").strip().rstrip(";")
-    # Only :as_of is ours; any other colon (a cast, a time of day, a JSON path) stays what it is.
-    names = {match.group(1) for match in _BIND.finditer(asked)}
-    statement = text(
-        _BIND.sub(lambda match: match.group(0) if match.group(1) == "as_of" else "\\" + match.group(0), asked)
+        return str(_membership(definition).compile(dialect=connection.dialect)), {}
+    asked = (definition.sql or "").strip()
+    if connection.dialect.name == "sqlite":
+        # SQLite knows a bind from a string or a comment by itself.
+        return asked, {"as_of": as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")}
+    return _bound(asked), {"as_of": as_of}
+
+
+def _bound(asked: str) -> str:
+    """The query in psycopg's form; any colon but that of ``:as_of`` stays what it is."""
+    return _BIND_OR_OPAQUE.sub(
+        lambda match: "%(as_of)s" if match.group() == ":as_of" else match.group(), asked.replace("%", "%%")
     )
-    if "as_of" not in names:
-        return statement, {}
-    if source.dialect == "sqlite":
-        typed = statement.bindparams(bindparam("as_of", type_=String()))
-        return typed, {"as_of": as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")}
-    return statement.bindparams(bindparam("as_of", type_=DateTime(timezone=True))), {"as_of": as_of}
 
 
-def _membership(definition: Definition) -> Executable:
+def _membership(definition: Definition) -> Select[Any]:
     assert definition.table is not None  # noqa: S101 - the caller's branch
     schema, _, name = definition.table.name.rpartition(".")
     wanted: list[ColumnClause[Any]] = [column(name) for name in definition.enrichment]
@@ -108,25 +121,25 @@ def _chunks(source: Source, cursor: Any, shape: _Shape) -> Iterator[Chunk]:
             rows = cursor.fetchmany(ROWS_PER_CHUNK)
         if not rows:
             return
-        yield _chunk(rows, shape, done)
+        chunk = _chunk(rows, shape, done)
+        if chunk.user_ids:
+            yield chunk
         done += len(rows)
 
 
 def _chunk(rows: list[tuple[object, ...]], shape: _Shape, done: int) -> Chunk:
-    if shape.value is not None:
+    numbers: Sequence[int] = range(done + 1, done + len(rows) + 1)
+    if shape.value is not None and any(row[shape.value] is None for row in rows):
         # NULL means "no row": such a user has no value (any more).
-        rows = (
-            [row for row in rows if row[shape.value] is not None]
-            if any(row[shape.value] is None for row in rows)
-            else rows
-        )
-    user_ids = _texts([row[shape.user_id] for row in rows], _user_ids_at_once, user_id_text, shape, "user_id", done)
+        kept = [(number, row) for number, row in zip(numbers, rows, strict=True) if row[shape.value] is not None]
+        numbers, rows = [number for number, _ in kept], [row for _, row in kept]
+    user_ids = _texts([row[shape.user_id] for row in rows], _user_ids_at_once, user_id_text, shape, "user_id", numbers)
     values = extras = None
     if shape.value is not None:
         place = shape.value
-        values = _texts([row[place] for row in rows], _values_at_once, _present_text, shape, "value", done)
+        values = _texts([row[place] for row in rows], _values_at_once, _present_text, shape, "value", numbers)
     if shape.enrichment:
-        extras = _texts(rows, lambda _: None, lambda row: _extra(row, shape.enrichment), shape, "with", done)
+        extras = _texts(rows, lambda _: None, lambda row: _extra(row, shape.enrichment), shape, "with", numbers)
     return Chunk(user_ids, values, extras)
 
 
@@ -136,19 +149,19 @@ def _texts(
     one_by_one: Callable[[Any], str],
     shape: _Shape,
     what: str,
-    done: int,
+    numbers: Sequence[int],
 ) -> list[str]:
     """A column's canonical texts: in one go where it is plain, else value by value with the first offender named."""
     texts = at_once(column)
     if texts is not None:
         return texts
     texts = []
-    for place, value in enumerate(column):
+    for number, value in zip(numbers, column, strict=True):
         try:
             texts.append(one_by_one(value))
         except ValueError as error:
             raise DataError(
-                f"{shape.title}: in row {done + place + 1} of its answer, {what} {error}: "
+                f"{shape.title}: in row {number} of its answer, {what} {error}: "
                 "correct the query or the data; nothing was recorded"
             ) from None
     return texts
@@ -161,7 +174,8 @@ def _user_ids_at_once(column: list[Any]) -> list[str] | None:
     if kinds != {str}:
         return None
     longest = max(map(len, column))
-    plain = all(column) and longest <= LONGEST_USER_ID // 4 and "\0" not in "".join(column)
+    joined = "".join(column)
+    plain = all(column) and longest <= LONGEST_USER_ID // 4 and "\0" not in joined and encodable(joined)
     return column if plain else None
 
 
@@ -186,4 +200,4 @@ def _present_text(value: object) -> str:
 
 def _extra(row: Sequence[object], enrichment: tuple[tuple[str, int], ...]) -> str:
     texts = ((name, value_text(row[place])) for name, place in enrichment)
-    return "{" + ",".join(f'"{name}":{value}' for name, value in texts if value is not None) + "}"
+    return "{" + ",".join(f"{json_string(name)}:{value}" for name, value in texts if value is not None) + "}"
