@@ -12,7 +12,7 @@ import orjson
 
 from sync.cli import output
 from sync.cli.options import configured, opened, reporting
-from sync.source.reader import readable_sql
+from sync.source.inspection import readable_sql
 from sync.store import reports
 
 

@@ -14,7 +14,7 @@ from sync.daemon.app import App
 from sync.deliver.foreground import Outlet
 from sync.deliver.ping import ping
 from sync.errors import SyncError
-from sync.source.reader import columns
+from sync.source.inspection import columns
 
 
 @click.command("check")
