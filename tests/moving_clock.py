@@ -1,0 +1,39 @@
+"""A clock that tests move on, instead of sleeping; and a store that goes by it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from sync.clock import SystemClock
+from sync.store.engine import Database, connect
+
+
+class MovingClock(SystemClock):
+    """The real time, and as much more as a test has moved it on."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def advance(self, seconds: float) -> None:
+        """Let ``seconds`` pass at once."""
+        self.ahead += seconds
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.ahead)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+
+class TimedDatabase(Database):
+    """A store whose time is the clock's on both engines; else PostgreSQL would go by its server's."""
+
+    def now(self, connection: Connection) -> datetime:
+        return self.clock.now()
+
+
+def connect_timed(url: str, schema: str | None, clock: MovingClock) -> TimedDatabase:
+    """As `connect`, with a clock that tests can move on PostgreSQL too."""
+    return TimedDatabase(connect(url, schema).engine, clock)

