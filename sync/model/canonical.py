@@ -26,7 +26,9 @@ def user_id_text(value: object) -> str:
         raise ValueError("is empty")
     if "\0" in text:
         raise ValueError("contains a NUL character")
-    if len(text) > LONGEST_USER_ID // 4 and len(_utf8(text)) > LONGEST_USER_ID:
+    if not encodable(text):
+        raise ValueError("is not valid Unicode text")
+    if len(text) > LONGEST_USER_ID // 4 and len(text.encode()) > LONGEST_USER_ID:
         raise ValueError(f"is longer than {LONGEST_USER_ID} bytes")
     return text
 
@@ -36,15 +38,16 @@ def value_text(value: object) -> str | None:
     if value is None:
         return None
     if type(value) is str:
-        return _json_string(value)
+        return json_string(value)
     if isinstance(value, list | tuple):
         return "[" + ",".join(value_text(item) or "null" for item in value) + "]"
     if isinstance(value, bool | int | float | Decimal):
         return _scalar_text(value)
-    return _json_string(_scalar_text(value))
+    return json_string(_scalar_text(value))
 
 
-def _json_string(text: str) -> str:
+def json_string(text: str) -> str:
+    """``text`` as JSON; ``ValueError`` for what a store or a destination could not carry."""
     if "\0" in text:
         raise ValueError("contains a NUL character")
     try:
@@ -53,11 +56,15 @@ def _json_string(text: str) -> str:
         raise ValueError("is not valid Unicode text") from None
 
 
-def _utf8(text: str) -> bytes:
+def encodable(text: str) -> bool:
+    """Whether ``text`` is valid Unicode: a lone half of a surrogate pair has no UTF-8 form."""
+    if text.isascii():
+        return True
     try:
-        return text.encode()
+        text.encode()
     except UnicodeEncodeError:
-        raise ValueError("is not valid Unicode text") from None
+        return False
+    return True
 
 
 def _scalar_text(value: object) -> str:
@@ -93,7 +100,7 @@ def _fraction(value: datetime | time) -> str:
 
 def _datetime_text(value: datetime) -> str:
     utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}{_fraction(utc)}Z"
+    return f"{utc.replace(microsecond=0, tzinfo=None).isoformat()}{_fraction(utc)}Z"
 
 
 def _time_text(value: time) -> str:
