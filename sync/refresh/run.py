@@ -18,6 +18,7 @@ from sync.model.definition import Definition
 from sync.model.guard import Hold
 from sync.model.run import Counts, RunKind, RunStatus
 from sync.source.connection import Source
+from sync.source.location import locate
 from sync.source.reader import answer
 from sync.store import recording, runs
 from sync.store.engine import Database
@@ -73,8 +74,7 @@ def refresh(
 
 def stage(session: recording.Session, source: Source, definition: Definition, as_of: datetime) -> int:
     """Read the source into staging; gives the number of rows. `DataError` when users stand there twice."""
-    with answer(source, definition, as_of) as found:
-        rows, doubled = session.load(_marked(found.chunks, definition), found.columns)
+    rows, doubled = _stage_in_place(session, source, definition) or _stage_streaming(session, source, definition, as_of)
     if doubled:
         raise DataError(
             f"{definition.kind} {definition.name!r}: its answer has more than one row for user "
@@ -83,6 +83,26 @@ def stage(session: recording.Session, source: Source, definition: Definition, as
         )
     telemetry.step("refresh.staged", definition=definition.key, rows=rows)
     return rows
+
+
+def _stage_streaming(
+    session: recording.Session, source: Source, definition: Definition, as_of: datetime
+) -> tuple[int, list[str]]:
+    with answer(source, definition, as_of) as found:
+        return session.load(_marked(found.chunks, definition), found.columns)
+
+
+def _stage_in_place(session: recording.Session, source: Source, definition: Definition) -> tuple[int, list[str]] | None:
+    """A table in the store's own database need not travel through this process."""
+    location = locate(source, definition)
+    done = None if location is None else session.load_in_place(location, definition)
+    if done is None:
+        return None
+    rows, doubled, problem = done
+    if problem is not None:
+        raise DataError(f"{definition.kind} {definition.name!r}: {problem}: correct the data; nothing was recorded")
+    telemetry.step("refresh.in_place", definition=definition.key)
+    return rows, doubled
 
 
 _NAMED = 5

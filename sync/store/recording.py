@@ -18,11 +18,13 @@ from sync import telemetry
 from sync.model.chunk import Chunk
 from sync.model.definition import Definition
 from sync.model.guard import Hold, judge
+from sync.model.location import Location
 from sync.model.run import ClaimedRun, Counts, RunStatus
 from sync.store import definitions, enrolments, runs
 from sync.store.counter import next_version
 from sync.store.engine import Database, begin_write
 from sync.store.enrolments import Enrolment
+from sync.store.postgresql import in_place
 from sync.store.postgresql.recording import PostgresqlRecording
 from sync.store.postgresql.staging import load as load_postgresql
 from sync.store.recordable import Recording
@@ -112,6 +114,15 @@ class Session:
     def load(self, chunks: Iterable[Chunk], columns: tuple[str, ...]) -> tuple[int, list[str]]:
         """Stage an answer; gives its rows and, when some user stands there twice, up to five such user ids."""
         return self._load(self._connection, chunks, columns)
+
+    def load_in_place(self, location: Location, asked: Definition) -> tuple[int, list[str], str | None] | None:
+        """Stage a table of the store's own database without moving a row; ``None`` when that can't be done.
+
+        Gives its rows, up to five doubled user ids, and what is wrong with the user ids, if anything.
+        """
+        if self._database.dialect != "postgresql" or not in_place.possible(self._connection, location, asked):
+            return None
+        return in_place.load(self._connection, location, asked)
 
     def record(
         self, claimed: ClaimedRun, asked: Definition, members: int, backfilled: Sequence[str] | None

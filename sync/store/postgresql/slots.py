@@ -80,7 +80,7 @@ INSERT INTO slot AS s
     (destination, user_id, owed, base, enrichment, version, state, doubt, priority, due_at, owed_since)
 SELECT :destination, b.user_id,
        jsonb_object_agg(d.key, jsonb_build_array(p.value::jsonb, CAST(:confirm AS bigint))),
-       '{{}}', '{{}}', :confirm, 'due', false, 0, :now, :now
+       '{{}}', '{{}}', :confirm, 'due', bool_or(b.unknown), 0, :now, :now
 FROM b CROSS JOIN LATERAL jsonb_object_keys(b.sent) AS k(key)
 JOIN definition d ON d.key = k.key
 JOIN snapshot p ON p.definition_id = d.id AND p.user_id = b.user_id
@@ -89,7 +89,11 @@ ON CONFLICT (destination, user_id) DO UPDATE SET
     owed = s.owed || excluded.owed, base = s.base - ARRAY(SELECT jsonb_object_keys(excluded.owed)),
     version = excluded.version, priority = 0,
     state = CASE WHEN s.state IN ('parked', 'confirm') THEN 'due' ELSE s.state END,
-    doubt = s.doubt OR s.state = 'confirm'"""
+    doubt = s.doubt OR excluded.doubt OR s.state = 'confirm',
+    due_at = CASE WHEN s.state IN ('parked', 'confirm') THEN excluded.due_at ELSE s.due_at END,
+    attempts = CASE WHEN s.state = 'parked' THEN 0 ELSE s.attempts END,
+    failing_since = CASE WHEN s.state = 'parked' THEN NULL ELSE s.failing_since END,
+    reason = CASE WHEN s.state = 'parked' THEN NULL ELSE s.reason END"""
 
 RECORD_ATTEMPTS = f"""{_BATCH}
 INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)

@@ -32,22 +32,32 @@ def load(connection: Connection, chunks: Iterable[Chunk], columns: tuple[str, ..
     ``columns`` are those that the chunks carry: ``user_id``, then ``value`` and ``extra`` where there are any.
     """
     with connection.begin():
-        connection.exec_driver_sql("DROP TABLE IF EXISTS pg_temp.stage")
-        connection.exec_driver_sql(_STAGE)
+        create_stage(connection)
         driver: psycopg.Connection = connection.connection.driver_connection  # type: ignore[assignment]
         rows = 0
         with driver.cursor() as cursor, cursor.copy(f"COPY stage ({', '.join(columns)}) FROM STDIN (FREEZE)") as copy:
             for chunk in chunks:
                 copy.write(_lines(chunk))
                 rows += len(chunk.user_ids)
+    return rows, index_stage(connection)
+
+
+def create_stage(connection: Connection) -> None:
+    """An empty staging table, in the caller's transaction."""
+    connection.exec_driver_sql("DROP TABLE IF EXISTS pg_temp.stage")
+    connection.exec_driver_sql(_STAGE)
+
+
+def index_stage(connection: Connection) -> list[str]:
+    """Give the loaded table its key; gives up to five user ids that stand there twice, if any."""
     try:
         with connection.begin():
             connection.exec_driver_sql(_INDEX)
             connection.exec_driver_sql("ANALYZE stage")
     except IntegrityError:
         with connection.begin():
-            return rows, list(connection.exec_driver_sql(_DOUBLED).scalars())
-    return rows, []
+            return list(connection.exec_driver_sql(_DOUBLED).scalars())
+    return []
 
 
 def _lines(chunk: Chunk) -> bytes:
