@@ -1,0 +1,203 @@
+"""The whole road for the proofs: a customer's database, a store, a configuration, and a sandbox at the other end.
+
+``road`` is a `Road` on each engine in turn, ``sqlite_road`` on SQLite alone. A command runs in this process
+(``road.command``), or in a child that can be killed (``road.spawn``).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import orjson
+import psycopg
+import pytest
+
+from sync.cli import main
+from sync.clock import SystemClock
+from sync.config import load
+from sync.daemon.app import App
+from sync.daemon.cycle import Order, run_refreshes
+from sync.destinations.sandbox import Sandbox, SandboxThread
+from sync.model.run import RunKind
+from sync.store.engine import Database, connect
+from sync.store.migrate import migrate
+from tests.conftest import ENGINES
+from tests.moving_clock import MovingClock, connect_timed
+from tests.postgresql import own_database
+
+ROOT = Path(__file__).parent.parent
+LIMITS: Mapping[str, object] = {"deadline": "1s", "lease": "2.5s", "quiet_period": "300ms", "concurrency": 20}
+RETRY: Mapping[str, object] = {"longest_delay": "100ms"}
+
+_databases = count(1)
+
+
+@dataclass
+class Road:
+    """``wanted`` maps each user of the customer to a score: what a destination must hold once all is delivered."""
+
+    folder: Path
+    store: str
+    sandbox: Sandbox
+    url: str
+    wanted: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "sync.yaml"
+
+    def configure(
+        self, *, retry: Mapping[str, object] = RETRY, others: Mapping[str, str] | None = None, **limits: object
+    ) -> None:
+        """Write the configuration: one destination at the sandbox, and ``others`` by name and URL."""
+        destinations = {"pushwoosh": self.url, **(others or {})}
+        document = {
+            "version": 1,
+            "project": "proofs",
+            "store": self.store,
+            "sources": {"shop": {"url": f"sqlite:///{self.folder / 'shop.db'}"}},
+            "destinations": {
+                name: {
+                    "type": "pushwoosh",
+                    "api_key": "key",
+                    "app_code": "CODE",
+                    "base_url": url,
+                    "limits": {**LIMITS, **limits},
+                    "retry": dict(retry),
+                }
+                for name, url in destinations.items()
+            },
+            "audiences": [{"name": "Members", "sql": "select user_id from person"}],
+            "traits": [{"name": "Score", "sql": "select user_id, score as value from person"}],
+        }
+        self.config.write_bytes(orjson.dumps(document))
+
+    def people(self, scores: Mapping[str, int]) -> None:
+        """Let the customer have these users beside those there are, with these scores."""
+        self.wanted.update(scores)
+        with closing(sqlite3.connect(self.folder / "shop.db")) as connection, connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS person (user_id text PRIMARY KEY, score integer)")
+            connection.executemany("INSERT OR REPLACE INTO person VALUES (?, ?)", scores.items())
+
+    def crowd(self, number: int) -> None:
+        """Let the customer have so many users."""
+        self.people({f"u{position}": position for position in range(number)})
+
+    def command(self, *arguments: str) -> int:
+        """Run a command here and give its exit code."""
+        return main([*arguments, "--config", str(self.config)])
+
+    def spawn(self, *arguments: str, die_at: str = "-", occurrence: int = 1) -> subprocess.Popen[str]:
+        """Start a command in a child, which kills itself at a step's given occurrence."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.victim", die_at, str(occurrence), *arguments, "--config", str(self.config)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    @contextmanager
+    def app(self, clock: SystemClock | None = None) -> Iterator[App]:
+        """What a command works with; with a clock that moves, the store goes by it too."""
+        app = App(load(self.config, os.environ), clock)
+        if isinstance(clock, MovingClock):
+            app._database = connect_timed(self.store, None, clock)
+        try:
+            yield app
+        finally:
+            app.close()
+
+    def refresh(self, kind: RunKind = RunKind.DELTA, clock: SystemClock | None = None) -> None:
+        """Record what changed, and send nothing."""
+        with self.app(clock) as app:
+            assert run_refreshes(app, Order(app.select(()), kind=kind)).exit_code == 0
+
+    @contextmanager
+    def opened(self) -> Iterator[Database]:
+        """The store, through a connection of the test's own."""
+        database = connect(self.store)
+        try:
+            yield database
+        finally:
+            database.close()
+
+    def rows(self, statement: str) -> list[tuple[object, ...]]:
+        """What the store says."""
+        with self.opened() as database, database.engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(statement)]
+
+    def states(self) -> Counter[object]:
+        """How many slots there are in each state."""
+        return Counter(state for (state,) in self.rows("SELECT state FROM slot"))
+
+    def delivered(self) -> None:
+        """Assert that the sandbox holds the right state of everybody and heard nothing wrong, and that nothing is owed."""
+        held = {user_id: user["attributes"] for user_id, user in self.sandbox.users().items()}
+        assert held == {user_id: {"members": True, "score": score} for user_id, score in self.wanted.items()}
+        assert not self.sandbox.complaints
+        assert not self.states()
+
+    def clients_gone(self) -> None:
+        """Wait until the store's server has noticed the death of its clients; on SQLite there is no server."""
+        if not self.store.startswith("sqlite"):
+            with psycopg.connect(self.store.replace("+psycopg", ""), autocommit=True) as connection:
+                until(lambda: connection.execute(_CLIENTS).fetchone() == (0,), "dead clients block the store")
+
+
+_CLIENTS = """SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'engage-sync'"""
+
+
+def until(holds: Callable[[], bool], otherwise: str, seconds: float = 20.0) -> None:
+    """Wait for something that another process or thread does."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, otherwise
+        time.sleep(0.002)
+
+
+def ended(child: subprocess.Popen[str], seconds: float = 60.0) -> tuple[int, str]:
+    """Wait for a child to end; gives its exit code and what it said."""
+    said, _ = child.communicate(timeout=seconds)
+    return child.returncode, said
+
+
+@contextmanager
+def _road(folder: Path, store: str) -> Iterator[Road]:
+    sandbox = Sandbox(api_keys=["key"], app_codes=["CODE"], log_limit=100_000)
+    with SandboxThread(sandbox) as server:
+        made = Road(folder, store, sandbox, server.url)
+        made.configure()
+        with made.opened() as database:
+            migrate(database)
+        yield made
+
+
+@pytest.fixture
+def sqlite_road(tmp_path: Path) -> Iterator[Road]:
+    """A road whose store is a SQLite file."""
+    with _road(tmp_path, f"sqlite:///{tmp_path / 'store.db'}") as made:
+        yield made
+
+
+@pytest.fixture(params=ENGINES)
+def road(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Road]:
+    """A road on each engine in turn. On PostgreSQL its store is a database of its own, so that one sees its clients."""
+    if request.param == "sqlite":
+        place = nullcontext(f"sqlite:///{tmp_path / 'store.db'}")
+    else:
+        server = request.getfixturevalue("postgresql_url")
+        place = own_database(server, f"road_{os.getpid()}_{next(_databases)}")
+    with place as store, _road(tmp_path, store) as made:
+        yield made
