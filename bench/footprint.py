@@ -1,0 +1,25 @@
+"""``python -m bench.footprint COMMAND …``: one command of engage-sync, then the peak of its memory in KiB on stderr."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+
+from sync.cli import main
+
+
+def peak() -> int:
+    """The most resident memory this process ever had, in KiB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Not ru_maxrss: that counts what the process was before it became this program.
+        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1)
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    print(peak(), file=sys.stderr)
+    sys.exit(code)
