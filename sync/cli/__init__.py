@@ -19,8 +19,12 @@ demo           demo
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
+from contextlib import suppress
+from difflib import get_close_matches
+from typing import Any
 
 import click
 
@@ -60,6 +64,26 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(f"sync.cli.{module}"), name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in _COMMANDS and (close := get_close_matches(name, _COMMANDS)):
+            raise click.UsageError(f"No such command {name!r}. Did you mean {' or '.join(map(repr, close))}?", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise ReaderGone from None  # before click makes an exit code 1 of it
+        return result
+
+
+class ReaderGone(Exception):
+    """Whoever read our output has enough of it (`| head`): nothing is wrong."""
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="engage-sync")
@@ -74,15 +98,16 @@ def main(arguments: list[str] | None = None) -> int:
         result = cli.main(arguments, prog_name="engage-sync", standalone_mode=False)
     except click.exceptions.Exit as ended:
         return ended.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2
+    except click.ClickException as error:
+        return _misused(error)
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone (`| head`): nothing is wrong.
-        sys.stderr.close()
+    except ReaderGone:
+        _discard_output()
         return 0
     except SyncError as error:
         return _explain(error, debug="--debug" in arguments)
@@ -92,6 +117,19 @@ def main(arguments: list[str] | None = None) -> int:
             traceback.print_exc()
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _misused(error: click.ClickException) -> int:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f" (see {context.command_path} --help)" if context is not None else ""
+    click.echo(f"error: {error.format_message()}{hint}", err=True)
+    return 2
+
+
+def _discard_output() -> None:
+    """Let what is still buffered go nowhere, or the interpreter would complain at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain(error: SyncError, *, debug: bool) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -17,22 +18,36 @@ from sync.errors import SyncError
 from sync.source.inspection import columns
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One thing that was looked at; ``problem`` is ``None`` when it is right."""
+
+    what: str
+    problem: str | None = None
+    exit_code: int = 0
+
+
 @click.command("check")
 @click.option("--offline", is_flag=True, help="Check the file only; connect to nothing.")
 @reporting
 @configured
 def check(offline: bool, as_json: bool, config: Path) -> int:
-    """Validate the configuration; connect to store, sources and destinations; prove the sources read-only."""
+    """Is everything right? The file; and that store, sources and destinations can be used.
+
+    Every definition's SQL is tried (no row is read), the sources are proven read-only, the destinations pinged.
+    """
     with opened(config) as app:
-        found: list[tuple[str, str | None]] = [(f"{app.settings.path}: {_summary(app)}", None)]
+        found = [Checked(f"{app.settings.path}: {_summary(app)}")]
         if not offline:
             found += list(_connections(app))
     if as_json:
-        output.as_json({"checks": [{"what": what, "problem": problem} for what, problem in found]})
-    else:
-        for what, problem in found:
-            click.echo(f"ok    {what}" if problem is None else f"error {what}: {problem}", err=problem is not None)
-    return 2 if any(problem for _, problem in found) else 0
+        output.as_json({"checks": [{"what": each.what, "problem": each.problem} for each in found]})
+    for each in found:
+        if each.problem is not None:
+            click.echo(f"error: {each.problem}", err=True)
+        elif not as_json:
+            click.echo(f"ok     {each.what}")
+    return max(each.exit_code for each in found)
 
 
 def _summary(app: App) -> str:
@@ -46,35 +61,51 @@ def _summary(app: App) -> str:
     )
 
 
-def _connections(app: App) -> Iterator[tuple[str, str | None]]:
-    yield _try(f"store {app.connect().description}", app.database_to_look_at)
+def _connections(app: App) -> Iterator[Checked]:
+    yield _store(app)
+    away = set()
     for name in app.settings.sources:
-        yield _try(f"source {name} is read-only", app.source(name).prove_read_only)
+        checked = _try(f"source {name}", "read-only", app.source(name).prove_read_only)
+        if checked.problem is not None:
+            away.add(name)
+        yield checked
     for definition in app.settings.definitions:
+        if definition.source in away:
+            continue
         source = app.source(definition.source)
 
         def compiled(source=source, definition=definition) -> object:  # type: ignore[no-untyped-def]
             return columns(source, definition, app.clock.now())
 
-        yield _try(f"{definition.kind} {definition.key} compiles", compiled)
+        yield _try(f"{definition.kind} {definition.key}", "its SQL runs", compiled)
     for outlet in app.outlets(app.settings.destinations):
-        yield f"destination {outlet.destination.name} answers", _ping(outlet)
+        yield _ping(outlet)
 
 
-def _ping(outlet: Outlet) -> str | None:
+def _store(app: App) -> Checked:
+    database = app.connect()
+    if database.is_fresh_file():
+        return Checked(f"store {database.description}: not there yet, the first backfill or delta makes it")
+    return _try(f"store {database.description}", "its schema and project fit", app.database_to_look_at)
+
+
+def _ping(outlet: Outlet) -> Checked:
+    what = f"destination {outlet.destination.name}"
     outcome = asyncio.run(ping(outlet.destination, outlet.settings))
     if outcome.verdict == "accepted":
-        return None
-    hint = "; check api_key and app_code" if outcome.verdict == "fault" else ""
-    return f"{outcome.status or ''} {outcome.detail}".strip() + hint
+        return Checked(f"{what}: answers and takes our credentials")
+    said = f"{outcome.status or ''} {outcome.detail}".strip()
+    if outcome.verdict == "fault":
+        return Checked(what, f"{what} refuses us ({said}): check api_key, app_code and base_url", SyncError.exit_code)
+    return Checked(what, f"{what} does not answer as it should ({said}): check base_url, or try again later", 1)
 
 
-def _try(what: str, act: Callable[[], object]) -> tuple[str, str | None]:
+def _try(what: str, good: str, act: Callable[[], object]) -> Checked:
     try:
         act()
     except SyncError as error:
-        return what, str(error)
-    return what, None
+        return Checked(what, str(error), error.exit_code)
+    return Checked(f"{what}: {good}")
 
 
 @click.command("migrate")

@@ -15,7 +15,6 @@ from sync.cli.progress import progress
 from sync.daemon.app import App
 from sync.daemon.cycle import Cycle, Order, destinations_of, make_plan, run_deliveries, run_refreshes
 from sync.deliver.dispatcher import Delivered
-from sync.errors import SyncError
 from sync.model.run import Counts, RunKind
 from sync.refresh.plan import Plan, Planned
 from sync.refresh.run import Refreshed
@@ -113,6 +112,8 @@ def _carry_out(app: App, order: Order, *, deliver: bool, wait: float, as_json: b
     cycle = run_refreshes(app, order)
     if not as_json:
         _print_refreshes(cycle)
+    for _, error in cycle.failed:
+        click.echo(f"error: {error}", err=True)
     if deliver:
         names = destinations_of(app, order)
         with progress(_owed(app, names), quiet=as_json) as on_progress:
@@ -138,8 +139,6 @@ def _print_refreshes(cycle: Cycle) -> None:
         _print_notes(each)
     for removed in cycle.removed:
         click.echo(f"{removed.kind} {removed.key}: removed, {_clearing(removed.cleared)}")
-    for key, error in cycle.failed:
-        _print_failure(key, error)
 
 
 def _print_notes(each: Refreshed) -> None:
@@ -153,11 +152,6 @@ def _print_notes(each: Refreshed) -> None:
             f"If it is right: engage-sync delta {each.definition.key} --force",
             fg="yellow",
         )
-
-
-def _print_failure(key: str, error: SyncError) -> None:
-    said = str(error)
-    click.echo(f"error: {said if key in said else f'{key}: {said}'}", err=True)
 
 
 def print_delivered(done: Delivered) -> None:

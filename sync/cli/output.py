@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
@@ -13,8 +14,11 @@ from pydantic import SecretStr
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 _WIDEST_WITHOUT_TERMINAL = 160
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What could steer a terminal, should it stand in somebody's data."""
 
 
 def console() -> Console:
@@ -45,9 +49,14 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
     for column in columns:
         rendered.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        rendered.add_row(*(cell(value) for value in row))
+        # Text: Rich would read brackets in somebody's data as markup.
+        rendered.add_row(*(Text(cell(value)) for value in row))
     if rendered.row_count:
-        console().print(rendered)
+        to = console()
+        with to.capture() as captured:
+            to.print(rendered)
+        # By click, so that a reader who has gone is met in one place.
+        click.echo(captured.get(), nl=False)
 
 
 def cell(value: object) -> str:
@@ -60,8 +69,9 @@ def cell(value: object) -> str:
         return number(value)
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
-    # Rich would read brackets in somebody's data as markup.
-    return str(value).replace("[", "\\[")
+    if isinstance(value, list | dict):
+        value = orjson.dumps(value, default=_plain).decode()
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", str(value))
 
 
 def number(value: int) -> str:
@@ -70,8 +80,10 @@ def number(value: int) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """``1 user``, ``12,345 users``."""
-    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+    """``1 user``, ``12,345 users``; ``1 try``, ``2 tries``."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{number(count)} {noun.removesuffix('y')}ies" if noun.endswith("y") else f"{number(count)} {noun}s"
 
 
 def ago(since: datetime, now: datetime) -> str:

@@ -71,7 +71,7 @@ def show(user_id: str, as_json: bool, config: Path) -> None:
         output.as_json({"parked": rows, "attempts": found["attempts"]})
         return
     for row in rows:
-        click.echo(f"{row['destination']}: {row['reason']} ({output.plural(row['attempts'], 'try')[:-1]}ies)")
+        click.echo(f"{row['destination']}: {row['reason']} ({output.plural(row['attempts'], 'try')})")
         for key, value in row["owed"].items():
             click.echo(f"  owed {key} = {output.cell(value)}")
     output.table(

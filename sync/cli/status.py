@@ -30,13 +30,14 @@ def status(as_json: bool, config: Path) -> None:
 
 
 def _gather(app: App) -> dict[str, Any]:
+    where = app.connect().description
     database = app.database_to_look_at()
     with database.read() as connection:
         known = reports.definitions(connection)
         last = reports.last_runs(connection)
         states = destinations.states(connection)
         return {
-            "store": app.connect().description,
+            "store": where,
             "definitions": _definitions(app, known, last),
             "removed": [row for key, row in known.items() if row["removed_at"] is not None],
             "destinations": [

@@ -12,7 +12,7 @@ from datetime import datetime
 from sync.daemon.app import App
 from sync.deliver.dispatcher import Delivered
 from sync.deliver.foreground import deliver
-from sync.errors import SyncError
+from sync.errors import StoreError, SyncError
 from sync.model.definition import Definition
 from sync.model.run import RunKind
 from sync.refresh.plan import Plan, plan
@@ -67,6 +67,8 @@ def run_refreshes(app: App, order: Order, on_refreshed: Callable[[Refreshed], No
                 forced=order.forced,
                 backfilled=order.destinations,
             )
+        except StoreError:
+            raise
         except SyncError as error:
             cycle.failed.append((definition.key, error))
         else:

@@ -132,9 +132,13 @@ class Source:
         if sqlstate == "25006" or (not sqlstate and _WRITES.search(said)):
             return QueryError(f"{where}: the query tries to write, and sources are opened read-only ({said})")
         if sqlstate[:2] in ("08", "57", "53", "28", "3D") or (not sqlstate and _AWAY.search(said)):
-            return SourceUnavailable(f"{where} cannot be reached ({_short(said)}): nothing was recorded")
+            return SourceUnavailable(
+                f"{where} cannot be reached ({_short(said)}): nothing was recorded; check sources.{self.name}.url, or try again later"
+            )
         if isinstance(error, psycopg.OperationalError) and not sqlstate:
-            return SourceUnavailable(f"{where} cannot be reached ({_short(said)}): nothing was recorded")
+            return SourceUnavailable(
+                f"{where} cannot be reached ({_short(said)}): nothing was recorded; check sources.{self.name}.url, or try again later"
+            )
         return QueryError(f"{where}: the query does not run: {_short(said)}")
 
 

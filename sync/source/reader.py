@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnClause, Connection, Select, column, select, table
 
-from sync.errors import DataError, QueryError
+from sync.errors import DataError, QueryError, SourceError
 from sync.model.canonical import LONGEST_USER_ID, encodable, json_string, user_id_text, value_text
 from sync.model.chunk import Chunk
 from sync.model.definition import Definition, Kind
@@ -38,13 +38,25 @@ class Answer:
 @contextmanager
 def answer(source: Source, definition: Definition, as_of: datetime) -> Iterator[Answer]:
     """Ask ``source`` for a definition's rows as of an instant. Everything wrong with the rows is a `DataError`."""
-    with source.read() as connection, closing(_cursor(connection)) as cursor:
+    with _named(definition), source.read() as connection, closing(_cursor(connection)) as cursor:
         with source.translated():
             cursor.execute(*_question(connection, definition, as_of))
         if cursor.description is None:
             raise QueryError(f"{definition.kind} {definition.name!r}: its SQL gives no rows: it must be a SELECT")
         shape = _Shape.of(definition, [found[0] for found in cursor.description])
         yield Answer(shape.names, _chunks(source, cursor, shape))
+
+
+@contextmanager
+def _named(definition: Definition) -> Iterator[None]:
+    """Say whose query it was, where an error names only the source."""
+    title = f"{definition.kind} {definition.name!r}"
+    try:
+        yield
+    except SourceError as error:
+        if title in str(error):
+            raise
+        raise type(error)(f"{title}: {error}") from error
 
 
 def _cursor(connection: Connection) -> Any:
