@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from sync.clock import SystemClock
 from sync.store.engine import Database, connect
@@ -36,4 +37,12 @@ class TimedDatabase(Database):
 
 def connect_timed(url: str, schema: str | None, clock: MovingClock) -> TimedDatabase:
     """As `connect`, with a clock that tests can move on PostgreSQL too."""
-    return TimedDatabase(connect(url, schema).engine, clock)
+    engine = connect(url, schema).engine
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def settings(connection: sqlite3.Connection, _: object) -> None:
+            # What survives a power cut is not what these tests prove.
+            connection.execute("PRAGMA synchronous=OFF").close()
+
+    return TimedDatabase(engine, clock)

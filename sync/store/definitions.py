@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from sync.errors import StoreError, UsageError
 from sync.model.definition import Definition, Kind, OnDelete
@@ -44,10 +45,10 @@ _COLUMNS = (
 
 def claim_project(connection: Connection, name: str, at: datetime) -> None:
     """The first project to use a store owns it; any other is refused."""
-    current = owner(connection)
-    if current is None:
-        connection.execute(project.insert().values(id=1, name=name, created_at=at))
-    check_owner(current, name)
+    if owner(connection) is None:
+        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        connection.execute(insert(project).values(id=1, name=name, created_at=at).on_conflict_do_nothing())
+    check_owner(owner(connection), name)
 
 
 def check_owner(owner: str | None, name: str) -> None:
@@ -82,23 +83,23 @@ def check_key(asked: Definition, known: Recorded | None) -> None:
 
 def ensure(connection: Connection, asked: Definition, at: datetime) -> Recorded:
     """The row of a definition, made when it is new."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    row = {
+        "kind": asked.kind.value,
+        "key": asked.key,
+        "name": asked.name,
+        "fingerprint": asked.fingerprint,
+        "on_delete": asked.on_delete.value,
+        "created_at": at,
+    }
+    if find(connection, asked.key) is None:
+        connection.execute(insert(definition).values(**row).on_conflict_do_nothing())
+    # Two processes that claim the same definition take turns from here on.
+    connection.execute(select(definition.c.id).where(definition.c.key == asked.key).with_for_update())
     known = find(connection, asked.key)
+    assert known is not None  # noqa: S101 - inserted above, or by somebody who was faster
     check_key(asked, known)
-    if known is not None:
-        return known
-    connection.execute(
-        definition.insert().values(
-            kind=asked.kind.value,
-            key=asked.key,
-            name=asked.name,
-            fingerprint=asked.fingerprint,
-            on_delete=asked.on_delete.value,
-            created_at=at,
-        )
-    )
-    made = find(connection, asked.key)
-    assert made is not None  # noqa: S101 - just inserted, in this transaction
-    return made
+    return known
 
 
 def record(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -125,8 +126,8 @@ def translated() -> Iterator[None]:
     """Turn a driver's trouble into a sentence; programming errors (a wrong statement of ours) stay what they are."""
     try:
         yield
-    except DBAPIError as error:
-        ours = _in_our_words(error)
+    except (DBAPIError, psycopg.Error) as error:  # COPY is the driver's own; SQLAlchemy wraps everything else
+        ours = _in_our_words(error.orig if isinstance(error, DBAPIError) else error)
         if ours is None:
             raise
         raise ours from error
@@ -135,11 +136,12 @@ def translated() -> Iterator[None]:
 _FULL = re.compile(r"disk is full|No space left|could not extend file", re.IGNORECASE)
 _LOCKED = re.compile(r"database is locked|lock timeout", re.IGNORECASE)
 _READONLY = re.compile(r"readonly database|read-only", re.IGNORECASE)
+_WRONG = re.compile(r"no such (table|column|function)|syntax error", re.IGNORECASE)
 _NOT_OURS = re.compile(r"not a database|malformed|unable to open", re.IGNORECASE)
 
 
-def _in_our_words(error: DBAPIError) -> StoreError | None:
-    said = str(error.orig).strip().splitlines()[0] if error.orig else ""
+def _in_our_words(error: BaseException | None) -> StoreError | None:
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if _FULL.search(said):
         return StoreUnavailable("the store is full: nothing was recorded; free some space and run the command again")
     if _LOCKED.search(said):
@@ -150,10 +152,7 @@ def _in_our_words(error: DBAPIError) -> StoreError | None:
         return StoreError("the store cannot be written by this user: check the rights of its file, folder or role")
     if _NOT_OURS.search(said):
         return StoreError(f"the store cannot be opened ({said}): check `store` in the configuration")
-    sqlstate = getattr(error.orig, "sqlstate", None)
-    if error.connection_invalidated or type(error).__name__ == "OperationalError" or sqlstate in ("57P01", "57P03"):
-        if sqlstate is None and "no such table" in said:
-            return None
+    if isinstance(error, sqlite3.OperationalError | psycopg.OperationalError) and not _WRONG.search(said):
         return StoreUnavailable(f"the store cannot be reached ({_without_secrets(said)}): nothing was recorded")
     return None
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select, text, update
 
-from sync.errors import AsOfError, RunBusy, RunLost, SyncError
+from sync.errors import AsOfError, RunBusy, RunLost, StoreError, SyncError
 from sync.model.definition import Definition
 from sync.model.run import ClaimedRun, Counts, RunKind, RunStatus
 from sync.store import definitions
@@ -126,9 +126,10 @@ def finish(
 
 
 def fail(database: Database, claimed: ClaimedRun, error: BaseException) -> None:
-    """End a run that could not record."""
+    """End a run that could not record. When the store cannot take even that, the run's lease ends it, and ``error``
+    stays what the caller hears of."""
     message = str(error) if isinstance(error, SyncError) else f"stopped by {type(error).__name__}"
-    with database.write() as connection:
+    with suppress(StoreError), database.write() as connection:
         connection.execute(
             update(run)
             .where(run.c.id == claimed.id, run.c.token == claimed.token, run.c.status == RunStatus.RUNNING)

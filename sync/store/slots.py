@@ -180,12 +180,17 @@ def _row(settlement: Settlement, now: datetime) -> dict[str, object]:
         # Both engines read this text as UTC: SQLite stores it so, PostgreSQL sessions are opened with that zone.
         "due_at": stamp(now + timedelta(seconds=settlement.seconds)),
         "unknown": settlement.unknown,
-        "reason": settlement.reason,
+        "reason": settlement.reason and _storable(settlement.reason),
         "verdict": settlement.verdict,
         "status": settlement.status,
-        "detail": settlement.detail,
+        "detail": _storable(settlement.detail),
         "traits": settlement.traits if settlement.traits is not None else {},
     }
+
+
+def _storable(said: str) -> str:
+    """What a destination said, as text that every engine can store: no NUL, no half of a surrogate pair."""
+    return said.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def backlog(connection: Connection, destination: str) -> Backlog:

@@ -79,7 +79,7 @@ REOWE = f"""{_BATCH}
 INSERT INTO slot AS s
     (destination, user_id, owed, base, enrichment, version, state, doubt, priority, due_at, owed_since)
 SELECT :destination, b.user_id, json_group_object(d.key, json_array(json(p.value), :confirm)),
-       '{{}}', '{{}}', :confirm, 'due', 0, 0, :now, :now
+       '{{}}', '{{}}', :confirm, 'due', max(b.unknown), 0, :now, :now
 FROM b, json_each(b.sent) k
 JOIN definition d ON d.key = k.key
 JOIN snapshot p ON p.definition_id = d.id AND p.user_id = b.user_id
@@ -90,7 +90,11 @@ ON CONFLICT (destination, user_id) DO UPDATE SET
             WHERE json_type(excluded.owed, '$."' || e.key || '"') IS NULL),
     version = excluded.version, priority = 0,
     state = CASE WHEN s.state IN ('parked', 'confirm') THEN 'due' ELSE s.state END,
-    doubt = s.doubt OR s.state = 'confirm'"""
+    doubt = s.doubt OR excluded.doubt OR s.state = 'confirm',
+    due_at = CASE WHEN s.state IN ('parked', 'confirm') THEN excluded.due_at ELSE s.due_at END,
+    attempts = CASE WHEN s.state = 'parked' THEN 0 ELSE s.attempts END,
+    failing_since = CASE WHEN s.state = 'parked' THEN NULL ELSE s.failing_since END,
+    reason = CASE WHEN s.state = 'parked' THEN NULL ELSE s.reason END"""
 
 RECORD_ATTEMPTS = f"""{_BATCH}
 INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
