@@ -35,7 +35,7 @@ def _identity() -> None:
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("created_at", Instant, nullable=False),
         sa.PrimaryKeyConstraint("id", name="project_pkey"),
-        sa.CheckConstraint("id = 1", name="project_single_check"),
+        sa.CheckConstraint("id = 1", name="single"),
     )
     op.create_table(
         "counter",
@@ -58,7 +58,7 @@ def _identity() -> None:
         sa.Column("removed_at", Instant),
         sa.PrimaryKeyConstraint("id", name="definition_pkey"),
         sa.UniqueConstraint("key", name="definition_key_key"),
-        sa.CheckConstraint("kind IN ('audience', 'trait')", name="definition_kind_check"),
+        sa.CheckConstraint("kind IN ('audience', 'trait')", name="kind"),
     )
 
 
@@ -141,9 +141,9 @@ def _slots() -> None:
         sa.Column("failing_since", Instant),
         sa.Column("reason", sa.Text),
         sa.PrimaryKeyConstraint("destination", "user_id", name="slot_pkey"),
-        sa.CheckConstraint("state IN ('due', 'sending', 'confirm', 'waiting', 'parked')", name="slot_state_check"),
-        sa.CheckConstraint("(state = 'sending') = (token IS NOT NULL)", name="slot_token_check"),
-        sa.CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL)", name="slot_lease_check"),
+        sa.CheckConstraint("state IN ('due', 'sending', 'confirm', 'waiting', 'parked')", name="state"),
+        sa.CheckConstraint("(state = 'sending') = (token IS NOT NULL)", name="token"),
+        sa.CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL)", name="lease"),
         sqlite_with_rowid=False,
     )
     for name, columns, condition in (

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import CheckConstraint, inspect, text
+
+from sync.errors import SchemaError, StoreError, StoreUnavailable, UsageError
+from sync.store import engine
+from sync.store.engine import Database
+from sync.store.migrate import check, head, migrate
+from sync.store.schema import metadata
+from tests.conftest import Place
+
+
+def opened(place: Place) -> Database:
+    return engine.connect(place.url, place.schema)
+
+
+def test_a_fresh_store_is_brought_to_the_head(place: Place) -> None:
+    database = opened(place)
+    with pytest.raises(SchemaError, match="run `engage-sync migrate`"):
+        check(database)
+    assert migrate(database, place.schema) == (None, head())
+    check(database)
+    database.close()
+
+
+def test_migrating_again_changes_nothing(place: Place) -> None:
+    database = opened(place)
+    migrate(database, place.schema)
+    assert migrate(database, place.schema) == (head(), head())
+    database.close()
+
+
+def test_two_migrations_at_once_take_turns(place: Place) -> None:
+    start = threading.Barrier(2)
+    before: list[object] = []
+
+    def work() -> None:
+        database = opened(place)
+        start.wait()
+        before.append(migrate(database, place.schema)[0])
+        database.close()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(str, before)) == sorted(["None", head()])
+
+
+def test_a_store_of_a_newer_version_is_refused(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'f00d'"))
+    with pytest.raises(SchemaError, match="newer version of engage-sync"):
+        check(database)
+    with pytest.raises(SchemaError, match="newer version of engage-sync"):
+        migrate(database)
+
+
+def test_a_strangers_tables_are_refused_and_left_alone(place: Place, postgresql_url: str) -> None:
+    database = opened(place)
+    with database.write() as connection:
+        if place.schema:
+            connection.execute(text(f"CREATE SCHEMA {place.schema}"))
+        connection.execute(text("CREATE TABLE run (mine integer)"))
+    with pytest.raises(SchemaError, match=r"tables of other origin \(run\)"):
+        migrate(database, place.schema)
+    with database.read() as connection:
+        assert inspect(connection).get_table_names(schema=place.schema) == ["run"]
+    database.close()
+
+
+def test_a_strangers_other_tables_do_not_matter(place: Place) -> None:
+    database = opened(place)
+    with database.write() as connection:
+        if place.schema:
+            connection.execute(text(f"CREATE SCHEMA {place.schema}"))
+        connection.execute(text("CREATE TABLE customers (mine integer)"))
+    migrate(database, place.schema)
+    database.close()
+
+
+def test_the_tables_of_the_schema_module_are_those_that_migrations_create(database: Database) -> None:
+    def ours(_: object, name: str | None, kind: str, reflected: bool, __: object) -> bool:
+        # PostgreSQL's generated column is the diff's own business.
+        return not (reflected and ((kind == "column" and name == "value_hash") or name == "alembic_version"))
+
+    with database.read() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True, "include_object": ours}
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_constraints_have_the_same_names_everywhere(database: Database) -> None:
+    with database.read() as connection:
+        seen = inspect(connection)
+        for table in metadata.sorted_tables:
+            found = {each["name"] for each in seen.get_check_constraints(table.name)}
+            checks = [each for each in table.constraints if isinstance(each, CheckConstraint)]
+            assert found == {connection.dialect.identifier_preparer.format_constraint(each) for each in checks}
+            assert seen.get_pk_constraint(table.name)["name"] == table.primary_key.name
+
+
+def test_a_store_that_does_not_answer_is_unavailable_and_tells_no_password(tmp_path: object) -> None:
+    database = engine.connect("postgresql+psycopg://u:hunter2@127.0.0.1:1/x")
+    with pytest.raises(StoreUnavailable) as caught:
+        check(database)
+    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in database.description
+    database.close()
+
+
+def test_a_file_that_is_no_store_is_refused(sqlite_place: Place) -> None:
+    with open(sqlite_place.url.removeprefix("sqlite:///"), "w") as file:  # noqa: PTH123
+        file.write("this is a text, and long enough to be taken for the header of a database " * 9)
+    database = opened(sqlite_place)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        check(database)
+    database.close()
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all/store.db", "hunter2"])
+def test_a_place_that_cannot_be_is_a_wrong_usage(url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        engine.connect(url)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_time_is_the_servers_on_postgresql(postgresql_place: Place, postgresql_url: str) -> None:
+    database = engine.connect(postgresql_url, postgresql_place.schema)
+    with database.read() as connection:
+        server = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        assert (database.now(connection) - server).total_seconds() < 5
+    database.close()
