@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from pydantic import ValidationError
@@ -49,7 +50,7 @@ def _settings(path: pathlib.Path, data: dict[str, object], env: Mapping[str, str
 
 def _built(path: pathlib.Path, valid: Document) -> Settings:
     sections: list[AudienceSection | TraitSection] = [*valid.audiences, *valid.traits]
-    definitions = tuple(_definition(section, valid) for section in sections)
+    definitions = _without_foreign_keys(tuple(_definition(section, valid) for section in sections))
     keys = {found.name: found.key for found in reversed(definitions)} | {found.key: found.key for found in definitions}
     sources = {
         name: SourceSettings(name, section.url, section.statement_timeout) for name, section in valid.sources.items()
@@ -101,6 +102,15 @@ def _definition(section: AudienceSection | TraitSection, valid: Document) -> Def
         max_exits=section.guard.max_exits,
         on_delete=section.on_delete,
         enabled=section.enabled,
+    )
+
+
+def _without_foreign_keys(definitions: tuple[Definition, ...]) -> tuple[Definition, ...]:
+    """A definition's key wins over an enrichment of that name, also when only the enrichment would be sent."""
+    keys = {definition.key for definition in definitions}
+    return tuple(
+        replace(definition, enrichment=tuple(name for name in definition.enrichment if name not in keys))
+        for definition in definitions
     )
 
 

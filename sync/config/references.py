@@ -16,7 +16,7 @@ from sync.config.problems import Path, Problems, did_you_mean, listed
 from sync.config.schema import LimitsSection, ScheduleSection, StoreSection
 from sync.model.definition import Kind
 from sync.model.delivery import LEASE_MARGIN
-from sync.model.naming import LONGEST_KEY, RESERVED_KEYS, snake_case
+from sync.model.naming import FIELDS_FROM_TRAITS, LONGEST_KEY, RESERVED_KEYS, snake_case
 
 RESERVED_SOURCES = frozenset({"collector"})
 """Names of sources that exist by themselves."""
@@ -48,6 +48,7 @@ def check(document: Mapping, problems: Problems) -> None:
     _check_limits(document, problems)
     _check_keys(drafts, problems)
     _check_questions(drafts, problems)
+    _check_enrichment(drafts, problems)
     _check_after(document, drafts, problems)
 
 
@@ -186,6 +187,17 @@ def _check_questions(drafts: list[Draft], problems: Problems) -> None:
             problems.add((*draft.path, "table"), "is given beside `sql`: keep one of the two")
         elif not given:
             problems.add(draft.path, "says nothing about its members: give `sql` or `table`")
+
+
+def _check_enrichment(drafts: list[Draft], problems: Problems) -> None:
+    for draft in drafts:
+        columns = draft.raw.get("with")
+        for column in [columns] if isinstance(columns, str) else columns if isinstance(columns, list) else []:
+            if column in RESERVED_KEYS and column not in FIELDS_FROM_TRAITS:
+                problems.add(
+                    (*draft.path, "with"),
+                    "names a column that Pushwoosh reads as a field of the profile, and loses: give it another name with AS",
+                )
 
 
 def _check_after(document: Mapping, drafts: list[Draft], problems: Problems) -> None:

@@ -32,6 +32,9 @@ RESERVED_KEYS = frozenset(
 )
 """Fields of Pushwoosh's profile action: a trait of such a name is taken for the field, and the audience is lost."""
 
+FIELDS_FROM_TRAITS = frozenset({"email"})
+"""Reserved names that still arrive when they are a trait: the default mapping reads them into the field."""
+
 # A run of capitals and digits, then a run of small letters and digits. Everything else only separates.
 _WORD = re.compile(r"[A-Z0-9]+[a-z0-9]*|[a-z0-9]+")
 
