@@ -29,7 +29,9 @@ def console() -> Console:
 
 def as_json(value: object) -> None:
     """One JSON document, keys in our order."""
-    click.echo(orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+    # Non-string keys: an enumeration's members are strings to everybody but orjson.
+    option = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+    click.echo(orjson.dumps(value, default=_plain, option=option).decode())
 
 
 def _plain(value: Any) -> Any:
