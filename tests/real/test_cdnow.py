@@ -1,0 +1,172 @@
+"""A real purchase log, a month day by day through the command line, against plain Python on the same file.
+
+The SQL rounds a customer's spend to cents: SQLite sums binary floats and needs it, PostgreSQL's ``numeric`` is exact and
+does not. Here everything is decimal arithmetic.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command import Project, serving
+from tests.conftest import ENGINES, Place
+from tests.shop import Shop
+
+CSV = Path(__file__).parents[1] / "data" / "cdnow.csv"
+FIRST, LAST = date(1997, 6, 30), date(1997, 7, 31)
+
+RECENT, SPENDERS, SPEND, LAST_ORDER = "ordered_in_the_last_30_days", "big_spenders", "total_spend", "last_order_date"
+KEYS = (RECENT, SPENDERS, SPEND, LAST_ORDER)
+
+_SINCE = {"sqlite": "date(:as_of, '-30 days')", "postgresql": "cast(:as_of as date) - 30"}
+_UNTIL = {"sqlite": "date(:as_of)", "postgresql": "cast(:as_of as date)"}
+_DAY = {"sqlite": "text", "postgresql": "date"}
+_DOLLARS = {"sqlite": "real", "postgresql": "numeric(10, 2)"}
+
+Answers = dict[str, dict[str, object]]
+"""Key → user id → value; a user who is not there has none."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A line of the file."""
+
+    customer: str
+    day: date
+    cds: int
+    dollars: Decimal
+
+
+@pytest.fixture(scope="module")
+def orders() -> list[Order]:
+    with CSV.open(encoding="utf-8", newline="") as file:
+        return [
+            Order(row["customer_id"], date.fromisoformat(row["ordered_on"]), int(row["cds"]), Decimal(row["dollars"]))
+            for row in csv.DictReader(file)
+        ]
+
+
+def answers(orders: list[Order], today: date) -> Answers:
+    """What every definition should answer as of the beginning of a day, by plain Python."""
+    known = [order for order in orders if order.day <= today]
+    spend: dict[str, Decimal] = defaultdict(Decimal)
+    last: dict[str, date] = {}
+    for order in known:
+        spend[order.customer] += order.dollars
+        last[order.customer] = max(order.day, last.get(order.customer, order.day))
+    return {
+        RECENT: {order.customer: True for order in known if order.day > today - timedelta(days=30)},
+        SPENDERS: {customer: True for customer, dollars in spend.items() if dollars > 100},
+        SPEND: {customer: float(dollars) for customer, dollars in spend.items()},
+        LAST_ORDER: {customer: day.isoformat() for customer, day in last.items()},
+    }
+
+
+@dataclass
+class Expected:
+    """What the destination should hold, and what a sync should do, as the answers go on from day to day."""
+
+    now: Answers = field(default_factory=lambda: {key: {} for key in KEYS})
+    held: dict[str, dict[str, object]] = field(default_factory=lambda: defaultdict(dict))
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    changed_users: set[str] = field(default_factory=set)
+
+    def move_to(self, new: Answers) -> None:
+        """Note what changes from the last answers to ``new`` ones."""
+        self.changed_users = set()
+        for key in KEYS:
+            before, after = self.now[key], new[key]
+            entered, exited = after.keys() - before.keys(), before.keys() - after.keys()
+            changed = {user for user in after.keys() & before.keys() if after[user] != before[user]}
+            self.counts[key] = {"entered": len(entered), "exited": len(exited), "changed": len(changed)}
+            for user in entered | changed:
+                self.held[user][key] = after[user]
+            for user in exited:
+                self.held[user][key] = False  # only audiences lose anybody here
+            self.changed_users |= entered | exited | changed
+        self.now = new
+
+
+@pytest.fixture(params=ENGINES)
+def cdnow(request: pytest.FixtureRequest, tmp_path: Path, orders: list[Order]) -> Iterator[Project]:
+    """The log as a customer's database, and a project with two audiences and two traits; the store on the same engine."""
+    engine: str = request.param
+    shop: Shop = request.getfixturevalue(f"{engine}_shop")
+    place: Place = request.getfixturevalue(f"{engine}_place")
+    shop.run(f"CREATE TABLE orders (customer_id text, day {_DAY[engine]}, cds integer, dollars {_DOLLARS[engine]})")
+    dollars = float if engine == "sqlite" else Decimal
+    rows = [(order.customer, order.day.isoformat(), order.cds, dollars(order.dollars)) for order in orders]
+    shop.run("INSERT INTO orders VALUES (?, ?, ?, ?)", rows)
+
+    known = f"from orders where day <= {_UNTIL[engine]}"
+    store: dict[str, Any] = {"url": place.url} | ({"schema": place.schema} if place.schema else {})
+    definitions = {
+        "audiences": [
+            {
+                "name": "Ordered in the Last 30 Days",
+                "sql": f"select distinct customer_id as user_id {known} and day > {_SINCE[engine]}",
+            },
+            {
+                "name": "Big Spenders",
+                "sql": f"select customer_id as user_id {known} group by 1 having round(sum(dollars), 2) > 100",
+            },
+        ],
+        "traits": [
+            {
+                "name": "Total Spend",
+                "sql": f"select customer_id as user_id, round(sum(dollars), 2) as value {known} group by 1",
+            },
+            {
+                "name": "Last Order Date",
+                "sql": f"select customer_id as user_id, max(day) as value {known} group by 1",
+            },
+        ],
+    }
+    with serving(tmp_path, store, shop.url, **definitions) as project:
+        project.done("migrate")
+        yield project
+
+
+def counts(definitions: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """What a plan or a sync says of every definition."""
+    return {each["key"]: {name: each[name] for name in ("entered", "exited", "changed")} for each in definitions}
+
+
+def test_a_month_day_by_day_is_what_plain_python_says_and_nothing_else_is_sent(
+    cdnow: Project, orders: list[Order]
+) -> None:
+    expected = Expected()
+    day, command = FIRST, "backfill"
+    while day <= LAST:
+        expected.move_to(answers(orders, day))
+        users = len(expected.changed_users)
+        sent_before = cdnow.sandbox.accepted
+
+        planned = cdnow.json("plan", "--as-of", str(day))
+        assert counts(planned["definitions"]) == expected.counts, day
+        assert planned["destinations"] == [{"name": "pushwoosh", "users": users, "already_owed": 0}], day
+        assert cdnow.sandbox.accepted == sent_before, day
+
+        done = cdnow.json(command, "--as-of", str(day))
+        assert done["exit_code"] == 0, done
+        assert counts(done["runs"]) == expected.counts, day
+        assert done["delivered"][0]["accepted"] == cdnow.sandbox.accepted - sent_before == users, day
+
+        held = {user: had["attributes"] for user, had in cdnow.sandbox.users().items()}
+        assert held == expected.held, day
+
+        again = cdnow.json("delta", "--as-of", str(day))
+        assert again["exit_code"] == 0, again
+        assert cdnow.sandbox.accepted == sent_before + users, day
+        day, command = day + timedelta(days=1), "delta"
+    assert not cdnow.sandbox.complaints
+    assert cdnow.sandbox.requests == cdnow.sandbox.accepted
