@@ -94,8 +94,6 @@ def ensure(connection: Connection, asked: Definition, at: datetime) -> Recorded:
     }
     if find(connection, asked.key) is None:
         connection.execute(insert(definition).values(**row).on_conflict_do_nothing())
-    # Two processes that claim the same definition take turns from here on.
-    connection.execute(select(definition.c.id).where(definition.c.key == asked.key).with_for_update())
     known = find(connection, asked.key)
     assert known is not None  # noqa: S101 - inserted above, or by somebody who was faster
     check_key(asked, known)

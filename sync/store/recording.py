@@ -160,15 +160,20 @@ class Session:
         )
 
     def remove(self, known: definitions.Recorded, asked: Definition) -> int:
-        """Carry out a definition's removal, in one transaction; gives how many users are owed a last value."""
+        """Carry out a definition's removal, in one transaction; gives how many users are owed a last value.
+
+        `RunBusy` while somebody is refreshing it: that run would record exits that no destination hears of.
+        """
         with self._database.write() as connection:
             version = next_version(connection)
         connection = self._connection
         with begin_write(connection):
+            runs.refuse_busy(connection, known.id, self._database.now(connection))
             run_id: int = connection.execute(text("SELECT coalesce(max(id), 0) FROM run")).scalar_one()
             recording = self._recording(asked, known.id, run_id, version)
             cleared = self._owe_clearing(recording) if asked.on_delete == "clear" else 0
-            enrolments.leave(connection, known.id, run_id)
+            # Everything up to here was owed to its destinations; should it return, they have missed what comes after.
+            enrolments.leave(connection, known.id, run_id + 1)
             definitions.remove(connection, known.id, recording.at, cleared=asked.on_delete == "clear")
         return cleared
 

@@ -20,7 +20,7 @@ from sync.model.run import ClaimedRun, Counts, RunKind, RunStatus
 from sync.store import definitions
 from sync.store.engine import Database
 from sync.store.holder import Holder, this_process
-from sync.store.schema import run
+from sync.store.schema import definition, run
 
 LEASE_SECONDS = 30.0
 """How long a run may go without a heartbeat before another process takes it over."""
@@ -33,7 +33,7 @@ def claim(database: Database, asked: Definition, kind: RunKind, as_of: datetime,
     with database.write() as connection:
         now = database.now(connection)
         known = definitions.ensure(connection, asked, now)
-        _expire(connection, known.id, now)
+        refuse_busy(connection, known.id, now)
         check_as_of(asked, known, as_of, forced=forced)
         token = uuid.uuid4().hex
         identifier = connection.execute(
@@ -65,8 +65,12 @@ def check_as_of(asked: Definition, known: definitions.Recorded | None, as_of: da
     )
 
 
-def _expire(connection: Connection, definition_id: int, now: datetime) -> None:
-    """Mark a running run as lost when its holder is dead or silent; refuse when it is alive."""
+def refuse_busy(connection: Connection, definition_id: int, now: datetime) -> None:
+    """Raise `RunBusy` when a definition is being refreshed; a run whose holder is dead or silent is marked as lost.
+
+    Until the transaction ends, nobody else can claim a run of the definition.
+    """
+    connection.execute(select(definition.c.id).where(definition.c.id == definition_id).with_for_update())
     row = connection.execute(
         select(run.c.id, run.c.holder, run.c.lease_until).where(
             run.c.definition_id == definition_id, run.c.status == RunStatus.RUNNING

@@ -102,8 +102,9 @@ def test_constraints_have_the_same_names_everywhere(database: Database) -> None:
         seen = inspect(connection)
         for table in metadata.sorted_tables:
             found = {each["name"] for each in seen.get_check_constraints(table.name)}
-            checks = [each for each in table.constraints if isinstance(each, CheckConstraint)]
-            assert found == {connection.dialect.identifier_preparer.format_constraint(each) for each in checks}
+            named = connection.dialect.identifier_preparer.format_constraint
+            every = {*table.constraints, *(each for column in table.columns for each in column.constraints)}
+            assert found == {named(each) for each in every if isinstance(each, CheckConstraint)}
             assert seen.get_pk_constraint(table.name)["name"] == table.primary_key.name
 
 
