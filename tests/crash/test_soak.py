@@ -19,7 +19,7 @@ import pytest
 from tests.proofs import Road, ended, until
 
 FULL = os.environ.get("SOAK") == "full"
-USERS, KILLS = (20_000, 100) if FULL else (2_000, 8)
+USERS, KILLS = (20_000, 100) if FULL else (1_000, 7)
 SEED = int(os.environ.get("SOAK_SEED") or (time.time_ns() if FULL else 1)) % 2**32
 
 IN_THE_REFRESH = 0.2
@@ -53,7 +53,7 @@ class Soak:
 
     def die_in_the_refresh(self) -> None:
         """Die at any instant between the start of the process and its first request."""
-        end = time.monotonic() + self.random.uniform(0.3, 1.0) * self.beginning
+        end = time.monotonic() + self.random.uniform(0.4, 1.05) * self.beginning
         self.live(lambda: time.monotonic() >= end, "refresh")
 
     def die_in_the_delivery(self, after: int) -> None:

@@ -1,0 +1,78 @@
+"""Two processes on one store: one delivers and the other watches, and takes over at once when the first one dies."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections import Counter
+
+from tests.proofs import Road, ended, until
+
+USERS = 600
+
+
+def succeeded(road: Road) -> int:
+    (found,) = road.rows("SELECT count(*) FROM run WHERE status = 'succeeded'")[0]
+    assert isinstance(found, int)
+    return found
+
+
+def both(road: Road) -> tuple[subprocess.Popen[str], subprocess.Popen[str]]:
+    """A backfill that is delivering, and a delta beside it that has recorded what it found."""
+    road.configure(deadline="5s", lease="10s")
+    road.crowd(USERS)
+    road.sandbox.set_faults(latency=1.0)
+    first = road.spawn("backfill")
+    until(lambda: road.sandbox.requests > 0, "nothing is delivered")
+    second = road.spawn("delta")
+    until(lambda: succeeded(road) == 4, "the delta does not get to record")
+    assert first.poll() is None
+    assert second.poll() is None
+    assert road.sandbox.user_count < USERS
+    road.sandbox.replace_faults()
+    return first, second
+
+
+def test_beside_a_process_that_delivers_another_one_watches_and_nobody_is_sent_twice(road: Road) -> None:
+    first, second = both(road)
+    for child, users_sent in ((second, "0 users sent"), (first, f"{USERS} users sent")):
+        code, said = ended(child)
+        assert code == 0, said
+        # The watcher's sentence must not claim what the other one did; it watched until all was delivered.
+        assert f"pushwoosh: {users_sent}" in said
+    road.delivered()
+    assert set(road.sandbox.sent_counts().values()) == {1}
+
+
+def test_two_processes_started_at_once_deliver_everybody_once(road: Road) -> None:
+    road.crowd(USERS)
+    children = [road.spawn("backfill"), road.spawn("backfill")]
+    said = [ended(child) for child in children]
+    # Who finds the other one refreshing says so and ends with 1, after watching the delivery all the same.
+    assert all(code == 0 or (code == 1 and "is going on in process" in text) for code, text in said), said
+    road.delivered()
+    # Two backfills may each owe everybody once, if the second begins when the first has ended.
+    assert set(road.sandbox.sent_counts().values()) <= {1, 2}
+    assert road.sandbox.stats()["max_concurrent_per_user"] == 1
+
+
+def test_the_watcher_takes_over_at_once_when_the_deliverer_is_killed(road: Road) -> None:
+    first, second = both(road)
+    road.sandbox.set_faults(latency=0.05)
+    first.kill()
+    died = time.monotonic()
+    first.communicate()
+    before = road.sandbox.sent_counts()
+    doubtful = Counter(user_id for (user_id,) in road.rows("SELECT user_id FROM slot WHERE doubt OR state = 'sending'"))
+    arrived = road.sandbox.requests
+    until(lambda: road.sandbox.requests > arrived, "nobody takes over")
+    # Far sooner than the lease of a destination runs out (15 s): a holder that is provably dead need not be waited for.
+    assert time.monotonic() - died < 5
+
+    code, said = ended(second)
+    assert code == 0, said
+    road.delivered()
+    sent = road.sandbox.sent_counts()
+    assert all(sent[user_id] == 1 for user_id in road.wanted if user_id not in doubtful)
+    assert all(sent[user_id] <= before[user_id] + 2 for user_id in doubtful)
+    assert 0 < len(doubtful) <= 40
