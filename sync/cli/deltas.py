@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from sync.cli import output
-from sync.cli.options import at_instant, configured, opened, reporting
+from sync.cli.options import at_instant, configured, opened, reporting, waiting
 from sync.cli.progress import progress
 from sync.daemon.app import App
 from sync.daemon.cycle import Cycle, Order, destinations_of, make_plan, run_deliveries, run_refreshes
@@ -22,14 +22,6 @@ from sync.store import slots
 from sync.store.recording import Sample
 
 _COUNTS = ("members", "entered", "exited", "changed", "unchanged", "held")
-_WAIT = click.option(
-    "--wait",
-    type=click.FloatRange(0),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait for retries and confirmations once nothing gets through.",
-)
 
 
 @click.command("plan")
@@ -56,7 +48,7 @@ def plan(names: tuple[str, ...], as_of: datetime | None, force: bool, as_json: b
     "--force", is_flag=True, help="Apply held exits, up to the number that was shown; allow an earlier --as-of."
 )
 @click.option("--no-deliver", is_flag=True, help="Leave what is owed in the outbox.")
-@_WAIT
+@waiting
 @reporting
 @configured
 def delta(
@@ -81,7 +73,7 @@ def delta(
 @click.option(
     "--force", is_flag=True, help="Apply held exits, up to the number that was shown; allow an earlier --as-of."
 )
-@_WAIT
+@waiting
 @reporting
 @configured
 def backfill(

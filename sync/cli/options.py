@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,6 +64,31 @@ def at_instant(command: Command) -> Command:
     )(command)
 
 
+class Seconds(click.FloatRange):
+    """Seconds from 0 up; NaN, which passes for a number, is none."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return found
+
+
+def waiting(command: Command) -> Command:
+    """Adds ``--wait``."""
+    return click.option(
+        "--wait",
+        type=Seconds(),
+        default=60.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to wait for retries and confirmations once nothing gets through.",
+    )(command)
+
+
 class Instant(click.ParamType[datetime]):
     """A date or an ISO 8601 date and time; UTC where it names no zone, 00:00 where it names no time."""
 
@@ -75,7 +101,12 @@ class Instant(click.ParamType[datetime]):
             parsed = datetime.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is no time: write 2026-11-21 or 2026-11-21T10:00:00Z", param, ctx)
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+        if parsed.tzinfo is None:
+            return parsed.replace(tzinfo=UTC)
+        try:
+            return parsed.astimezone(UTC)
+        except OverflowError:
+            self.fail(f"{value!r} is before the year 1 or after 9999 in UTC", param, ctx)
 
 
 @contextmanager

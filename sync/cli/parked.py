@@ -9,7 +9,7 @@ import click
 
 from sync.cli import output
 from sync.cli.deltas import delivered_document, print_delivered
-from sync.cli.options import configured, opened, reporting
+from sync.cli.options import configured, opened, reporting, waiting
 from sync.daemon.app import App
 from sync.daemon.cycle import run_deliveries
 from sync.errors import UsageError
@@ -89,7 +89,7 @@ def show(user_id: str, as_json: bool, config: Path) -> None:
 @_ALL
 @_DESTINATION
 @click.option("--no-deliver", is_flag=True, help="Leave it to the next delta or the daemon.")
-@click.option("--wait", type=click.FloatRange(0), default=60.0, show_default=True, metavar="SECONDS")
+@waiting
 @reporting
 @configured
 def redrive(

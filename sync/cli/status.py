@@ -196,7 +196,7 @@ def runs(ctx: click.Context, limit: int, as_json: bool, config: Path) -> None:
 
 
 @runs.command("show")
-@click.argument("run_id", type=int)
+@click.argument("run_id", type=click.IntRange(1, 2**63 - 1))
 @reporting
 @configured
 def show(run_id: int, as_json: bool, config: Path) -> None:
