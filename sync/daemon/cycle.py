@@ -16,8 +16,9 @@ from sync.errors import StoreError, SyncError
 from sync.model.definition import Definition
 from sync.model.run import RunKind
 from sync.refresh.plan import Plan, plan
-from sync.refresh.removal import Removed, remove_absent
+from sync.refresh.removal import Removed, absent, remove
 from sync.refresh.run import Refreshed, refresh
+from sync.store.engine import Database
 
 
 @dataclass(slots=True)
@@ -76,8 +77,17 @@ def run_refreshes(app: App, order: Order, on_refreshed: Callable[[Refreshed], No
             if on_refreshed is not None:
                 on_refreshed(done)
     if order.everything:
-        cycle.removed = remove_absent(database, app.settings.definitions)
+        _remove(cycle, database, app.settings.definitions)
     return cycle
+
+
+def _remove(cycle: Cycle, database: Database, kept: Sequence[Definition]) -> None:
+    """Carry out removals; one that can't be done now (somebody is refreshing it) waits for the next cycle."""
+    for known in absent(database, kept):
+        try:
+            cycle.removed.append(remove(database, known))
+        except SyncError as error:
+            cycle.failed.append((known.key, error))
 
 
 def run_deliveries(

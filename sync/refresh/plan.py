@@ -9,7 +9,7 @@ from datetime import datetime
 from sync.model.definition import Definition
 from sync.model.guard import Hold
 from sync.model.run import Counts, RunKind
-from sync.refresh.removal import Removed, as_definition
+from sync.refresh.removal import Removed, absent, as_definition
 from sync.refresh.run import stage
 from sync.source.connection import Source
 from sync.store import definitions, enrolments, recording, runs
@@ -56,9 +56,7 @@ def plan(
         planned = [_rehearse(database, session, sources[each.source], each, as_of, forced=forced) for each in asked]
         removed: list[Removed] = []
         if kept is not None:
-            with database.read() as connection:
-                gone = definitions.absent_from(connection, [each.key for each in kept])
-            for known in gone:
+            for known in absent(database, kept):
                 cleared = session.rehearse_removal(known, as_definition(known))
                 removed.append(Removed(known.key, known.name, known.kind, cleared))
         users = {destination: session.owed_users(destination) for destination in destinations}

@@ -21,17 +21,18 @@ class Removed:
     cleared: int
 
 
-def remove_absent(database: Database, asked: Sequence[Definition]) -> list[Removed]:
-    """Remove every recorded definition that is not in ``asked`` (all definitions of the file, enabled or not)."""
+def absent(database: Database, asked: Sequence[Definition]) -> list[definitions.Recorded]:
+    """Every recorded definition that is not in ``asked`` (all definitions of the file, enabled or not)."""
     with database.read() as connection:
-        gone = definitions.absent_from(connection, [each.key for each in asked])
-    removed = []
-    for known in gone:
-        with recording.session(database) as session:
-            cleared = session.remove(known, as_definition(known))
-        telemetry.event("definition.removed", definition=known.key, cleared=cleared)
-        removed.append(Removed(known.key, known.name, known.kind, cleared))
-    return removed
+        return definitions.absent_from(connection, [each.key for each in asked])
+
+
+def remove(database: Database, known: definitions.Recorded) -> Removed:
+    """Remove one definition. `RunBusy` while somebody is refreshing it."""
+    with recording.session(database) as session:
+        cleared = session.remove(known, as_definition(known))
+    telemetry.event("definition.removed", definition=known.key, cleared=cleared)
+    return Removed(known.key, known.name, known.kind, cleared)
 
 
 def as_definition(known: definitions.Recorded) -> Definition:

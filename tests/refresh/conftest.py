@@ -11,7 +11,7 @@ import pytest
 from sync.model.definition import Definition, Kind, OnDelete
 from sync.model.run import RunKind
 from sync.refresh.plan import Plan, plan
-from sync.refresh.removal import Removed, remove_absent
+from sync.refresh.removal import Removed, absent, remove
 from sync.refresh.run import Refreshed, refresh
 from sync.store.engine import Database
 from tests.recorder import PUSH, drain, owed
@@ -64,7 +64,7 @@ class Stage:
 
     def remove_all_but(self, *definitions: Definition) -> list[Removed]:
         """Take every other definition out of the file."""
-        return remove_absent(self.database, definitions)
+        return [remove(self.database, known) for known in absent(self.database, definitions)]
 
     def owed(self, destination: str = PUSH) -> dict[str, dict[str, object]]:
         """What is owed, by user."""
