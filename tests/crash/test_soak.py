@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -91,7 +92,7 @@ def test_a_backfill_killed_at_random_instants_loses_nobody_and_sends_nobody_with
     road.sandbox.set_faults(latency=LATENCY)
     soak = Soak(road, Random(SEED))
     with capsys.disabled():
-        print(f"\n{request.node.callspec.id}: SOAK_SEED={SEED}, {USERS} users, {KILLS} kills")
+        sys.stdout.write(f"\n{request.node.callspec.id}: SOAK_SEED={SEED}, {USERS} users, {KILLS} kills\n")
     soak.die(KILLS)
     child: subprocess.Popen[str] = road.spawn("backfill")
     code, said = ended(child, 300)
@@ -106,9 +107,9 @@ def test_a_backfill_killed_at_random_instants_loses_nobody_and_sends_nobody_with
     assert road.rows("SELECT count(*) FROM enrolment WHERE backfilled_at IS NULL") == [(0,)]
     assert road.sandbox.stats()["max_concurrent_per_user"] == 1
     with capsys.disabled():
-        print(
+        sys.stdout.write(
             f"{request.node.callspec.id}: {dict(soak.by_phase)}, {len(soak.hits)} users hit in flight, at most "
             f"{max(soak.hits.values(), default=0)} times; {sum(sent.values())} requests, at most {max(sent.values())} "
             f"for one user; runs {dict(Counter(status for (status,) in road.rows('SELECT status FROM run')))}; "
-            f"nobody lost, {time.monotonic() - started:.0f} s"
+            f"nobody lost, {time.monotonic() - started:.0f} s\n"
         )
