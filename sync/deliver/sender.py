@@ -79,7 +79,12 @@ class Sender:
     async def _exchange(self, slot: ClaimedSlot) -> Settlement:
         event = identify(slot, destination=self._destination.name, at=self._clock.now())
         traits: dict[str, object] = event["traits"]  # type: ignore[assignment]
-        requests = self._destination.requests_for(event)
+        try:
+            requests = self._destination.requests_for(event)
+        except Exception as error:  # noqa: BLE001 - one user whose values cannot be mapped must not stop the others
+            self.breaker.abandon()
+            outcome = Outcome(Verdict.REFUSED, detail=f"no request can be made of it ({type(error).__name__})")
+            return self._judge(slot, outcome, traits)
         outcome = Outcome(Verdict.ACCEPTED, detail="nothing to send for it")
         try:
             for request in requests:
