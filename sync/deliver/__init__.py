@@ -6,6 +6,7 @@ dispatcher     one destination's loop: claim → send → settle
 tenure         who delivers to a destination: its lease, kept and trusted no longer than it lasts
 sender         one claimed slot → what becomes of it (the outcome table)
 settler        outcomes into the store, many in one transaction
+persistence    ask the store again while it is away
 client         one HTTP exchange → an outcome, under a total deadline
 transport      httpx's transport interface over aiohttp's connections
 limits         rate, adaptive concurrency, pause

@@ -19,10 +19,12 @@ from sync import telemetry
 from sync.clock import Clock
 from sync.deliver import breaker
 from sync.deliver.destination import Destination
+from sync.deliver.persistence import persistently
 from sync.deliver.sender import Claimed, Sender
 from sync.deliver.settler import Settler
 from sync.deliver.tenure import Tenure
 from sync.model.delivery import DeliverySettings
+from sync.model.slot import ClaimedSlot
 from sync.store import destinations, enrolments, slots
 from sync.store.engine import Database
 from sync.store.slots import Backlog, Settlement, Transition
@@ -108,14 +110,15 @@ class Dispatcher:
         settler = asyncio.create_task(self._settler.run())
         feeder = asyncio.create_task(self._feed(tenure, patience))
         try:
-            await asyncio.wait((feeder, settler), return_when=asyncio.FIRST_COMPLETED)
-            await self._give_back()
-            if not settler.done():
-                flushed = asyncio.create_task(self._settler.flush())
-                await asyncio.wait((flushed, settler), return_when=asyncio.FIRST_COMPLETED)
-                flushed.cancel()
+            # Only the feeder ends by itself: when another one does, by a mistake of ours, it must not end in silence.
+            await asyncio.wait((feeder, settler, *workers), return_when=asyncio.FIRST_COMPLETED)
+            self._stop.set()
+            await self._give_back(settler)
+            ended_well = asyncio.create_task(self._end_well())
+            await asyncio.wait((ended_well, settler), return_when=asyncio.FIRST_COMPLETED)
+            ended_well.cancel()
         finally:
-            for task in (*workers, settler, feeder):
+            for task in (*workers, settler, feeder, *self._reports):
                 task.cancel()
             ended = await asyncio.gather(settler, feeder, *workers, *self._reports, return_exceptions=True)
         for error in ended:
@@ -123,12 +126,17 @@ class Dispatcher:
                 raise error
         return await self._account()
 
+    async def _end_well(self) -> None:
+        """Everything known is written."""
+        await self._settler.flush()
+        await asyncio.gather(*self._reports, return_exceptions=True)
+
     async def _account(self) -> Delivered:
         self.done.owed_anew = self._settler.owed_anew
         self.done.warnings = tuple(sorted(self._sender.warnings))
-        self.done.backlog = await asyncio.to_thread(self._look)
+        self.done.backlog = await persistently(self._look, "look")
         if not self.done.backlog.owed:
-            await asyncio.to_thread(self._finish_backfills)
+            await persistently(self._finish_backfills, "finish")
         return self.done
 
     async def _feed(self, tenure: Tenure, patience: float) -> None:
@@ -136,7 +144,7 @@ class Dispatcher:
         while not self._stop.is_set() and tenure.holds():
             if self._clock.monotonic() - rescued_at >= RESCUE_EVERY:
                 rescued_at = self._clock.monotonic()
-                await asyncio.to_thread(slots.rescue, self._database, self._name)
+                await persistently(lambda: slots.rescue(self._database, self._name), "rescue")
             most = self._most()
             if most > 0 and await self._claim(most):
                 continue
@@ -167,8 +175,14 @@ class Dispatcher:
         return min(max(0.01, *waits), RESCUE_EVERY)
 
     async def _claim(self, most: int) -> bool:
-        since = self._clock.monotonic()
-        batch = await asyncio.to_thread(slots.claim, self._database, self._name, most, self._settings.lease)
+        since = 0.0
+
+        def claim() -> list[ClaimedSlot]:
+            nonlocal since
+            since = self._clock.monotonic()
+            return slots.claim(self._database, self._name, most, self._settings.lease)
+
+        batch = await persistently(claim, "claim")
         self._claimed += len(batch)
         if batch:
             telemetry.step("deliver.claimed", users=len(batch))
@@ -183,7 +197,7 @@ class Dispatcher:
     async def _finished(self, patience: float, *, blocked: bool) -> bool:
         """Nothing is in flight, and nothing is due or may be sent now: is it worth waiting for what is owed?"""
         await self._settler.flush()
-        left = await asyncio.to_thread(self._look)
+        left = await persistently(self._look, "look")
         if not left.owed:
             return True
         if left.due and not blocked:
@@ -199,17 +213,22 @@ class Dispatcher:
         while True:
             claimed = await self._queue.get()
             if self._stop.is_set():
-                settlement = Settlement(claimed.slot, Transition.RELEASE)
-            else:
+                self._settler.add(Settlement(claimed.slot, Transition.RELEASE))
+                continue
+            try:
                 settlement = await self._sender.send(claimed, lambda: tenure.holds() and not self._stop.is_set())
+            except BaseException:
+                # Nobody knows how far it came: its lease runs out, and then it counts as unknown.
+                self._claimed -= 1
+                raise
             self._settler.add(settlement)
 
-    async def _give_back(self) -> None:
+    async def _give_back(self, settler: asyncio.Task[None]) -> None:
         """Wait for what is in flight (it has its deadline) and give unsent claims back."""
         while not self._queue.empty():
             self._settler.add(Settlement(self._queue.get_nowait().slot, Transition.RELEASE))
         patience = self._clock.monotonic() + self._settings.deadline + 1
-        while self._claimed and self._clock.monotonic() < patience:
+        while self._claimed and not settler.done() and self._clock.monotonic() < patience:
             self._room.clear()
             await self._wait_for(self._room, _LOOK_EVERY)
 
@@ -249,10 +268,12 @@ class Dispatcher:
 
     async def _report(self, moved: breaker.Transition, innocent: list[str]) -> None:
         error = moved.reason if moved.to is breaker.State.OPEN else None
-        await asyncio.to_thread(destinations.report, self._database, self._name, moved.to, moved.reason, error)
+        await persistently(
+            lambda: destinations.report(self._database, self._name, moved.to, moved.reason, error), "report"
+        )
         if innocent:
             await self._settler.flush()
-            self.done.parked -= await asyncio.to_thread(slots.unpark, self._database, self._name, innocent)
+            self.done.parked -= await persistently(lambda: slots.unpark(self._database, self._name, innocent), "unpark")
 
     def _look(self) -> Backlog:
         with self._database.read() as connection:

@@ -54,11 +54,15 @@ async def _deliver(
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(ValueError, NotImplementedError):  # only the main thread may
             loop.add_signal_handler(number, stopping.set)
-    async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(_one(database, outlet, clock, patience, on_progress, stopping)) for outlet in outlets
-        ]
-    return [task.result() for task in tasks]
+    # Not a task group: trouble at one destination must not cut off what is in flight at the others.
+    ended = await asyncio.gather(
+        *(_one(database, outlet, clock, patience, on_progress, stopping) for outlet in outlets), return_exceptions=True
+    )
+    delivered = [each for each in ended if isinstance(each, Delivered)]
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
+    return delivered
 
 
 async def _one(

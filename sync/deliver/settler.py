@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from sync import telemetry
-from sync.errors import StoreUnavailable
+from sync.deliver.persistence import persistently
 from sync.store import slots
 from sync.store.engine import Database
 from sync.store.slots import Settlement
-
-_PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0, 5.0)
-"""Seconds between tries while the store is away: together about a slot's lease, after which others take over (R6)."""
 
 
 class Settler:
@@ -55,17 +51,7 @@ class Settler:
                 self._idle.set()
 
     async def _settle(self, batch: list[Settlement]) -> None:
-        for pause in (*_PAUSES, None):
-            try:
-                anew = await asyncio.to_thread(
-                    slots.settle, self._database, self._destination, batch, self._quiet_period
-                )
-            except StoreUnavailable as error:
-                if pause is None:
-                    raise
-                telemetry.event("settle.delayed", level=logging.WARNING, reason=str(error), users=len(batch))
-                await asyncio.sleep(pause)
-            else:
-                self.owed_anew += anew
-                telemetry.step("deliver.settled", users=len(batch))
-                return
+        self.owed_anew += await persistently(
+            lambda: slots.settle(self._database, self._destination, batch, self._quiet_period), "settle"
+        )
+        telemetry.step("deliver.settled", users=len(batch))

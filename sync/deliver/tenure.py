@@ -70,4 +70,8 @@ async def tenure(database: Database, destination: str, clock: Clock) -> AsyncIte
     finally:
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
-        await asyncio.to_thread(leases.release, database, lease)
+        try:
+            await asyncio.to_thread(leases.release, database, lease)
+        except StoreUnavailable as error:
+            # It runs out by itself; what was done meanwhile matters more than giving it back a little sooner.
+            telemetry.event("lease.not_released", level=logging.WARNING, lease=lease.name, reason=str(error))
