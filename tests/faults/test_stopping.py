@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from sync import telemetry
+from sync.deliver import dispatcher, persistence
 from sync.errors import StoreUnavailable
 from sync.store import slots
 from tests.proofs import Road, ended, until
@@ -36,19 +37,56 @@ def test_a_signal_ends_a_delivery_in_good_order_and_the_next_one_sends_nobody_tw
     assert set(road.sandbox.sent_counts().values()) == {1}
 
 
-def test_outcomes_wait_while_the_store_is_away(sqlite_road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
-    settle, away = slots.settle, iter([True, True])
-
-    def sometimes(*arguments: object) -> int:
-        if next(away, False):
-            raise StoreUnavailable("the store cannot be reached")
-        return settle(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(slots, "settle", sometimes)
+@pytest.mark.parametrize("operation", ["settle", "claim", "rescue", "backlog"])
+def test_a_delivery_outlives_a_store_that_is_away_for_a_moment(
+    sqlite_road: Road, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
     sqlite_road.crowd(50)
-    assert sqlite_road.command("backfill") == 0
+    sqlite_road.refresh()
+    ask, away = getattr(slots, operation), iter([True, True])
+    delivering = False
+
+    def sometimes(*arguments: object, **named: object) -> object:
+        if delivering and next(away, False):
+            raise StoreUnavailable("the store cannot be reached")
+        return ask(*arguments, **named)
+
+    def listener(name: str, _: dict[str, object]) -> None:
+        nonlocal delivering
+        delivering = delivering or name == "deliver.claimed"
+
+    monkeypatch.setattr(slots, operation, sometimes)
+    monkeypatch.setattr(dispatcher, "RESCUE_EVERY", 0.0)
+    stop = telemetry.listen(listener)
+    try:
+        assert sqlite_road.command("delta") == 0
+    finally:
+        stop()
+    assert next(away, None) is None
     sqlite_road.delivered()
     assert set(sqlite_road.sandbox.sent_counts().values()) == {1}
+
+
+@pytest.mark.parametrize("operation", ["settle", "claim"])
+def test_a_store_that_stays_away_ends_a_delivery_with_one_sentence_and_loses_nothing(
+    sqlite_road: Road, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], operation: str
+) -> None:
+    sqlite_road.crowd(50)
+    with monkeypatch.context() as patch:
+
+        def away(*_: object) -> None:
+            raise StoreUnavailable("the store cannot be reached")
+
+        patch.setattr(slots, operation, away)
+        patch.setattr(persistence, "PAUSES", (0.01, 0.01))
+        assert sqlite_road.command("backfill") == 1
+    assert capsys.readouterr().err.strip() == "error: the store cannot be reached"
+    assert sum(sqlite_road.states().values()) == 50
+
+    # What was sent and could not be written down is in doubt once its lease has run out.
+    assert sqlite_road.command("backfill") == 0
+    sqlite_road.delivered()
+    assert max(sqlite_road.sandbox.sent_counts().values()) <= 3
 
 
 def test_a_store_that_drops_all_connections_in_the_middle_of_a_delivery_is_asked_again(road: Road) -> None:
