@@ -105,7 +105,22 @@ def _database_url(secret: SecretStr) -> SecretStr:
         raise ValueError("must not be empty: give a database URL like `postgresql://host/database`")
     if not _SCHEME.match(url) or not url.isprintable() or url != url.strip():
         raise ValueError("must be a database URL like `sqlite:///shop.db` or `postgresql://host/database`")
-    return SecretStr(_POSTGRES.sub("postgresql+psycopg://", url, count=1) if _POSTGRES.match(url) else url)
+    if not _POSTGRES.match(url):
+        return SecretStr(url)
+    _check_server(url)
+    return SecretStr(_POSTGRES.sub("postgresql+psycopg://", url, count=1))
+
+
+def _check_server(url: str) -> None:
+    """A password with a bare `@` would be cut there, and the rest of it be shown as the name of a host."""
+    before_options = url.partition("?")[0].partition("://")[2]
+    if before_options.count("@") > 1:
+        raise ValueError("has more than one `@`: write %40 for an `@` that belongs to the user name or password")
+    port = before_options.rpartition("@")[2].partition("/")[0].rpartition("]")[2].partition(":")[2]
+    if port and not (port.isascii() and port.isdigit() and int(port) <= 65_535):
+        raise ValueError(
+            "has a port that is no number up to 65535: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+        )
 
 
 def is_postgresql(url: SecretStr) -> bool:

@@ -193,7 +193,7 @@ def _check_enrichment(drafts: list[Draft], problems: Problems) -> None:
     for draft in drafts:
         columns = draft.raw.get("with")
         for column in [columns] if isinstance(columns, str) else columns if isinstance(columns, list) else []:
-            if column in RESERVED_KEYS and column not in FIELDS_FROM_TRAITS:
+            if isinstance(column, str) and column in RESERVED_KEYS and column not in FIELDS_FROM_TRAITS:
                 problems.add(
                     (*draft.path, "with"),
                     "names a column that Pushwoosh reads as a field of the profile, and loses: give it another name with AS",

@@ -56,9 +56,11 @@ class Source:
             return create_engine("sqlite://", creator=lambda: self._connect_sqlite(path), poolclass=NullPool)
         if self.dialect == "postgresql":
             milliseconds = int(self.statement_timeout * 1000)
-            options = f"-c default_transaction_read_only=on -c statement_timeout={milliseconds} -c timezone=UTC"
+            ours = f"-c default_transaction_read_only=on -c statement_timeout={milliseconds} -c timezone=UTC"
+            theirs = url.query.get("options", "")  # a search_path, say; what comes later wins
+            options = f"{theirs if isinstance(theirs, str) else ' '.join(theirs)} {ours}".strip()
             return create_engine(
-                url.set(drivername="postgresql+psycopg"),
+                url.set(drivername="postgresql+psycopg").difference_update_query(["options"]),
                 poolclass=NullPool,
                 connect_args={"options": options, "connect_timeout": 10, "application_name": "engage-sync source"},
             )
@@ -131,6 +133,8 @@ class Source:
             return DataError(f"{where}: the answer holds text that is not valid UTF-8: nothing was recorded")
         if sqlstate == "25006" or (not sqlstate and _WRITES.search(said)):
             return QueryError(f"{where}: the query tries to write, and sources are opened read-only ({said})")
+        if not sqlstate and _NO_SUCH_OPTION.search(said):
+            return SourceError(f"{where} cannot be opened ({_short(said)}): check sources.{self.name}.url")
         if sqlstate[:2] in ("08", "57", "53", "28", "3D") or (not sqlstate and _AWAY.search(said)):
             return SourceUnavailable(
                 f"{where} cannot be reached ({_short(said)}): nothing was recorded; check sources.{self.name}.url, or try again later"
@@ -149,7 +153,10 @@ def _authorize(action: int, _: str | None, value: str | None, *__: str | None) -
 
 
 _WRITES = re.compile(r"readonly database|not authorized|read-only", re.IGNORECASE)
-_AWAY = re.compile(r"unable to open|database is locked|not a database|disk image is malformed", re.IGNORECASE)
+_NO_SUCH_OPTION = re.compile(r"invalid (connection option|dsn)", re.IGNORECASE)
+_AWAY = re.compile(
+    r"unable to open|database is locked|not a database|disk image is malformed|disk I/O error", re.IGNORECASE
+)
 
 
 def _short(said: str) -> str:

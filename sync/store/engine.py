@@ -23,6 +23,11 @@ BUSY_SECONDS = 30
 """How long SQLite waits for another process's write to end."""
 
 
+# The journal mode stays in the file: somebody else's, named by mistake, is left as it is.
+_EMPTY_OR_OURS = """SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM sqlite_master)
+OR EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'alembic_version')"""
+
+
 class Database:
     """The engine's own database. ``read`` and ``write`` are the only ways in; both end what they began."""
 
@@ -99,8 +104,10 @@ def _sqlite(url: URL) -> Engine:
         # SQLAlchemy says when transactions begin (below); the driver's own guesses would not see DDL and SELECT.
         connection.isolation_level = None
         # FULL: a claim must survive a power cut, or its send could be repeated without anybody knowing.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=FILE"):
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=FILE"):
             connection.execute(f"PRAGMA {pragma}").close()
+        if connection.execute(_EMPTY_OR_OURS).fetchone() is not None:
+            connection.execute("PRAGMA journal_mode=WAL").close()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -111,9 +118,12 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _postgresql(url: URL, schema: str | None) -> Engine:
-    options = f"-c search_path={schema} -c timezone=UTC" if schema else "-c timezone=UTC"
+    ours = f"-c search_path={schema} -c timezone=UTC" if schema else "-c timezone=UTC"
+    theirs = url.query.get("options", "")  # what comes later wins
+    options = f"{theirs if isinstance(theirs, str) else ' '.join(theirs)} {ours}".strip()
     arguments: dict[str, Any] = {"options": options, "connect_timeout": 10, "application_name": "engage-sync"}
-    return create_engine(url.set(drivername="postgresql+psycopg"), connect_args=arguments, pool_pre_ping=True)
+    url = url.set(drivername="postgresql+psycopg").difference_update_query(["options"])
+    return create_engine(url, connect_args=arguments, pool_pre_ping=True)
 
 
 def begin_write(connection: Connection) -> RootTransaction:
@@ -137,7 +147,7 @@ _FULL = re.compile(r"disk is full|No space left|could not extend file", re.IGNOR
 _LOCKED = re.compile(r"database is locked|lock timeout", re.IGNORECASE)
 _READONLY = re.compile(r"readonly database|read-only", re.IGNORECASE)
 _WRONG = re.compile(r"no such (table|column|function)|syntax error", re.IGNORECASE)
-_NOT_OURS = re.compile(r"not a database|malformed|unable to open", re.IGNORECASE)
+_NOT_OURS = re.compile(r"not a database|malformed|unable to open|invalid connection option|invalid dsn", re.IGNORECASE)
 
 
 def _in_our_words(error: BaseException | None) -> StoreError | None:
