@@ -52,7 +52,7 @@ async def _deliver(
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(ValueError, NotImplementedError):  # only the main thread may
+        with suppress(RuntimeError, NotImplementedError):  # only the main thread may, and not on every system
             loop.add_signal_handler(number, stopping.set)
     # Not a task group: trouble at one destination must not cut off what is in flight at the others.
     ended = await asyncio.gather(
