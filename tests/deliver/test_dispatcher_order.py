@@ -19,7 +19,7 @@ from sync.model.slot import ClaimedSlot
 from sync.store import slots
 from sync.store.slots import Settlement, Transition
 from tests.moving_clock import MovingClock
-from tests.proofs import Road
+from tests.proofs import Road, until
 
 
 @asynccontextmanager
@@ -133,8 +133,7 @@ async def test_a_tenure_that_is_lost_sends_nothing_more_and_gives_its_claims_bac
         road.refresh(clock=clock)
         async with dispatching(app, clock) as (dispatcher, held):
             draining = asyncio.create_task(dispatcher.drain(held, 10))
-            while not road.sandbox.requests:
-                await asyncio.sleep(0.005)
+            await asyncio.to_thread(until, lambda: road.sandbox.requests > 0, "nothing is delivered")
             held._lost = True
             done = await draining
         assert done.stopped == "another process took the destination over"
