@@ -145,8 +145,9 @@ class _Runs(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.ensure_object(dict)
-        first = next((place for place, each in enumerate(args) if not each.startswith("-")), None)
-        if first is not None and args[first] not in self.commands and not _is_value(args, first):
+        words = (place for place, each in enumerate(args) if not each.startswith("-") and not _is_value(args, place))
+        first = next(words, None)
+        if first is not None and args[first] not in self.commands:
             ctx.obj["name"] = args.pop(first)
         return super().parse_args(ctx, args)
 
