@@ -80,6 +80,8 @@ def _runs() -> None:
         sa.Column("message", sa.Text),
         sa.PrimaryKeyConstraint("id", name="run_pkey"),
         sa.ForeignKeyConstraint(["definition_id"], ["definition.id"], name="run_definition_id_fkey"),
+        # An enrolment remembers runs by number: none may be given twice, even when the newest are pruned.
+        sqlite_autoincrement=True,
     )
     running = sa.text("status = 'running'")
     op.create_index(

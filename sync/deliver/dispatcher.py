@@ -91,6 +91,7 @@ class Dispatcher:
         self._settler = Settler(database, self._name, settings.quiet_period, self._settled)
         self._queue: asyncio.Queue[Claimed] = asyncio.Queue()
         self._claimed = 0
+        self._unanswered = 0
         self._room = asyncio.Event()
         self._stop = asyncio.Event()
         self._progress_at = clock.monotonic()
@@ -163,11 +164,17 @@ class Dispatcher:
             return 1 if due and not self._claimed else 0
         if self._sender.pause.remaining > 0:
             return 0
+        ahead = self._ahead()
+        # Answers that are being settled take no sender's time; they are bounded too, should the store be slow.
+        room = min(ahead - self._unanswered, 2 * ahead - self._claimed, MOST_CLAIMED)
+        return room if room >= ahead // 4 else 0
+
+    def _ahead(self) -> int:
+        """The most slots that are claimed and not answered yet: as many queued as can be in flight."""
         ahead = 2 * self._sender.concurrency.limit
         if self._settings.rate is not None:
             ahead = min(ahead, max(1, int(self._settings.rate * (self._settings.lease - self._settings.deadline) / 2)))
-        room = min(ahead - self._claimed, MOST_CLAIMED)
-        return room if room >= ahead // 4 else 0
+        return ahead
 
     def _until_next_look(self) -> float:
         """Seconds until `_most` may say something else without anybody coming back."""
@@ -184,6 +191,7 @@ class Dispatcher:
 
         batch = await persistently(claim, "claim")
         self._claimed += len(batch)
+        self._unanswered += len(batch)
         if batch:
             telemetry.step("deliver.claimed", users=len(batch))
         for slot in batch:
@@ -222,6 +230,9 @@ class Dispatcher:
                 self._claimed -= 1
                 raise
             self._settler.add(settlement)
+            self._unanswered -= 1
+            if 4 * self._unanswered <= 3 * self._ahead():
+                self._room.set()
 
     async def _give_back(self, settler: asyncio.Task[None]) -> None:
         """Wait for what is in flight (it has its deadline) and give unsent claims back."""

@@ -19,16 +19,16 @@ class Hold(StrEnum):
     MORE_THAN_SHOWN = "more exits than were shown when you decided to force them"
 
 
-def judge(*, before: int, exits: int, max_exits: float, forced: bool, shown: int | None) -> Hold | None:
+def judge(*, before: int, after: int, exits: int, max_exits: float, forced: bool, shown: int | None) -> Hold | None:
     """Whether to hold the exits of a run, and why.
 
-    ``before`` members before, ``exits`` of them leaving, ``max_exits`` the allowed fraction. A forced run may apply as
+    ``before`` members before and ``after`` in the answer, ``exits`` of them leaving, ``max_exits`` the allowed fraction. A forced run may apply as
     many exits as the last held run showed (``shown``): an approval is a ceiling, not a licence.
     """
     if exits <= ALWAYS_ALLOWED:
         return None
     if forced:
         return Hold.MORE_THAN_SHOWN if shown is not None and exits > shown else None
-    if exits == before:
+    if not after:
         return Hold.EMPTY
     return Hold.TOO_MANY if exits > max_exits * before else None

@@ -228,6 +228,7 @@ class Session:
         counts = Counts(members, entered, exited, changed, members - entered - changed)
         hold = judge(
             before=members - entered + exited,
+            after=members,
             exits=exited,
             max_exits=recording.definition.max_exits,
             forced=forced,

@@ -104,6 +104,7 @@ run = Table(
         postgresql_where=text("status = 'running'"),
     ),
     Index("run_history", "definition_id", "id"),
+    sqlite_autoincrement=True,
 )
 
 snapshot = Table(

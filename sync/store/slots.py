@@ -208,16 +208,6 @@ def backlog(connection: Connection, destination: str) -> Backlog:
     return Backlog(due, waiting, confirm, sending, parked, oldest)
 
 
-def next_due(connection: Connection, destination: str) -> datetime | None:
-    """When the next slot that waits becomes due; ``None`` when nothing waits."""
-    due: datetime | None = connection.execute(
-        select(func.min(slot.c.due_at)).where(
-            slot.c.destination == destination, slot.c.state.in_(("due", "waiting", "confirm"))
-        )
-    ).scalar_one()
-    return due
-
-
 def unpark(database: Database, destination: str, user_ids: Sequence[str] | None = None) -> int:
     """Send parked slots again, with the *current* values: all of the destination's, or these users'."""
     with database.write() as connection:

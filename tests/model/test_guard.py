@@ -6,9 +6,16 @@ from sync.model.guard import Hold, judge
 
 
 def held(
-    before: int, exits: int, max_exits: float = 0.5, *, forced: bool = False, shown: int | None = None
+    before: int,
+    exits: int,
+    max_exits: float = 0.5,
+    *,
+    entered: int = 0,
+    forced: bool = False,
+    shown: int | None = None,
 ) -> Hold | None:
-    return judge(before=before, exits=exits, max_exits=max_exits, forced=forced, shown=shown)
+    after = before - exits + entered
+    return judge(before=before, after=after, exits=exits, max_exits=max_exits, forced=forced, shown=shown)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +35,12 @@ def test_exits_are_held_when_more_than_ten_and_more_than_the_share_or_all(
     before: int, exits: int, hold: Hold | None
 ) -> None:
     assert held(before, exits) is hold
+
+
+def test_an_audience_whose_members_all_changed_is_not_empty() -> None:
+    assert held(100, 100, entered=100) is Hold.TOO_MANY
+    assert held(100, 100, max_exits=1.0, entered=100) is None
+    assert held(100, 100, max_exits=1.0) is Hold.EMPTY
 
 
 def test_an_approval_is_a_ceiling_not_a_licence() -> None:
