@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import itemgetter
 from types import ModuleType
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, func, select, text, update
@@ -75,35 +77,37 @@ def claim(database: Database, destination: str, most: int, lease: float) -> list
     token = uuid.uuid4().hex
     with database.write() as connection:
         now = database.now(connection)
-        rows = connection.execute(
-            text(_sql(database).CLAIM),
-            _times(
-                database,
-                {
-                    "destination": destination,
-                    "token": token,
-                    "most": most,
-                    "now": now,
-                    "until": now + timedelta(seconds=lease),
-                },
-            ),
-        ).all()
-    rows = sorted(rows, key=lambda row: row.priority)
+        values: dict[str, object] = {"destination": destination, "token": token}
+        times = _times(database, {"now": now, "until": now + timedelta(seconds=lease)})
+        rows = _claimed(connection, _sql(database), {**values, **times, "most": most})
     read = Instant().process_result_value
     dialect = database.engine.dialect
     return [
         ClaimedSlot.parse(
-            user_id=row.user_id,
+            user_id=user_id,
             token=token,
-            version=row.version,
-            owed=row.owed,
-            enrichment=row.enrichment,
-            doubt=bool(row.doubt),
-            attempts=row.attempts,
-            failing_since=read(row.failing_since, dialect),
+            version=version,
+            owed=owed,
+            enrichment=enrichment,
+            doubt=bool(doubt),
+            attempts=attempts,
+            failing_since=read(failing_since, dialect),
         )
-        for row in rows
+        for user_id, owed, enrichment, version, doubt, attempts, failing_since, _ in sorted(rows, key=_PRIORITY)
     ]
+
+
+_PRIORITY = itemgetter(-1)
+
+
+def _claimed(connection: Connection, sql: ModuleType, values: dict[str, object]) -> Sequence[Sequence[Any]]:
+    """Claim; the rows have the columns that PostgreSQL's ``CLAIM`` returns."""
+    if sql.CLAIMED is None:
+        return connection.execute(text(sql.CLAIM), values).all()
+    connection.execute(text(sql.CLAIM), values)
+    named = {name: values[name] for name in ("destination", "token", "until")}
+    rows: list[list[Any]] = orjson.loads(connection.execute(text(sql.CLAIMED), named).scalar_one())
+    return rows
 
 
 def rescue(database: Database, destination: str, *, all_of_them: bool = False) -> int:
@@ -147,7 +151,7 @@ def _settle_alike(
     """Settle rows that go the same way; gives those that were sent but are no longer ours."""
     sql = _sql(database)
     if transition is Transition.ACCEPT:
-        found = _run(connection, sql.ACCEPT_ALL, rows, values)
+        found = _accept_all(connection, sql, rows, values)
         rows = [row for row in rows if row["user_id"] not in found]
         if not rows:
             return []
@@ -162,6 +166,17 @@ def _settle_alike(
     return [row for row in rows if row["user_id"] not in found and row["verdict"] is not None]
 
 
+def _accept_all(
+    connection: Connection, sql: ModuleType, rows: list[dict[str, object]], values: dict[str, object]
+) -> set[str]:
+    """Delete the slots of which everything was sent; gives whose they were."""
+    if sql.ACCEPTABLE is None:
+        return _run(connection, sql.ACCEPT_ALL, rows, values)
+    (accepted,) = _run(connection, sql.ACCEPTABLE, rows, values)
+    _run(connection, sql.ACCEPT_ALL, rows, values)
+    return set(orjson.loads(accepted))
+
+
 def _run(connection: Connection, statement: str, batch: list[dict[str, object]], values: dict[str, object]) -> set[str]:
     """Run one settle statement; gives the users whose slot it changed."""
     bound = {name: value for name, value in values.items() if f":{name}" in statement}
@@ -171,14 +186,14 @@ def _run(connection: Connection, statement: str, batch: list[dict[str, object]],
 
 def _row(settlement: Settlement, now: datetime) -> dict[str, object]:
     """One row of ``:batch``."""
-    claimed = settlement.slot
+    claimed, deferred = settlement.slot, settlement.transition is Transition.DEFER
     return {
         "user_id": claimed.user_id,
         "token": claimed.token,
         "version": claimed.version,
         "sent": claimed.versions,
         # Both engines read this text as UTC: SQLite stores it so, PostgreSQL sessions are opened with that zone.
-        "due_at": stamp(now + timedelta(seconds=settlement.seconds)),
+        "due_at": stamp(now + timedelta(seconds=settlement.seconds)) if deferred else None,
         "unknown": settlement.unknown,
         "reason": settlement.reason and _storable(settlement.reason),
         "verdict": settlement.verdict,

@@ -15,6 +15,9 @@ UPDATE slot s SET state = 'sending', token = :token, lease_until = :until, base 
 FROM picked p WHERE s.destination = p.destination AND s.user_id = p.user_id
 RETURNING s.user_id, s.owed::text, s.enrichment::text, s.version, s.doubt, s.attempts, s.failing_since, s.priority"""
 
+CLAIMED = None
+"""The claim itself says what it took."""
+
 RESCUE = """
 UPDATE slot SET state = 'due', doubt = true, token = NULL, lease_until = NULL, due_at = :now
 WHERE destination = :destination AND state = 'sending' AND (lease_until < :now OR :all_of_them)"""
@@ -31,6 +34,9 @@ WITH b AS MATERIALIZED (
 _OURS = "s.destination = :destination AND s.user_id = b.user_id AND s.token = b.token AND s.state = 'sending'"
 
 LOCK = f"{_BATCH} SELECT s.user_id FROM slot s, b WHERE {_OURS} ORDER BY s.user_id FOR UPDATE OF s"
+
+ACCEPTABLE = None
+"""Accepting says itself what it deleted."""
 
 ACCEPT_ALL = f"""{_BATCH}
 DELETE FROM slot s USING b WHERE {_OURS} AND s.version = b.version AND NOT s.doubt

@@ -1,6 +1,9 @@
 """Claim and settle: SQLite's statements. Each names the state and the token it expects.
 
 Settling works on a batch: ``:batch`` is a JSON list of the rows described in `sync.store.slots`.
+
+What concerns every user comes back as one row of JSON: for each row the driver gives the interpreter to another thread
+and waits to get it back, which costs more than the row when the event loop is busy.
 """
 
 from __future__ import annotations
@@ -10,8 +13,13 @@ UPDATE slot SET state = 'sending', token = :token, lease_until = :until, base = 
 WHERE destination = :destination AND user_id IN (
     SELECT user_id FROM slot
     WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm') AND due_at <= :now
-    ORDER BY priority, due_at LIMIT :most)
-RETURNING user_id, owed, enrichment, version, doubt, attempts, failing_since, priority"""
+    ORDER BY priority, due_at LIMIT :most)"""
+
+CLAIMED = """
+SELECT json_group_array(
+    json_array(user_id, owed, enrichment, version, doubt, attempts, failing_since, priority))
+FROM slot
+WHERE destination = :destination AND state = 'sending' AND lease_until = :until AND token = :token"""
 
 RESCUE = """
 UPDATE slot SET state = 'due', doubt = 1, token = NULL, lease_until = NULL, due_at = :now
@@ -31,10 +39,12 @@ _OURS = "s.destination = :destination AND s.user_id = b.user_id AND s.token = b.
 LOCK = None
 """The write lock is held from the start of the transaction."""
 
-ACCEPT_ALL = f"""{_BATCH}
-DELETE FROM slot AS s WHERE s.destination = :destination AND s.state = 'sending' AND NOT s.doubt
-    AND (s.user_id, s.token, s.version) IN (SELECT b.user_id, b.token, b.version FROM b)
-RETURNING user_id"""
+_WHOLLY_SENT = """s.destination = :destination AND s.state = 'sending' AND NOT s.doubt
+    AND (s.user_id, s.token, s.version) IN (SELECT b.user_id, b.token, b.version FROM b)"""
+
+ACCEPTABLE = f"{_BATCH} SELECT json_group_array(s.user_id) FROM slot AS s WHERE {_WHOLLY_SENT}"
+
+ACCEPT_ALL = f"{_BATCH} DELETE FROM slot AS s WHERE {_WHOLLY_SENT}"
 
 ACCEPT_SOME = f"""{_BATCH}
 UPDATE slot AS s SET
