@@ -131,7 +131,7 @@ class Source:
             )
         if said.startswith("Could not decode to UTF-8"):
             return DataError(f"{where}: the answer holds text that is not valid UTF-8: nothing was recorded")
-        if sqlstate == "25006" or (not sqlstate and _WRITES.search(said)):
+        if sqlstate == "25006" or "data-modifying" in said or (not sqlstate and _WRITES.search(said)):
             return QueryError(f"{where}: the query tries to write, and sources are opened read-only ({said})")
         if not sqlstate and _NO_SUCH_OPTION.search(said):
             return SourceError(f"{where} cannot be opened ({_short(said)}): check sources.{self.name}.url")
@@ -152,7 +152,7 @@ def _authorize(action: int, _: str | None, value: str | None, *__: str | None) -
     return sqlite3.SQLITE_OK if asks or action in _READING else sqlite3.SQLITE_DENY
 
 
-_WRITES = re.compile(r"readonly database|not authorized|read-only", re.IGNORECASE)
+_WRITES = re.compile(r"readonly database|not authorized|authorization denied|read-only", re.IGNORECASE)
 _NO_SUCH_OPTION = re.compile(r"invalid (connection option|dsn)", re.IGNORECASE)
 _AWAY = re.compile(
     r"unable to open|database is locked|not a database|disk image is malformed|disk I/O error", re.IGNORECASE
