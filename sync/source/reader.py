@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnClause, Connection, Select, column, select, table
@@ -141,15 +143,16 @@ def _chunks(source: Source, cursor: Any, shape: _Shape) -> Iterator[Chunk]:
 
 def _chunk(rows: list[tuple[object, ...]], shape: _Shape, done: int) -> Chunk:
     numbers: Sequence[int] = range(done + 1, done + len(rows) + 1)
-    if shape.value is not None and any(row[shape.value] is None for row in rows):
+    if shape.value is not None and None in map(itemgetter(shape.value), rows):
         # NULL means "no row": such a user has no value (any more).
         kept = [(number, row) for number, row in zip(numbers, rows, strict=True) if row[shape.value] is not None]
         numbers, rows = [number for number, _ in kept], [row for _, row in kept]
-    user_ids = _texts([row[shape.user_id] for row in rows], _user_ids_at_once, user_id_text, shape, "user_id", numbers)
+    found = list(map(itemgetter(shape.user_id), rows))
+    user_ids = _texts(found, _user_ids_at_once, user_id_text, shape, "user_id", numbers)
     values = extras = None
     if shape.value is not None:
-        place = shape.value
-        values = _texts([row[place] for row in rows], _values_at_once, _present_text, shape, "value", numbers)
+        found = list(map(itemgetter(shape.value), rows))
+        values = _texts(found, _values_at_once, _present_text, shape, "value", numbers)
     if shape.enrichment:
         extras = _texts(rows, lambda _: None, lambda row: _extra(row, shape.enrichment), shape, "with", numbers)
     return Chunk(user_ids, values, extras)
@@ -195,13 +198,19 @@ def _values_at_once(column: list[Any]) -> list[str] | None:
     kinds = set(map(type, column))
     if kinds == {int}:
         return list(map(str, column))
-    if kinds != {float}:
-        return None
-    texts = list(map(repr, column))
+    if kinds == {float}:
+        return _numbers_at_once(list(map(repr, column)))
+    return _numbers_at_once(list(map(str, column))) if kinds == {Decimal} else None
+
+
+def _numbers_at_once(texts: list[str]) -> list[str] | None:
+    """Floats or decimals as Python writes them, without the zeros at their end; ``None`` where that is not enough."""
     joined = "".join(texts)
-    if "e" in joined or "n" in joined:  # an exponent, inf or nan
+    if any(unusual in joined for unusual in "eEnN"):  # an exponent, inf or nan
         return None
-    return [text.removesuffix(".0") for text in texts] if "-0.0" not in texts else None
+    if "." in joined:
+        texts = [text.rstrip("0").rstrip(".") if "." in text else text for text in texts]
+    return None if "-0" in texts else texts
 
 
 def _present_text(value: object) -> str:

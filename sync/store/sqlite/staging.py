@@ -1,38 +1,48 @@
 """Bulk-load a definition's answer into TEMP tables: they belong to one connection and vanish with it.
 
-TEMP tables live outside the store's file, so loading takes no lock there. Rows arrive in any order and are then sorted
-once inside the engine: inserting random keys one by one is four times slower.
+TEMP tables live outside the store's file, so loading takes no lock there. Rows that arrive in the order of ``user_id``
+go straight to their place; others are put aside and sorted once inside the engine, for inserting random keys one by one
+is four times slower.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import repeat
+from itertools import islice
+from operator import lt
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from sync.model.chunk import Chunk
 
-_ARRIVED = "CREATE TEMP TABLE arrived (user_id TEXT NOT NULL, value TEXT NOT NULL, extra TEXT)"
-_STAGE = "CREATE TEMP TABLE stage (user_id TEXT PRIMARY KEY, value TEXT NOT NULL, extra TEXT) WITHOUT ROWID"
-_LOAD = "INSERT INTO temp.arrived (user_id, value, extra) VALUES (?, ?, ?)"
+_ARRIVED = "CREATE TEMP TABLE arrived (user_id TEXT NOT NULL, value TEXT NOT NULL DEFAULT 'true', extra TEXT)"
+_STAGE = """
+CREATE TEMP TABLE stage (user_id TEXT PRIMARY KEY, value TEXT NOT NULL DEFAULT 'true', extra TEXT) WITHOUT ROWID"""
 _SORT = "INSERT INTO temp.stage (user_id, value, extra) SELECT user_id, value, extra FROM temp.arrived ORDER BY user_id"
-_DOUBLED = "SELECT user_id FROM temp.arrived GROUP BY user_id HAVING count(*) > 1 ORDER BY user_id LIMIT 5"
+_DOUBLED = """
+SELECT user_id FROM temp.arrived GROUP BY user_id HAVING count(*) > 1
+UNION SELECT user_id FROM temp.arrived WHERE user_id IN (SELECT user_id FROM temp.stage)
+ORDER BY user_id LIMIT 5"""
 
 
-def load(connection: Connection, chunks: Iterable[Chunk], _: tuple[str, ...]) -> tuple[int, list[str]]:
-    """Stage all rows; gives their number and, when some user stands there twice, up to five such user ids."""
+def load(connection: Connection, chunks: Iterable[Chunk], columns: tuple[str, ...]) -> tuple[int, list[str]]:
+    """Stage all rows; gives their number and, when some user stands there twice, up to five such user ids.
+
+    ``columns`` are those that the chunks carry: ``user_id``, then ``value`` and ``extra`` where there are any.
+    """
+    into = f"({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
     with connection.begin():
         for table in ("arrived", "stage"):
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS temp.{table}")
         connection.exec_driver_sql(_ARRIVED)
         connection.exec_driver_sql(_STAGE)
-        rows = 0
+        rows, last = 0, ""
         for chunk in chunks:
-            values: Iterable[str] = repeat("true") if chunk.values is None else chunk.values
-            extras: Iterable[str | None] = repeat(None) if chunk.extras is None else chunk.extras
-            connection.exec_driver_sql(_LOAD, list(zip(chunk.user_ids, values, extras, strict=False)))
+            in_order = _follows(last, chunk.user_ids)
+            if in_order:
+                last = chunk.user_ids[-1]
+            connection.exec_driver_sql(f"INSERT INTO temp.{'stage' if in_order else 'arrived'} {into}", _rows(chunk))
             rows += len(chunk.user_ids)
     with connection.begin():
         try:
@@ -41,3 +51,13 @@ def load(connection: Connection, chunks: Iterable[Chunk], _: tuple[str, ...]) ->
             return rows, list(connection.exec_driver_sql(_DOUBLED).scalars())
         connection.exec_driver_sql("DROP TABLE temp.arrived")
     return rows, []
+
+
+def _follows(last: str, user_ids: list[str]) -> bool:
+    """Whether these come after ``last``, each after the one before it: by code points, as SQLite compares UTF-8."""
+    return last < user_ids[0] and all(map(lt, user_ids, islice(user_ids, 1, None)))
+
+
+def _rows(chunk: Chunk) -> list[tuple[str, ...]]:
+    columns = [column for column in (chunk.user_ids, chunk.values, chunk.extras) if column is not None]
+    return list(zip(*columns, strict=True))
