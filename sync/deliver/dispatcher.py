@@ -178,8 +178,8 @@ class Dispatcher:
 
     def _until_next_look(self) -> float:
         """Seconds until `_most` may say something else without anybody coming back."""
-        waits = [self._sender.pause.remaining, (self._sender.breaker.retry_at or 0.0) - self._clock.monotonic()]
-        return min(max(0.01, *waits), RESCUE_EVERY)
+        wait = max(self._sender.pause.remaining, (self._sender.breaker.retry_at or 0.0) - self._clock.monotonic())
+        return min(wait, RESCUE_EVERY) if wait > 0 else _LOOK_EVERY
 
     async def _claim(self, most: int) -> bool:
         since = 0.0
