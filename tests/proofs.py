@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -167,9 +168,16 @@ def until(holds: Callable[[], bool], otherwise: str, seconds: float = 20.0) -> N
         time.sleep(0.002)
 
 
-def ended(child: subprocess.Popen[str], seconds: float = 60.0) -> tuple[int, str]:
-    """Wait for a child to end; gives its exit code and what it said."""
-    said, _ = child.communicate(timeout=seconds)
+def ended(child: subprocess.Popen[str], seconds: float = 90.0) -> tuple[int, str]:
+    """Wait for a child to end; gives its exit code and what it said. One that hangs says where, and is killed."""
+    try:
+        said, _ = child.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        child.send_signal(signal.SIGUSR1)  # the victim shows its stacks
+        time.sleep(0.5)
+        child.kill()
+        said, _ = child.communicate()
+        pytest.fail(f"a child hangs: {said}")
     return child.returncode, said
 
 

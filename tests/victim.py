@@ -1,10 +1,11 @@
 """Run a command in a process that kills itself: ``python -m tests.victim STEP OCCURRENCE COMMAND…``.
 
-At the given occurrence of the step it sends itself SIGKILL: no handler runs, nothing is flushed or given back.
+On SIGUSR1 it shows where it is. At the given occurrence of the step it sends itself SIGKILL: no handler runs, nothing is flushed or given back.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -26,5 +27,6 @@ def _die_at(step: str, occurrence: int) -> None:
 
 
 if __name__ == "__main__":
+    faulthandler.register(signal.SIGUSR1)
     _die_at(sys.argv[1], int(sys.argv[2]))
     sys.exit(main(sys.argv[3:]))

@@ -31,7 +31,7 @@ def test_r4_the_confirmation_is_a_new_version_of_the_current_value_due_after_the
     road.refresh()
     [(before, _)] = road.rows("SELECT version, state FROM slot")
     road.sandbox.set_faults(drop_count=1)
-    assert road.command("delta", "--wait", "0.5") == 1
+    assert road.command("delta", "--wait", "1.5") == 1
     [(version, state)] = road.rows("SELECT version, state FROM slot")
     assert state == "confirm"
     assert isinstance(version, int)
@@ -58,11 +58,12 @@ def test_r4_an_older_value_that_lands_late_is_repaired_by_the_confirmation(road:
 
 
 def test_r4_a_value_that_changes_before_its_confirmation_is_sent_instead_of_it_and_then_confirmed(road: Road) -> None:
-    road.configure(quiet_period="500ms")
+    road.configure(quiet_period="1 hour")
     road.people({"u": 1})
     road.sandbox.set_faults(drop_count=1)
-    assert road.command("delta", "--wait", "0.3") == 1
+    assert road.command("delta", "--wait", "1.5") == 1
     assert road.states() == {"confirm": 1}
+    road.configure()
     road.people({"u": 2})
     assert road.command("delta") == 0
     road.delivered()
