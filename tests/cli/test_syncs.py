@@ -13,12 +13,33 @@ COUNTS = {"members", "entered", "exited", "changed", "unchanged", "held"}
 
 def test_a_plan_has_the_documented_shape_and_changes_nothing(project: Project) -> None:
     made = project.json("plan")
-    assert set(made) == {"definitions", "removed", "destinations"}
+    assert set(made) == {"definitions", "failed", "removed", "destinations"}
     assert set(made["definitions"][0]) == {"key", "kind", "hold", "joined", "sample"} | COUNTS
     assert made["destinations"] == [{"name": "pushwoosh", "users": 10, "already_owed": 0}]
     assert project.sandbox.requests == 0
     assert "10 users would be sent" in project.done("plan").out
     assert project.json("runs") == []
+
+
+def test_a_plan_goes_on_past_a_definition_that_fails(project: Project) -> None:
+    broken = {"name": "Broken", "sql": "select user_id from nowhere"}
+    project.write(audiences=[broken, *project.document["audiences"]])
+    ended = project("plan")
+    assert ended.code == 2
+    assert "audience 'Broken'" in ended.err
+    assert "10 users would be sent" in ended.out
+
+
+def test_a_hold_stays_in_sight_when_a_later_run_fails(project: Project, sqlite_shop: Shop) -> None:
+    project.write(audiences=[{"name": "All", "sql": "select user_id from everybody"}], traits=[])
+    sqlite_shop.run("CREATE TABLE everybody (user_id text)")
+    sqlite_shop.run("INSERT INTO everybody VALUES (?)", [(f"u{number}",) for number in range(20)])
+    project.done("backfill")
+    sqlite_shop.run("DELETE FROM everybody")
+    assert project("delta").code == 1
+    sqlite_shop.run("DROP TABLE everybody")
+    assert project("delta").code == 2
+    assert "HELD all: 20 exits held, because the answer is empty" in project.done("status").out
 
 
 def test_a_delta_has_the_documented_shape(project: Project) -> None:
