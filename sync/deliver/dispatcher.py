@@ -114,6 +114,9 @@ class Dispatcher:
             # Only the feeder ends by itself: when another one does, by a mistake of ours, it must not end in silence.
             await asyncio.wait((feeder, settler, *workers), return_when=asyncio.FIRST_COMPLETED)
             self._stop.set()
+            self._room.set()
+            # A claim under way must come back to be given back.
+            await asyncio.wait((feeder, settler), return_when=asyncio.FIRST_COMPLETED)
             await self._give_back(settler)
             ended_well = asyncio.create_task(self._end_well())
             await asyncio.wait((ended_well, settler), return_when=asyncio.FIRST_COMPLETED)
