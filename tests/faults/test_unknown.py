@@ -41,11 +41,11 @@ def test_r4_the_confirmation_is_a_new_version_of_the_current_value_due_after_the
 
 
 def test_r4_an_older_value_that_lands_late_is_repaired_by_the_confirmation(road: Road) -> None:
-    road.configure(deadline="300ms", lease="1.5s", quiet_period="1s")
+    road.configure(deadline="300ms", lease="1.5s", quiet_period="2s")
     road.people({"u": 1})
     road.refresh()
     # The first value hangs on its way, longer than our deadline, and lands after the second one was accepted.
-    road.sandbox.set_faults(latency=1.0, apply_late=True)
+    road.sandbox.set_faults(latency=1.8, apply_late=True)
     assert road.command("delta", "--wait", "0.01") == 1
     road.sandbox.replace_faults()
     road.people({"u": 2})
