@@ -170,7 +170,7 @@ class Dispatcher:
         ahead = self._ahead()
         # Answers that are being settled take no sender's time; they are bounded too, should the store be slow.
         room = min(ahead - self._unanswered, 2 * ahead - self._claimed, MOST_CLAIMED)
-        return room if room >= ahead // 4 else 0
+        return room if room >= ahead // 3 else 0
 
     def _ahead(self) -> int:
         """The most slots that are claimed and not answered yet: as many queued as can be in flight."""
@@ -234,7 +234,7 @@ class Dispatcher:
                 raise
             self._settler.add(settlement)
             self._unanswered -= 1
-            if 4 * self._unanswered <= 3 * self._ahead():
+            if 3 * self._unanswered <= 2 * self._ahead():
                 self._room.set()
 
     async def _give_back(self, settler: asyncio.Task[None]) -> None:

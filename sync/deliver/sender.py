@@ -62,7 +62,8 @@ class Sender:
 
     async def send(self, claimed: Claimed, allowed: Callable[[], bool]) -> Settlement:
         """Send when limits, breaker, leases and the caller allow it; else give the slot back unsent."""
-        async with self.concurrency.slot():
+        await self.concurrency.acquire()
+        try:
             if self.pause.remaining <= 0:
                 await self._bucket.acquire()
             # The breaker is asked last: a yes while it is open is the one probe, and must be used.
@@ -70,6 +71,8 @@ class Sender:
             if ready and self.breaker.may_send():
                 return await self._exchange(claimed.slot)
             return Settlement(claimed.slot, slots.Transition.RELEASE)
+        finally:
+            self.concurrency.release()
 
     def _lease_suffices(self, claimed: Claimed) -> bool:
         """R2: what is left of the lease must exceed the whole request deadline, or another holder could overtake us."""

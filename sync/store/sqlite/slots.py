@@ -39,12 +39,18 @@ _OURS = "s.destination = :destination AND s.user_id = b.user_id AND s.token = b.
 LOCK = None
 """The write lock is held from the start of the transaction."""
 
+_SENT = """
+WITH b AS MATERIALIZED (
+    SELECT value ->> 'user_id' AS user_id, value ->> 'token' AS token, value ->> 'version' AS version
+    FROM json_each(:batch)
+)"""
+
 _WHOLLY_SENT = """s.destination = :destination AND s.state = 'sending' AND NOT s.doubt
     AND (s.user_id, s.token, s.version) IN (SELECT b.user_id, b.token, b.version FROM b)"""
 
-ACCEPTABLE = f"{_BATCH} SELECT json_group_array(s.user_id) FROM slot AS s WHERE {_WHOLLY_SENT}"
+ACCEPTABLE = f"{_SENT} SELECT json_group_array(s.user_id) FROM slot AS s WHERE {_WHOLLY_SENT}"
 
-ACCEPT_ALL = f"{_BATCH} DELETE FROM slot AS s WHERE {_WHOLLY_SENT}"
+ACCEPT_ALL = f"{_SENT} DELETE FROM slot AS s WHERE {_WHOLLY_SENT}"
 
 ACCEPT_SOME = f"""{_BATCH}
 UPDATE slot AS s SET
