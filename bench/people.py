@@ -6,7 +6,7 @@ Tables are stored in the order of ``user_id``, which is the ceiling's best case:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import psycopg
@@ -19,18 +19,9 @@ _EVERY = 200
 """Of so many users one leaves and another enters from one day to the next: together 1 % of the members."""
 
 
-def members(users: int, day: int) -> Iterator[str]:
-    """The user ids of ``users`` members on a day, in order."""
-    for number in range(users):
-        replaced = number % _EVERY == 0
-        yield f"user-{number:09d}{'b' if day and replaced else ''}"
-
-
-def spends(users: int, day: int) -> Iterator[tuple[str, float]]:
-    """What each of ``users`` spent until a day: 1 % of them have spent more on the second."""
-    for number in range(users):
-        bought = day and number % (_EVERY // 2) == 0
-        yield f"user-{number:09d}", (number * 37 % 1_000_000 + (100 if bought else 0)) / 100
+def members(users: int) -> Iterator[str]:
+    """The user ids of the members on the first day, in order."""
+    return (f"user-{number:09d}" for number in range(users))
 
 
 def audience(day: int) -> Definition:
@@ -44,35 +35,46 @@ def trait(day: int) -> Definition:
     return Definition(Kind.TRAIT, "total_spend", "Total Spend", "shop", ("sink",), sql=asked)
 
 
-def fill(place: Place, users: int) -> None:
-    """Make the customer's database."""
+def fill(place: Place, users: int, days: Sequence[int] = DAYS) -> None:
+    """Make the customer's database: in the engine, since it is not what is measured."""
     if place.on_sqlite:
-        _fill_sqlite(place, users)
+        _fill_sqlite(place, users, days)
     else:
-        _fill_postgresql(place, users)
+        _fill_postgresql(place, users, days)
 
 
-def _fill_sqlite(place: Place, users: int) -> None:
+def _fill_sqlite(place: Place, users: int, days: Sequence[int]) -> None:
+    numbers = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :users)"
     with closing(sqlite3.connect(place.source_path)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
-        for day in DAYS:
+        for day in days:
             connection.execute(f"CREATE TABLE member_{day} (user_id TEXT PRIMARY KEY) WITHOUT ROWID")
             connection.execute(f"CREATE TABLE spend_{day} (user_id TEXT PRIMARY KEY, value REAL) WITHOUT ROWID")
-            one = ((user_id,) for user_id in members(users, day))
-            connection.executemany(f"INSERT INTO member_{day} VALUES (?)", one)
-            connection.executemany(f"INSERT INTO spend_{day} VALUES (?, ?)", spends(users, day))
+            values = {"users": users, "day": day, "one": _EVERY, "more": _EVERY // 2}
+            connection.execute(
+                f"INSERT INTO member_{day} {numbers} SELECT printf('user-%09d', i) || "
+                "CASE WHEN :day AND i % :one = 0 THEN 'b' ELSE '' END FROM n",
+                {name: values[name] for name in ("users", "day", "one")},
+            )
+            connection.execute(
+                f"INSERT INTO spend_{day} {numbers} SELECT printf('user-%09d', i), (i * 37 % 1000000 + "
+                "CASE WHEN :day AND i % :more = 0 THEN 100 ELSE 0 END) / 100.0 FROM n",
+                {name: values[name] for name in ("users", "day", "more")},
+            )
         connection.commit()
 
 
-def _fill_postgresql(place: Place, users: int) -> None:
-    with psycopg.connect(place.source_url, autocommit=True) as connection, connection.cursor() as cursor:
-        for day in DAYS:
-            cursor.execute(f"CREATE TABLE member_{day} (user_id text NOT NULL)")  # type: ignore[arg-type]
-            cursor.execute(f"CREATE TABLE spend_{day} (user_id text NOT NULL, value numeric(12, 2))")  # type: ignore[arg-type]
-            with cursor.copy(f"COPY member_{day} FROM STDIN") as copy:  # type: ignore[arg-type]
-                for user_id in members(users, day):
-                    copy.write(f"{user_id}\n")
-            with cursor.copy(f"COPY spend_{day} FROM STDIN") as copy:  # type: ignore[arg-type]
-                for user_id, value in spends(users, day):
-                    copy.write(f"{user_id}\t{value}\n")
-        cursor.execute("VACUUM ANALYZE")
+def _fill_postgresql(place: Place, users: int, days: Sequence[int]) -> None:
+    with psycopg.connect(place.source_url, autocommit=True) as connection:
+        for day in days:
+            connection.execute(
+                f"CREATE TABLE member_{day} AS SELECT 'user-' || lpad(i::text, 9, '0') || "  # type: ignore[arg-type]
+                f"CASE WHEN {day} > 0 AND i % {_EVERY} = 0 THEN 'b' ELSE '' END AS user_id "
+                f"FROM generate_series(0, {users - 1}) AS i"
+            )
+            connection.execute(
+                f"CREATE TABLE spend_{day} AS SELECT 'user-' || lpad(i::text, 9, '0') AS user_id, "  # type: ignore[arg-type]
+                f"((i::bigint * 37 % 1000000 + CASE WHEN {day} > 0 AND i % {_EVERY // 2} = 0 THEN 100 ELSE 0 END) / 100.0"
+                f")::numeric(12, 2) AS value FROM generate_series(0, {users - 1}) AS i"
+            )
+        connection.execute("VACUUM ANALYZE")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -35,17 +36,17 @@ AT_MOST = 2.0
 
 @dataclass(slots=True)
 class Stopwatch:
-    """When the steps of the latest refresh were taken."""
+    """When the steps of each refresh were taken."""
 
-    at: dict[str, float] = field(default_factory=dict)
+    at: dict[str, list[float]] = field(default_factory=dict)
 
     def note(self, name: str, _: dict[str, object]) -> None:
         """A listener of `sync.telemetry`."""
-        self.at[name] = time.perf_counter()
+        self.at.setdefault(name, []).append(time.perf_counter())
 
     def between(self, first: str, second: str) -> float:
-        """Seconds between two steps."""
-        return self.at[second] - self.at[first]
+        """Seconds between two steps: the median of all refreshes."""
+        return median(b - a for a, b in zip(self.at[first], self.at[second], strict=True))
 
 
 @dataclass(frozen=True, slots=True)
