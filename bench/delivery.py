@@ -53,7 +53,9 @@ def _one_engine(place: Place, url: str, users: int, times: int) -> Row:
         def ours(_: int) -> None:
             outlet = Outlet(destination, DeliverySettings(concurrency=CONNECTIONS))
             (done,) = deliver(database, [outlet], SystemClock(), patience=30)
-            assert done.accepted == users and done.backlog is not None and not done.backlog.owed, done
+            assert done.accepted == users, done
+            assert done.backlog is not None
+            assert not done.backlog.owed, done
 
         pair = alternate(times, ours, lambda _: asyncio.run(_post_all(prepared)), before=owe)
     return Row(
