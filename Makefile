@@ -19,9 +19,9 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: $(STAMP) ## the whole story without credentials: shop database, sandbox, plan, backfill, a day passes, delta
 	@$(BIN)/engage-sync demo
 
-test: $(STAMP) ## all tests, on real SQLite and real PostgreSQL, with coverage
+test: $(STAMP) ## all tests, on real SQLite and real PostgreSQL, with coverage (ARGS="tests/config": some, without)
 	@$(BIN)/python -m coverage erase
-	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(if $(ARGS),$(ARGS),--cov --cov-report=term)
 
 soak: $(STAMP) ## the long proofs, whole (kill -9 a hundred times on each store)
 	@SOAK=full $(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)

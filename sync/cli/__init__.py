@@ -1,7 +1,7 @@
 """The command line. One file per group of commands; each parses, calls, prints.
 
 =============  ==================================================================================
-options        what every command takes: --config, --json, --debug
+options        what every command takes: --config, --json, --debug; placement: where --config may stand
 output         tables, JSON, times and numbers for people
 project        init, schema
 checking       check, migrate
@@ -29,6 +29,7 @@ from typing import Any
 import click
 
 from sync import __version__
+from sync.cli.placement import remember_config
 from sync.errors import ConfigurationError, SyncError
 
 _COMMANDS = {
@@ -86,6 +87,15 @@ class ReaderGone(Exception):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    "group_config",
+    type=click.Path(dir_okay=False),
+    hidden=True,
+    expose_value=False,
+    callback=remember_config,
+    help="The configuration file.",
+)
 @click.version_option(__version__, prog_name="engage-sync")
 def cli() -> None:
     """Computed traits and audiences from your SQL database to Pushwoosh: only the users whose answer changed."""

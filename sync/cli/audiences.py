@@ -11,12 +11,14 @@ import click
 import orjson
 
 from sync.cli import output
-from sync.cli.options import configured, opened, reporting
+from sync.cli.options import configured, group_config, opened, reporting
+from sync.errors import UsageError
 from sync.source.inspection import readable_sql
 from sync.store import reports
 
 
 @click.group("audience")
+@group_config
 def audience() -> None:
     """Audiences and computed traits."""
 
@@ -53,12 +55,17 @@ def list_audiences(as_json: bool, config: Path) -> None:
 
 @audience.command("sql")
 @click.argument("name")
+@reporting
 @configured
-def sql(name: str, config: Path) -> None:
+def sql(name: str, as_json: bool, config: Path) -> None:
     """The SQL that a definition runs in its source."""
     with opened(config) as app:
         definition = app.settings.definition(name)
-        click.echo(readable_sql(app.source(definition.source), definition))
+        found = readable_sql(app.source(definition.source), definition)
+    if as_json:
+        output.as_json({"key": definition.key, "source": definition.source, "sql": found})
+    else:
+        click.echo(found)
 
 
 @audience.command("members")
@@ -69,6 +76,8 @@ def sql(name: str, config: Path) -> None:
 @configured
 def members(name: str, limit: int | None, as_csv: bool, as_json: bool, config: Path) -> None:
     """Who is in an audience, or has a value of a trait, as of its last refresh."""
+    if as_csv and as_json:
+        raise UsageError("give --csv or --json, not both")
     with opened(config) as app:
         definition = app.settings.definition(name)
         with app.database_to_look_at().read() as connection:

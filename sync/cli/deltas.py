@@ -119,7 +119,7 @@ def _carry_out(app: App, order: Order, *, deliver: bool, wait: float, as_json: b
         for done in cycle.delivered:
             print_delivered(done)
     else:
-        click.echo("Nothing was sent (--no-deliver): the next delta or the daemon delivers what is owed.")
+        click.echo("Nothing was sent (--no-deliver): the next delta delivers what is owed.")
     return cycle.exit_code
 
 
@@ -151,9 +151,11 @@ def _print_notes(each: Refreshed) -> None:
 
 def print_delivered(done: Delivered) -> None:
     """One sentence on what became of a destination's users, and one on what is left."""
-    parts = [output.plural(done.accepted, "user") + " sent"]
+    parts = [output.plural(done.users, "user") + " sent"]
+    if done.unconfirmed:
+        parts.append(f"{output.number(done.unconfirmed)} of them sent again to make sure")
     if done.deferred:
-        parts.append(f"{output.number(done.deferred)} tries deferred")
+        parts.append(f"{output.plural(done.deferred, 'try')} deferred")
     if done.parked:
         parts.append(f"{output.number(done.parked)} parked (engage-sync parked list)")
     if done.owed_anew:
@@ -164,10 +166,13 @@ def print_delivered(done: Delivered) -> None:
     left = done.backlog.owed if done.backlog else 0
     if left:
         why = f": {done.stopped}" if done.stopped else ""
-        click.secho(f"{done.destination}: {output.plural(left, 'user')} still owed{why}", fg="yellow")
+        mend = ". Nobody is parked; mend it (engage-sync check tells more) and run delta again" if done.fault else ""
+        click.secho(f"{done.destination}: {output.plural(left, 'user')} still owed{why}{mend}", fg="yellow")
 
 
 def _print_plan(made: Plan) -> None:
+    if not (made.definitions or made.failed):
+        click.echo("nothing is defined: add audiences and traits to the configuration")
     _print_counts([(each.definition.key, each.definition.kind, each.counts) for each in made.definitions])
     for each in made.definitions:
         _print_planned(each)
@@ -270,6 +275,7 @@ def delivered_document(done: Delivered) -> dict[str, Any]:
     """What a delivery did, for machines."""
     return {
         "destination": done.destination,
+        "users": done.users,
         "accepted": done.accepted,
         "deferred": done.deferred,
         "refused": done.refused,

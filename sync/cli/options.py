@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from sync import telemetry
+from sync.cli.placement import CONFIG, remember_config
 from sync.daemon.app import App
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -31,6 +32,7 @@ def configured(command: Command) -> Command:
             default=Path("sync.yaml"),
             envvar="ENGAGE_SYNC_CONFIG",
             show_default=True,
+            callback=_nearest,
             help="The configuration file; also $ENGAGE_SYNC_CONFIG.",
         ),
         click.option(
@@ -47,6 +49,27 @@ def configured(command: Command) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def group_config(command: Command) -> Command:
+    """Lets ``--config`` stand before a subcommand too."""
+    path = click.Path(path_type=Path, dir_okay=False)
+    return click.option(
+        "--config",
+        "group_config",
+        type=path,
+        hidden=True,
+        expose_value=False,
+        callback=remember_config,
+        help="The configuration file.",
+    )(command)
+
+
+def _nearest(ctx: click.Context, option: click.Parameter, value: Path) -> Path:
+    """The command's own ``--config``; else the one given before it, on the line; else environment or default."""
+    if option.name and ctx.get_parameter_source(option.name) is click.core.ParameterSource.COMMANDLINE:
+        remember_config(ctx, option, value)
+    return Path(ctx.meta.get(CONFIG, value))
 
 
 def reporting(command: Command) -> Command:

@@ -49,7 +49,10 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
     rendered = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     right = set(numbers)
     for column in columns:
-        rendered.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        # Numbers are never broken; where a terminal is too narrow, words are.
+        rendered.add_column(
+            column, justify="right" if column in right else "left", overflow="fold", no_wrap=column in right
+        )
     for row in rows:
         # Text: Rich would read brackets in somebody's data as markup.
         rendered.add_row(*(Text(cell(value)) for value in row))
@@ -58,7 +61,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
         with to.capture() as captured:
             to.print(rendered)
         # By click, so that a reader who has gone is met in one place.
-        click.echo(captured.get(), nl=False)
+        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def cell(value: object) -> str:

@@ -9,7 +9,7 @@ import click
 
 from sync.cli import output
 from sync.cli.deltas import delivered_document, print_delivered
-from sync.cli.options import configured, opened, reporting, waiting
+from sync.cli.options import configured, group_config, opened, reporting, waiting
 from sync.daemon.app import App
 from sync.daemon.cycle import run_deliveries
 from sync.errors import UsageError
@@ -20,6 +20,7 @@ _ALL = click.option("--all", "everyone", is_flag=True, help="Everybody who is pa
 
 
 @click.group("parked")
+@group_config
 def parked() -> None:
     """What could not be delivered, and why."""
 
@@ -88,7 +89,7 @@ def show(user_id: str, as_json: bool, config: Path) -> None:
 @click.argument("user_ids", nargs=-1)
 @_ALL
 @_DESTINATION
-@click.option("--no-deliver", is_flag=True, help="Leave it to the next delta or the daemon.")
+@click.option("--no-deliver", is_flag=True, help="Leave it to the next delta.")
 @waiting
 @reporting
 @configured
@@ -108,6 +109,7 @@ def redrive(
         chosen = None if everyone else list(user_ids)
         names = _destinations(app, destination)
         number = sum(slots.unpark(database, name, chosen) for name in names)
+        _check_found(number, user_ids)
         delivered = [] if no_deliver else run_deliveries(app, names, patience=wait)
     if as_json:
         output.as_json({"redriven": number, "delivered": [delivered_document(done) for done in delivered]})
@@ -131,6 +133,7 @@ def drop(user_ids: tuple[str, ...], everyone: bool, destination: str | None, as_
         database = app.database()
         chosen = None if everyone else list(user_ids)
         number = sum(reports.drop_parked(database, name, chosen) for name in _destinations(app, destination))
+        _check_found(number, user_ids)
     if as_json:
         output.as_json({"dropped": number})
     else:
@@ -149,6 +152,11 @@ def _destinations(app: App, destination: str | None) -> list[str]:
         return list(app.settings.destinations)
     app.check_destination(destination)
     return [destination]
+
+
+def _check_found(number: int, user_ids: tuple[str, ...]) -> None:
+    if user_ids and not number:
+        raise UsageError("none of these users is parked: engage-sync parked list shows who is")
 
 
 def _check_choice(user_ids: tuple[str, ...], everyone: bool) -> None:

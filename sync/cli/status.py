@@ -113,9 +113,9 @@ def _print_status(found: dict[str, Any], now: datetime) -> None:
             )
     output.table(
         "",
-        ("destination", "owed", "waiting", "confirming", "sending", "parked", "oldest", "breaker", "last error"),
+        ("destination", "due", "waiting", "confirming", "sending", "parked", "oldest", "breaker", "last error"),
         [_destination_row(each, now) for each in found["destinations"]],
-        numbers=("owed", "waiting", "confirming", "sending", "parked"),
+        numbers=("due", "waiting", "confirming", "sending", "parked"),
     )
     for lease in found["leases"]:
         click.echo(f"{lease['name']} is held by process {lease['pid']} on {lease['host']} (term {lease['term']})")

@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from sync.cli import output
-from sync.cli.options import configured, opened, reporting
+from sync.cli.options import configured, group_config, opened, reporting
 from sync.store import reports
 
 
 @click.group("user")
+@group_config
 def user() -> None:
     """One user."""
 

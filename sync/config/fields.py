@@ -128,6 +128,13 @@ def is_postgresql(url: SecretStr) -> bool:
     return url.get_secret_value().startswith("postgresql+psycopg://")
 
 
+def _source_url(secret: SecretStr) -> SecretStr:
+    url = _database_url(secret)
+    if not is_postgresql(url) and url.get_secret_value().partition("://")[0] not in {"sqlite", "sqlite+pysqlite"}:
+        raise ValueError("must be sqlite or postgresql (with psycopg); other databases cannot be read yet")
+    return url
+
+
 def _store_url(secret: SecretStr) -> SecretStr:
     url = _database_url(secret)
     text = url.get_secret_value()
@@ -187,6 +194,6 @@ Identifier: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-
 Key: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=255)]
 HeaderText: TypeAlias = Annotated[str, AfterValidator(_header_text)]
 HeaderSecret: TypeAlias = Annotated[SecretStr, AfterValidator(_header_value), WithJsonSchema({"type": "string"})]
-DatabaseUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_database_url), WithJsonSchema({"type": "string"})]
+SourceUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_source_url), WithJsonSchema({"type": "string"})]
 StoreUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_store_url), WithJsonSchema({"type": "string"})]
 BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]

@@ -14,7 +14,6 @@ from sync.config import schedule
 from sync.config.fields import (
     BaseUrl,
     Count,
-    DatabaseUrl,
     Duration,
     Flag,
     Fraction,
@@ -25,6 +24,7 @@ from sync.config.fields import (
     Line,
     Name,
     Rate,
+    SourceUrl,
     StoreUrl,
     Words,
 )
@@ -95,7 +95,7 @@ class SourceSection(Section):
     """One of the customer's databases; opened read-only. A plain text is the `url`."""
 
     shorthand = "url"
-    url: DatabaseUrl = Field(description="Any SQLAlchemy URL.")
+    url: SourceUrl = Field(description="SQLite or PostgreSQL, as a SQLAlchemy URL.")
     statement_timeout: Duration = Field(default=300.0, description="The longest one statement may run.")
 
 

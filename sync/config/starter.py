@@ -38,7 +38,7 @@ audiences:
       from orders
       group by customer_id
       having sum(total) > 500
-    guard: {max_exits: 30%}     # hold the run when more members than this would leave at once
+    guard: {max_exits: 30%}     # hold exits when more than 10, and more than this share, would leave at once
   # - name: Newsletter
   #   table: {name: newsletter_members, user_id: member_id}   # a table or view that someone else maintains
 

@@ -41,23 +41,34 @@ _LOOK_EVERY = 0.5
 
 @dataclass(slots=True)
 class Delivered:
-    """What a dispatcher did. ``accepted`` … count exchanges, ``backlog`` is what is left, ``stopped`` why it ended."""
+    """What a dispatcher did. ``accepted`` … count exchanges, ``backlog`` is what is left, ``stopped`` why it ended.
+
+    ``unconfirmed`` of the accepted ones were in doubt, so that they are sent once more (R4). ``fault``: somebody has to
+    mend the destination's settings.
+    """
 
     destination: str
     accepted: int = 0
+    unconfirmed: int = 0
     refused: int = 0
     deferred: int = 0
     parked: int = 0
     owed_anew: int = 0
     stopped: str = ""
+    fault: bool = False
     backlog: Backlog | None = None
     warnings: tuple[str, ...] = ()
     by_verdict: Counter[str] = field(default_factory=Counter)
 
     @property
     def complete(self) -> bool:
-        """Nothing is owed any more, and nothing had to be parked."""
+        """Nothing is owed any more, and nobody is parked."""
         return self.backlog is not None and not self.backlog.owed and not self.backlog.parked
+
+    @property
+    def users(self) -> int:
+        """Users who are settled: whoever is sent once more, to confirm, counts when that is accepted."""
+        return self.accepted - self.unconfirmed
 
 
 class Dispatcher:
@@ -141,6 +152,12 @@ class Dispatcher:
         self.done.backlog = await persistently(self._look, "look")
         if not self.done.backlog.owed:
             await persistently(self._finish_backfills, "finish")
+        works = self.done.accepted > 0 and self._sender.breaker.state is breaker.State.CLOSED
+        if works or self._sender.trouble:
+            await persistently(
+                lambda: destinations.sum_up(self._database, self._name, works=works, trouble=self._sender.trouble),
+                "report",
+            )
         return self.done
 
     async def _feed(self, tenure: Tenure, patience: float) -> None:
@@ -214,7 +231,8 @@ class Dispatcher:
         if left.due and not blocked:
             return False
         if self._clock.monotonic() - self._progress_at >= patience:
-            why = f" ({self._sender.breaker.reason})" if self._sender.breaker.reason else ""
+            trouble = self._sender.breaker.reason or self._sender.trouble
+            why = f" (last: {trouble})" if trouble else ""
             self.done.stopped = self.done.stopped or f"nothing was accepted for {patience:g} s{why}"
             return True
         await self._wait_for(self._stop, min(_LOOK_EVERY, self._until_next_look()))
@@ -254,11 +272,19 @@ class Dispatcher:
             match settlement.transition:
                 case Transition.ACCEPT:
                     self.done.accepted += 1
+                    self.done.unconfirmed += settlement.slot.doubt
                 case Transition.DEFER:
                     self.done.deferred += 1
                 case Transition.PARK:
                     self.done.parked += 1
                     self.done.refused += settlement.verdict == "refused"
+                    telemetry.event(
+                        "slot.parked",
+                        level=logging.WARNING,
+                        destination=self._name,
+                        user=telemetry.user_hash(settlement.slot.user_id),
+                        status=settlement.status,
+                    )
                 case Transition.RELEASE:
                     pass
         if any(settlement.transition is Transition.ACCEPT for settlement in batch):
@@ -278,6 +304,7 @@ class Dispatcher:
         innocent = self._sender.take_refused() if moved.refusals else []
         self._reports.append(asyncio.create_task(self._report(moved, innocent)))
         if moved.fault:
+            self.done.fault = True
             self.stop(moved.reason)
 
     async def _report(self, moved: breaker.Transition, innocent: list[str]) -> None:

@@ -58,6 +58,7 @@ class Sender:
         self.concurrency = AdaptiveConcurrency(settings.concurrency)
         self.pause = Pause(clock)
         self.warnings: set[str] = set()
+        self.trouble = ""
         self._refused: deque[str] = deque(maxlen=FEWEST)
 
     async def send(self, claimed: Claimed, allowed: Callable[[], bool]) -> Settlement:
@@ -129,6 +130,8 @@ class Sender:
 
     def _judge(self, slot: ClaimedSlot, outcome: Outcome, traits: dict[str, object]) -> Settlement:
         reason = f"{outcome.status} {outcome.detail}".strip() if outcome.status else outcome.detail
+        if outcome.verdict not in (Verdict.ACCEPTED, Verdict.REFUSED):
+            self.trouble = reason
         transition, seconds = slots.Transition.RELEASE, 0.0
         if outcome.verdict is Verdict.ACCEPTED:
             transition = slots.Transition.ACCEPT

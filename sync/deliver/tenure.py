@@ -62,7 +62,8 @@ async def tenure(database: Database, destination: str, clock: Clock) -> AsyncIte
         return
     if lease.from_dead:
         rescued = await asyncio.to_thread(lambda: slots.rescue(database, destination, all_of_them=True))
-        telemetry.event("slots.rescued", destination=destination, users=rescued)
+        if rescued:
+            telemetry.event("slots.rescued", destination=destination, users=rescued)
     mine = Tenure(clock, started)
     keeper = asyncio.create_task(mine.keep(database, lease))
     try:

@@ -10,6 +10,7 @@ not followed, cookies and proxy variables are ignored, and an answer is read up 
 
 from __future__ import annotations
 
+import os
 import ssl
 import zlib
 from contextvars import ContextVar
@@ -175,11 +176,19 @@ def _decompressed(body: bytes, encoding: str | None) -> tuple[bytes, bool]:
         return body, False
 
 
+def _unreachable(error: Exception, request: httpx.Request) -> str:
+    """Why there is no connection, in a line for people."""
+    system = getattr(error, "os_error", None)
+    plain = isinstance(system, OSError) and not isinstance(system, ssl.SSLError) and system.errno
+    why = os.strerror(plain) if plain else str(system or error)
+    return f"{request.url.netloc.decode()}: {why.splitlines()[0]}"
+
+
 def _translated(error: Exception, phase: Phase, request: httpx.Request) -> httpx.TransportError:
     """httpx's exception for aiohttp's. The texts are ours, or about a connection that was never there."""
     if phase is not Phase.CONNECTED:
         if not isinstance(error, TimeoutError):
-            return httpx.ConnectError(str(error), request=request)
+            return httpx.ConnectError(_unreachable(error, request), request=request)
         if phase is Phase.QUEUED:
             return httpx.PoolTimeout("no connection became free in time", request=request)
         return httpx.ConnectTimeout("the connection was not made in time", request=request)

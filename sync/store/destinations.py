@@ -19,6 +19,23 @@ def report(database: Database, name: str, breaker: str, reason: str, error: str 
             connection.execute(destination.insert().values(name=name, **values))
 
 
+def sum_up(database: Database, name: str, *, works: bool, trouble: str) -> None:
+    """At the end of a delivery: the last error, if there was any; and that the destination ``works``, should it have
+    been reported as broken by an earlier process."""
+    with database.write() as connection:
+        now = database.now(connection)
+        row = connection.execute(select(destination).where(destination.c.name == name)).one_or_none()
+        if row is None:
+            if not trouble:
+                return
+            connection.execute(destination.insert().values(name=name, breaker="closed", reason="", changed_at=now))
+        values: dict[str, object] = {"last_error": trouble, "last_error_at": now} if trouble else {}
+        if works and row is not None and row.breaker != "closed":
+            values |= {"breaker": "closed", "reason": "", "changed_at": now}
+        if values:
+            connection.execute(update(destination).where(destination.c.name == name).values(**values))
+
+
 def states(connection: Connection) -> dict[str, dict[str, object]]:
     """Every destination that was ever reported, by name."""
     rows = connection.execute(select(destination)).mappings()

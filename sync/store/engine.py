@@ -31,8 +31,9 @@ OR EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'alembic_version')"""
 class Database:
     """The engine's own database. ``read`` and ``write`` are the only ways in; both end what they began."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, schema: str | None = None) -> None:
         self.engine = engine
+        self.schema = schema
         self.clock = clock
         self.dialect = engine.dialect.name
 
@@ -40,7 +41,10 @@ class Database:
     def description(self) -> str:
         """Where it is, without user name and password."""
         url = self.engine.url
-        return f"sqlite:///{url.database}" if self.dialect == "sqlite" else f"postgresql://{url.host}/{url.database}"
+        if self.dialect == "sqlite":
+            return f"sqlite:///{url.database}"
+        host = url.host or url.query.get("host") or "localhost"
+        return f"postgresql://{host}/{url.database}{f' schema {self.schema}' if self.schema else ''}"
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -91,7 +95,7 @@ def connect(url: str, schema: str | None = None, clock: Clock | None = None) -> 
             "store: the URL cannot be read: write sqlite:///FILE or postgresql+psycopg://USER@HOST/DB"
         ) from None
     engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed, schema)
-    return Database(engine, clock or SystemClock())
+    return Database(engine, clock or SystemClock(), schema)
 
 
 def _sqlite(url: URL) -> Engine:
@@ -163,7 +167,9 @@ def _in_our_words(error: BaseException | None) -> StoreError | None:
     if _NOT_OURS.search(said):
         return StoreError(f"the store cannot be opened ({said}): check `store` in the configuration")
     if isinstance(error, sqlite3.OperationalError | psycopg.OperationalError) and not _WRONG.search(said):
-        return StoreUnavailable(f"the store cannot be reached ({_without_secrets(said)}): nothing was recorded")
+        return StoreUnavailable(
+            f"the store cannot be reached ({_without_secrets(said)}): nothing was recorded; is the server up, and `store` right?"
+        )
     return None
 
 

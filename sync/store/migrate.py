@@ -77,10 +77,12 @@ def migrate(database: Database, schema: str | None = None) -> tuple[str | None, 
 
 def _refuse_strangers(connection: Connection) -> None:
     """Our tables without our version mark are somebody else's: never build on top of them."""
-    taken = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
+    found = set(inspect(connection).get_table_names())
+    # A SQLite file has no schemas to keep things apart: it is ours alone, or it is somebody's database.
+    taken = sorted(found if connection.dialect.name == "sqlite" else found & set(metadata.tables))
     if taken:
         raise SchemaError(
-            f"the store already holds tables of other origin ({', '.join(taken)}): "
+            f"the store already holds tables of other origin ({', '.join(taken[:5])}): "
             "give engage-sync a database of its own, or on PostgreSQL a schema (`store: {url: …, schema: engage}`)"
         )
 

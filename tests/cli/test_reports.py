@@ -136,7 +136,12 @@ def test_parked_users_are_listed_shown_redriven_and_dropped(synced: Project) -> 
 
 
 def test_dropped_users_are_sent_again_when_something_changes(synced: Project) -> None:
-    assert synced.json("parked", "drop", "nobody") == {"dropped": 0}
+    for act in ("drop", "redrive"):
+        said = synced("parked", act, "nobody")
+        assert (said.code, said.err) == (
+            2,
+            "error: none of these users is parked: engage-sync parked list shows who is\n",
+        )
     assert "1 user dropped" in synced.done("parked", "drop", "u3").out
     synced.done("delta")
     assert synced.sandbox.accepted_count("u3") == 0

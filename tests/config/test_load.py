@@ -22,7 +22,7 @@ project: shop
 store: {url: "postgres://engage:pw@db/engage", schema: engage}
 sources:
   shop: {url: "${SHOP}", statement_timeout: 1 minute}
-  other: "duckdb:///other.db"
+  other: "sqlite:///other.db"
 destinations:
   pushwoosh:
     type: pushwoosh

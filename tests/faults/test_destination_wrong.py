@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
 from sync.destinations.sandbox import Sandbox, SandboxThread
@@ -37,7 +38,10 @@ def test_a_wrong_key_stops_the_destination_at_once_and_all_is_sent_when_it_is_ri
     right, wrong = road.config, road.config.read_text()
     right.write_text(wrong.replace('"api_key":"key"', '"api_key":"old"'))
     sentence = refused_whole(road, capsys)
-    assert sentence == f"pushwoosh: {USERS} users still owed: 401 unauthorized"
+    assert sentence == (
+        f"pushwoosh: {USERS} users still owed: 401 unauthorized. "
+        "Nobody is parked; mend it (engage-sync check tells more) and run delta again"
+    )
     # What was in flight when the first answer came, and no more.
     assert road.sandbox.requests <= 20
     right.write_text(wrong)
@@ -50,7 +54,7 @@ def test_an_unknown_application_is_the_destinations_fault_and_no_users(
     road.crowd(USERS)
     right = road.config.read_text()
     road.config.write_text(right.replace('"app_code":"CODE"', '"app_code":"NONE"'))
-    assert refused_whole(road, capsys).endswith("400 application not found")
+    assert "400 application not found. Nobody is parked; mend it" in refused_whole(road, capsys)
     assert road.sandbox.requests <= 20
     road.config.write_text(right)
     resumed(road, road.sandbox)
@@ -101,3 +105,30 @@ def test_the_store_remembers_why_a_destination_stopped_and_that_it_works_again(r
     road.sandbox.replace_faults()
     assert road.command("delta") == 0
     assert road.command("status") == 0
+
+
+def test_status_says_that_a_destination_works_again(road: Road, capsys: pytest.CaptureFixture[str]) -> None:
+    road.crowd(3)
+    road.sandbox.set_faults(status=401)
+    assert road.command("backfill") == 1
+    assert _state(road, capsys)["breaker"] == "open"
+    road.sandbox.replace_faults()
+    assert road.command("delta") == 0
+    found = _state(road, capsys)
+    assert (found["breaker"], found["reason"]) == ("closed", "")
+    assert str(found["last_error"]).startswith("401")
+
+
+def test_status_says_why_nothing_gets_through(road: Road, capsys: pytest.CaptureFixture[str]) -> None:
+    road.crowd(3)
+    road.sandbox.set_faults(status=500)
+    assert road.command("backfill", "--wait", "0.1") == 1
+    assert "(last: " in capsys.readouterr().out
+    assert "500" in str(_state(road, capsys)["last_error"])
+
+
+def _state(road: Road, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    capsys.readouterr()
+    assert road.command("status", "--json") == 0
+    (found,) = orjson.loads(capsys.readouterr().out)["destinations"]
+    return dict(found)

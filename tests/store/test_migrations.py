@@ -76,13 +76,23 @@ def test_a_strangers_tables_are_refused_and_left_alone(place: Place, postgresql_
     database.close()
 
 
-def test_a_strangers_other_tables_do_not_matter(place: Place) -> None:
-    database = opened(place)
+def test_a_strangers_other_tables_do_not_matter_in_a_schema(postgresql_place: Place) -> None:
+    database = opened(postgresql_place)
     with database.write() as connection:
-        if place.schema:
-            connection.execute(text(f"CREATE SCHEMA {place.schema}"))
+        connection.execute(text(f"CREATE SCHEMA {postgresql_place.schema}"))
         connection.execute(text("CREATE TABLE customers (mine integer)"))
-    migrate(database, place.schema)
+    migrate(database, postgresql_place.schema)
+    database.close()
+
+
+def test_a_strangers_file_is_refused_and_left_as_it_is(sqlite_place: Place) -> None:
+    database = opened(sqlite_place)
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE customers (mine integer)"))
+    with pytest.raises(SchemaError, match=r"tables of other origin \(customers\)"):
+        migrate(database)
+    with database.read() as connection:
+        assert inspect(connection).get_table_names() == ["customers"]
     database.close()
 
 
