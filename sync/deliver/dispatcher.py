@@ -172,7 +172,7 @@ class Dispatcher:
             self._room.clear()
             if self._claimed:
                 await self._wait_for(self._room, self._until_next_look())
-            elif await self._finished(patience, blocked=most <= 0):
+            elif await self._finished(patience):
                 return
         if not tenure.holds():
             self.stop("another process took the destination over")
@@ -222,14 +222,16 @@ class Dispatcher:
             await self._wait_for(self._room, _LOOK_EVERY)
         return bool(batch)
 
-    async def _finished(self, patience: float, *, blocked: bool) -> bool:
-        """Nothing is in flight, and nothing is due or may be sent now: is it worth waiting for what is owed?"""
+    async def _finished(self, patience: float) -> bool:
+        """Nothing is in flight, and nothing is due or may be sent now: is it worth waiting for what is owed?
+
+        Slots that are due by their state may still not be claimable: locked by a recording, or due by a clock that has
+        been set back since. They are waited for like the others.
+        """
         await self._settler.flush()
         left = await persistently(self._look, "look")
         if not left.owed:
             return True
-        if left.due and not blocked:
-            return False
         if self._clock.monotonic() - self._progress_at >= patience:
             trouble = self._sender.breaker.reason or self._sender.trouble
             why = f" (last: {trouble})" if trouble else ""

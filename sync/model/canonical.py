@@ -18,6 +18,14 @@ import orjson
 LONGEST_USER_ID = 1000
 """Bytes in UTF-8; a longer key would not fit a PostgreSQL index entry."""
 
+LONGEST_VALUE = 65_536
+"""Bytes of a value's JSON text; what is longer belongs into no profile, and many of them into no statement."""
+
+DEEPEST_LIST = 16
+
+_CERTAINLY_A_NUMBER = 300
+"""Digits that every double can hold the size of."""
+
 
 def user_id_text(value: object) -> str:
     """The canonical text of a user id; ``ValueError`` says why there is none (never quotes the value)."""
@@ -37,12 +45,26 @@ def value_text(value: object) -> str | None:
     """The canonical JSON text of a trait's value, ``None`` for "no row"; ``ValueError`` says why there is none."""
     if value is None:
         return None
+    text = _value_text(value, DEEPEST_LIST)
+    if len(text) > LONGEST_VALUE // 4 and len(text.encode()) > LONGEST_VALUE:
+        raise ValueError(f"is longer than {LONGEST_VALUE} bytes")
+    return text
+
+
+def _value_text(value: object, depth: int) -> str:
+    if value is None:
+        return "null"
     if type(value) is str:
         return json_string(value)
     if isinstance(value, list | tuple):
-        return "[" + ",".join(value_text(item) or "null" for item in value) + "]"
+        if not depth:
+            raise ValueError(f"is a list nested deeper than {DEEPEST_LIST} levels")
+        return "[" + ",".join(_value_text(item, depth - 1) for item in value) + "]"
     if isinstance(value, bool | int | float | Decimal):
-        return _scalar_text(value)
+        text = _scalar_text(value)
+        if len(text) > _CERTAINLY_A_NUMBER and math.isinf(float(text)):
+            raise ValueError("is a number beyond what JSON readers can hold")
+        return text
     return json_string(_scalar_text(value))
 
 

@@ -48,12 +48,15 @@ class Source:
                 [f"sources.{name}.url: cannot be read as a database URL: write sqlite:///FILE or postgresql://…"]
             ) from None
         self.dialect = parsed.get_backend_name()
+        self.has_options = "options" in parsed.query
         self._engine = self._open(parsed)
 
     def _open(self, url: URL) -> Engine:
         if self.dialect == "sqlite":
             path = Path(url.database or "")
-            return create_engine("sqlite://", creator=lambda: self._connect_sqlite(path), poolclass=NullPool)
+            return create_engine(
+                "sqlite://", creator=lambda: self._connect_sqlite(path), poolclass=NullPool, hide_parameters=True
+            )
         if self.dialect == "postgresql":
             milliseconds = int(self.statement_timeout * 1000)
             ours = f"-c default_transaction_read_only=on -c statement_timeout={milliseconds} -c timezone=UTC"
@@ -62,6 +65,7 @@ class Source:
             return create_engine(
                 url.set(drivername="postgresql+psycopg").difference_update_query(["options"]),
                 poolclass=NullPool,
+                hide_parameters=True,
                 connect_args={"options": options, "connect_timeout": 10, "application_name": "engage-sync source"},
             )
         raise ConfigurationError(

@@ -21,6 +21,9 @@ from sync.source.connection import Source
 
 ROWS_PER_CHUNK = 10_000
 
+_PLAIN_NUMBER = 100
+"""Characters up to which a number needs no second look at its size."""
+
 # What may hold a colon that is none of ours (strings, names, comments, dollar quotes), or else our bind.
 _BIND_OR_OPAQUE = re.compile(
     r"""(?<!\w)[eE]'(?:[^'\\]|\\.|'')*' | '[^']*' | "[^"]*" | --[^\n]* | /\*.*?\*/ | \$(\w*)\$.*?\$\1\$
@@ -74,7 +77,7 @@ def _question(connection: Connection, definition: Definition, as_of: datetime) -
     asked = (definition.sql or "").strip()
     if connection.dialect.name == "sqlite":
         # SQLite knows a bind from a string or a comment by itself.
-        return asked, {"as_of": as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")}
+        return asked, {"as_of": as_of.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")}
     return _bound(asked), {"as_of": as_of}
 
 
@@ -131,8 +134,13 @@ def _chunks(source: Source, cursor: Any, shape: _Shape) -> Iterator[Chunk]:
     done = 0
     while True:
         source.restart_timeout()
-        with source.translated():
-            rows = cursor.fetchmany(ROWS_PER_CHUNK)
+        try:
+            with source.translated():
+                rows = cursor.fetchmany(ROWS_PER_CHUNK)
+        except RecursionError:
+            raise DataError(
+                f"{shape.title}: its answer holds JSON that is nested too deeply to be read: nothing was recorded"
+            ) from None
         if not rows:
             return
         chunk = _chunk(rows, shape, done)
@@ -207,6 +215,8 @@ def _numbers_at_once(texts: list[str]) -> list[str] | None:
     """Floats or decimals as Python writes them, without the zeros at their end; ``None`` where that is not enough."""
     joined = "".join(texts)
     if any(unusual in joined for unusual in "eEnN"):  # an exponent, inf or nan
+        return None
+    if max(map(len, texts)) > _PLAIN_NUMBER:
         return None
     if "." in joined:
         texts = [text.rstrip("0").rstrip(".") if "." in text else text for text in texts]

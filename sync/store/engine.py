@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, text
@@ -68,11 +69,18 @@ class Database:
                 connection.invalidate()
 
     def is_fresh_file(self) -> bool:
-        """Whether this is an SQLite file that does not exist yet or is empty; looking does not create it."""
+        """Whether this is an SQLite file that does not exist yet or holds no table; looking does not create it."""
         if self.dialect != "sqlite" or not self.engine.url.database:
             return False
         path = Path(self.engine.url.database)
-        return not path.exists() or path.stat().st_size == 0
+        if not path.exists() or path.stat().st_size == 0:
+            return True
+        try:
+            # Another process may be setting it up, or have died over it: the file is there, its tables are not yet.
+            with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+                return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+        except sqlite3.Error:
+            return False
 
     def now(self, connection: Connection) -> datetime:
         """The instant by the store's own clock: the server's on PostgreSQL, this host's on SQLite."""
@@ -101,7 +109,7 @@ def connect(url: str, schema: str | None = None, clock: Clock | None = None) -> 
 def _sqlite(url: URL) -> Engine:
     if url.database and url.database != ":memory:" and not Path(url.database).parent.is_dir():
         raise UsageError(f"store: the folder of {url.database} does not exist: create it or change `store`")
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def settings(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
@@ -127,7 +135,7 @@ def _postgresql(url: URL, schema: str | None) -> Engine:
     options = f"{theirs if isinstance(theirs, str) else ' '.join(theirs)} {ours}".strip()
     arguments: dict[str, Any] = {"options": options, "connect_timeout": 10, "application_name": "engage-sync"}
     url = url.set(drivername="postgresql+psycopg").difference_update_query(["options"])
-    return create_engine(url, connect_args=arguments, pool_pre_ping=True)
+    return create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
 
 
 def begin_write(connection: Connection) -> RootTransaction:
@@ -147,6 +155,9 @@ def translated() -> Iterator[None]:
         raise ours from error
 
 
+CONTENTION = ("40P01", "40001")
+"""PostgreSQL ended one of two transactions that waited for each other; nothing of it happened, and it may be run again."""
+
 _FULL = re.compile(r"disk is full|No space left|could not extend file", re.IGNORECASE)
 _LOCKED = re.compile(r"database is locked|lock timeout", re.IGNORECASE)
 _READONLY = re.compile(r"readonly database|read-only", re.IGNORECASE)
@@ -156,6 +167,10 @@ _NOT_OURS = re.compile(r"not a database|malformed|unable to open|invalid connect
 
 def _in_our_words(error: BaseException | None) -> StoreError | None:
     said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if getattr(error, "sqlstate", None) in CONTENTION:
+        return StoreUnavailable(
+            f"other processes kept this one from the store ({said}): nothing was recorded; try again"
+        )
     if _FULL.search(said):
         return StoreUnavailable("the store is full: nothing was recorded; free some space and run the command again")
     if _LOCKED.search(said):

@@ -40,7 +40,8 @@ def decide(
     rows = connection.execute(select(enrolment).where(enrolment.c.definition_id == definition_id)).all()
     known = {row.destination: row for row in rows}
     decided = []
-    for destination in wanted:
+    # In one order for everybody: two recordings never wait for each other's slots.
+    for destination in sorted(wanted):
         row = known.get(destination)
         joins = row is None or not row.active
         asked = kind is RunKind.BACKFILL and (backfilled is None or destination in backfilled)

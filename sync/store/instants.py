@@ -14,7 +14,8 @@ _FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 
 def stamp(instant: datetime) -> str:
     """``2026-11-21 10:00:00.000000``, in UTC: how SQLite stores an instant."""
-    return instant.astimezone(UTC).strftime(_FORMAT)
+    # Not strftime: its years before 1000 have fewer than four digits, and would neither sort nor be read back.
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 class Instant(TypeDecorator[datetime]):

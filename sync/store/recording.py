@@ -7,12 +7,14 @@ nothing happened, after it everything did.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from sync import telemetry
 from sync.model.chunk import Chunk
@@ -22,7 +24,7 @@ from sync.model.location import Location
 from sync.model.run import ClaimedRun, Counts, RunStatus
 from sync.store import definitions, enrolments, runs
 from sync.store.counter import next_version
-from sync.store.engine import Database, begin_write
+from sync.store.engine import CONTENTION, Database, begin_write
 from sync.store.enrolments import Enrolment
 from sync.store.postgresql import in_place
 from sync.store.postgresql.recording import PostgresqlRecording
@@ -58,10 +60,14 @@ class Statements(Protocol):
         """Merge ``change`` into the slots of ``destination``, with the priority of a delta."""
         ...
 
-    def owe_everyone(self, connection: Connection, recording: Recording, destination: str, since: int | None) -> None:
+    def owe_everyone(
+        self, connection: Connection, recording: Recording, destination: str, since: int | None, *, changes_first: bool
+    ) -> None:
         """Merge the new snapshot into the slots of ``destination``, with the priority of a backfill.
 
-        Users without a value are left out, but for those who lost theirs in the run ``since`` or a later one.
+        Users without a value are left out, but for those who lost theirs in the run ``since`` or a later one. With
+        ``changes_first``, what is in ``change`` (exits too) is merged in the same pass with the priority of a delta:
+        one pass in the order of user ids, so that two recordings never wait for each other.
         """
         ...
 
@@ -130,6 +136,24 @@ class Session:
         """Compare and record, in one transaction; raises `RunLost` when the run is no longer ours."""
         with self._database.write() as connection:
             version = next_version(connection)
+        for last in (False, False, True):
+            try:
+                done = self._record(claimed, asked, members, backfilled, version)
+                break
+            except DBAPIError as error:
+                if last or getattr(error.orig, "sqlstate", None) not in CONTENTION:
+                    raise
+        telemetry.step("refresh.committed", definition=asked.key)
+        try:
+            self._statements.tidy(self._connection, done.counts.entered + done.counts.exited + done.counts.changed)
+        except DBAPIError as error:
+            # It is recorded; the next diff is only slower.
+            telemetry.event("refresh.untidy", level=logging.WARNING, definition=asked.key, reason=type(error).__name__)
+        return done
+
+    def _record(
+        self, claimed: ClaimedRun, asked: Definition, members: int, backfilled: Sequence[str] | None, version: int
+    ) -> Recorded:
         connection = self._connection
         with begin_write(connection):
             runs.fence(connection, claimed)
@@ -150,8 +174,6 @@ class Session:
             status = RunStatus.SUCCEEDED if hold is None else RunStatus.HELD
             runs.finish(connection, claimed, status, counts, recording.at, hold and hold.value)
             telemetry.step("refresh.recorded", definition=asked.key)
-        telemetry.step("refresh.committed", definition=asked.key)
-        self._statements.tidy(connection, counts.entered + counts.exited + counts.changed)
         return Recorded(
             counts,
             hold,
@@ -246,10 +268,12 @@ class Session:
         changed just now still goes first.
         """
         for each in decided:
-            if not each.joins:
-                self._statements.owe_changes(self._connection, recording, each.destination)
             if each.joins or each.everyone:
-                self._statements.owe_everyone(self._connection, recording, each.destination, each.since)
+                self._statements.owe_everyone(
+                    self._connection, recording, each.destination, each.since, changes_first=not each.joins
+                )
+            else:
+                self._statements.owe_changes(self._connection, recording, each.destination)
             self._statements.drop_empty(self._connection, each.destination)
 
     def _owe_clearing(self, recording: Recording, *, advance: bool = True) -> int:

@@ -70,7 +70,7 @@ def refuse_busy(connection: Connection, definition_id: int, now: datetime) -> No
 
     Until the transaction ends, nobody else can claim a run of the definition.
     """
-    connection.execute(select(definition.c.id).where(definition.c.id == definition_id).with_for_update())
+    connection.execute(select(definition.c.id).where(definition.c.id == definition_id).with_for_update(key_share=True))
     row = connection.execute(
         select(run.c.id, run.c.holder, run.c.lease_until).where(
             run.c.definition_id == definition_id, run.c.status == RunStatus.RUNNING
@@ -103,9 +103,16 @@ def shown(connection: Connection, definition_id: int) -> int | None:
 
 
 def fence(connection: Connection, claimed: ClaimedRun) -> None:
-    """The first statement of a recording: raise `RunLost` unless the run is still ours; on PostgreSQL, keep it so."""
+    """The first statements of a recording: raise `RunLost` unless the run is still ours; on PostgreSQL, keep it so.
+
+    Everybody who locks both takes the definition before the run. While the definition is locked nobody else can claim
+    a run of it, nor read its snapshot to owe something anew (R6).
+    """
     statement = "SELECT 1 FROM run WHERE id = :id AND token = :token AND status = 'running'"
     if connection.dialect.name == "postgresql":
+        connection.execute(
+            text("SELECT 1 FROM definition WHERE id = :id FOR NO KEY UPDATE"), {"id": claimed.definition_id}
+        )
         statement += " FOR UPDATE"
     if connection.execute(text(statement), {"id": claimed.id, "token": claimed.token}).one_or_none() is None:
         raise RunLost(f"run {claimed.id} was taken over by another process: nothing was recorded by this one")

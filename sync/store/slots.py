@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import Connection, CursorResult, func, select, text, update
 
 from sync.model.slot import ClaimedSlot
 from sync.store.counter import next_version
@@ -118,7 +118,11 @@ def rescue(database: Database, destination: str, *, all_of_them: bool = False) -
 
 
 def settle(database: Database, destination: str, settlements: Sequence[Settlement], quiet: float) -> int:
-    """Record what became of claimed slots, all in one transaction; gives how many had to be owed anew (R6)."""
+    """Record what became of claimed slots; gives how many had to be owed anew (R6).
+
+    What is no longer ours is owed anew first, in a transaction of its own: a token that is lost stays lost, so a death
+    between the two only leaves the others to the end of their lease.
+    """
     sql = _sql(database)
     with database.write() as connection:
         now = database.now(connection)
@@ -127,61 +131,73 @@ def settle(database: Database, destination: str, settlements: Sequence[Settlemen
             {"destination": destination, "now": now, "quiet": now + timedelta(seconds=quiet)},
         )
         batch = [_row(settlement, now) for settlement in settlements]
-        if sql.LOCK is not None:
-            _run(connection, sql.LOCK, batch, values)
-        by_transition: dict[Transition, list[dict[str, object]]] = {}
-        for settlement, row in zip(settlements, batch, strict=True):
-            by_transition.setdefault(settlement.transition, []).append(row)
-        missing: list[dict[str, object]] = []
-        for transition, rows in by_transition.items():
-            missing += _settle_alike(database, connection, transition, rows, values)
-        if missing:
-            _run(connection, sql.REOWE, missing, {**values, "confirm": next_version(connection)})
-        _run(connection, sql.RECORD_ATTEMPTS, batch, values)
-    return len(missing)
+        ours = set(orjson.loads(_run(connection, sql.OURS, batch, values).scalar_one()))
+        lost = [row for row in batch if row["user_id"] not in ours and row["verdict"] is not None]
+        if not lost:
+            _settle_ours(connection, sql, settlements, batch, values)
+            return 0
+    _owe_anew(database, lost, values)
+    rest = [settlement for settlement in settlements if settlement.slot.user_id in ours]
+    return len(lost) + (settle(database, destination, rest, quiet) if rest else 0)
+
+
+def _owe_anew(database: Database, lost: list[dict[str, object]], values: dict[str, object]) -> None:
+    """R6: whoever was sent something by a holder that had lost the slot is owed the snapshot's current values.
+
+    The definitions are locked first and the snapshot is read by a later statement, so that a recording under way is
+    waited for and its values are the ones that are owed.
+    """
+    sql = _sql(database)
+    with database.write() as connection:
+        if sql.LOCK_DEFINITIONS is not None:
+            keys = sorted({key for row in lost for key in row["sent"]})  # type: ignore[attr-defined]
+            connection.execute(text(sql.LOCK_DEFINITIONS), {"keys": keys})
+        _run(connection, sql.REOWE, lost, {**values, "confirm": next_version(connection)})
+        _run(connection, sql.RECORD_ATTEMPTS, lost, values)
+
+
+def _settle_ours(
+    connection: Connection,
+    sql: ModuleType,
+    settlements: Sequence[Settlement],
+    batch: list[dict[str, object]],
+    values: dict[str, object],
+) -> None:
+    by_transition: dict[Transition, list[dict[str, object]]] = {}
+    for settlement, row in zip(settlements, batch, strict=True):
+        by_transition.setdefault(settlement.transition, []).append(row)
+    for transition, rows in by_transition.items():
+        _settle_alike(connection, sql, transition, rows, values)
+    _run(connection, sql.RECORD_ATTEMPTS, batch, values)
 
 
 def _settle_alike(
-    database: Database,
     connection: Connection,
+    sql: ModuleType,
     transition: Transition,
     rows: list[dict[str, object]],
     values: dict[str, object],
-) -> list[dict[str, object]]:
-    """Settle rows that go the same way; gives those that were sent but are no longer ours."""
-    sql = _sql(database)
-    if transition is Transition.ACCEPT:
-        found = _accept_all(connection, sql, rows, values)
-        rows = [row for row in rows if row["user_id"] not in found]
-        if not rows:
-            return []
-        found = _run(connection, sql.ACCEPT_SOME, rows, {**values, "confirm": next_version(connection)})
+) -> None:
+    """Settle rows that go the same way; all of them are ours, or were given back unsent by somebody who had lost them."""
+    if transition is not Transition.ACCEPT:
+        statement = {Transition.DEFER: sql.DEFER, Transition.PARK: sql.PARK, Transition.RELEASE: sql.RELEASE}
+        _run(connection, statement[transition], rows, values)
+        return
+    # What was sent whole is deleted; nearly always that is all of them.
+    if _run(connection, sql.ACCEPT_ALL, rows, values).rowcount < len(rows):
+        _run(connection, sql.ACCEPT_SOME, rows, {**values, "confirm": next_version(connection)})
         connection.execute(
             text("DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due'"),
             {"destination": values["destination"]},
         )
-    else:
-        statement = {Transition.DEFER: sql.DEFER, Transition.PARK: sql.PARK, Transition.RELEASE: sql.RELEASE}
-        found = _run(connection, statement[transition], rows, values)
-    return [row for row in rows if row["user_id"] not in found and row["verdict"] is not None]
 
 
-def _accept_all(
-    connection: Connection, sql: ModuleType, rows: list[dict[str, object]], values: dict[str, object]
-) -> set[str]:
-    """Delete the slots of which everything was sent; gives whose they were."""
-    if sql.ACCEPTABLE is None:
-        return _run(connection, sql.ACCEPT_ALL, rows, values)
-    (accepted,) = _run(connection, sql.ACCEPTABLE, rows, values)
-    _run(connection, sql.ACCEPT_ALL, rows, values)
-    return set(orjson.loads(accepted))
-
-
-def _run(connection: Connection, statement: str, batch: list[dict[str, object]], values: dict[str, object]) -> set[str]:
-    """Run one settle statement; gives the users whose slot it changed."""
+def _run(
+    connection: Connection, statement: str, batch: list[dict[str, object]], values: dict[str, object]
+) -> CursorResult[Any]:
+    """Run one settle statement on a batch."""
     bound = {name: value for name, value in values.items() if f":{name}" in statement}
-    result = connection.execute(text(statement), {**bound, "batch": orjson.dumps(batch).decode()})
-    return set(result.scalars()) if result.returns_rows else set()
+    return connection.execute(text(statement), {**bound, "batch": orjson.dumps(batch).decode()})
 
 
 def _row(settlement: Settlement, now: datetime) -> dict[str, object]:

@@ -116,3 +116,23 @@ def test_any_number_is_json_without_exponent_and_keeps_its_value(number: float |
 @given(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_any_text_survives_the_trip_through_json(text: str) -> None:
     assert orjson.loads(value_text(text) or "") == text
+
+
+@pytest.mark.parametrize("value", [Decimal("1e400"), Decimal("-1e309"), 10**309, [Decimal("1e400")]])
+def test_a_number_that_json_readers_cannot_hold_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="beyond what JSON readers can hold"):
+        value_text(value)
+
+
+def test_a_list_nested_too_deeply_is_refused() -> None:
+    nested: object = 1
+    for _ in range(17):
+        nested = [nested]
+    with pytest.raises(ValueError, match="nested deeper than 16 levels"):
+        value_text(nested)
+
+
+def test_a_value_that_belongs_into_no_profile_is_refused() -> None:
+    assert value_text("x" * 65_534) is not None
+    with pytest.raises(ValueError, match="longer than 65536 bytes"):
+        value_text("x" * 65_535)

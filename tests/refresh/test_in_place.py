@@ -107,6 +107,36 @@ def test_both_ways_of_staging_record_the_same(
     assert without_version(_recorded(postgresql_database)) == without_version(in_place)
 
 
+def test_a_view_is_streamed_for_it_may_write_and_nothing_is_written(
+    postgresql_database: Database, members: str, neighbour: Source, steps: list[str]
+) -> None:
+    schema = members.partition(".")[0]
+    _create(postgresql_database, f"{schema}.audit", "seen text")
+    with postgresql_database.write() as connection:
+        connection.exec_driver_sql(
+            f"CREATE FUNCTION {schema}.noted() RETURNS text LANGUAGE sql VOLATILE AS "
+            f"$$ INSERT INTO {schema}.audit VALUES ('x') RETURNING 'ann'::text $$"
+        )
+        connection.exec_driver_sql(f"CREATE VIEW {members} AS SELECT {schema}.noted() AS member")
+    with pytest.raises(QueryError, match="tries to write"):
+        _refresh(postgresql_database, neighbour, members)
+    assert "refresh.in_place" not in steps
+    with postgresql_database.read() as connection:
+        assert connection.exec_driver_sql(f"SELECT count(*) FROM {schema}.audit").scalar_one() == 0
+
+
+def test_a_source_whose_url_carries_options_is_streamed_with_them(
+    postgresql_database: Database, members: str, postgresql_url: str, steps: list[str]
+) -> None:
+    schema = members.partition(".")[0]
+    _create(postgresql_database, members, "member text", "'ann'")
+    separator = "&" if "?" in postgresql_url else "?"
+    source = Source("neighbour", f"{postgresql_url}{separator}options=-csearch_path={schema}", statement_timeout=30)
+    _refresh(postgresql_database, source, "members")
+    assert "refresh.in_place" not in steps
+    assert [row[0] for row in _recorded(postgresql_database)] == ["ann"]
+
+
 def test_a_column_whose_text_the_engine_writes_differently_is_streamed(
     postgresql_database: Database, members: str, neighbour: Source, steps: list[str]
 ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -9,6 +10,7 @@ from sqlalchemy import CheckConstraint, inspect, text
 
 from sync.errors import SchemaError, StoreError, StoreUnavailable, UsageError
 from sync.store import engine
+from sync.store.definitions import find
 from sync.store.engine import Database
 from sync.store.migrate import check, head, migrate
 from sync.store.schema import metadata
@@ -163,3 +165,23 @@ def test_the_time_is_the_servers_on_postgresql(postgresql_place: Place, postgres
         server = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
         assert (database.now(connection) - server).total_seconds() < 5
     database.close()
+
+
+def test_a_file_that_somebody_died_over_before_it_had_tables_is_fresh(sqlite_place: Place) -> None:
+    database = opened(sqlite_place)
+    assert database.is_fresh_file()
+    with database.read() as connection:  # makes the file, with no table in it
+        connection.execute(text("SELECT 1"))
+    assert database.is_fresh_file()
+    migrate(database)
+    assert not database.is_fresh_file()
+    database.close()
+
+
+def test_an_instant_in_the_first_thousand_years_is_stored_and_read(database: Database) -> None:
+    early = datetime(999, 1, 2, 3, 4, 5, tzinfo=UTC)
+    record(database, audience(), ["ann"], as_of=early)
+    with database.read() as connection:
+        known = find(connection, "vip")
+    assert known is not None
+    assert known.as_of == early

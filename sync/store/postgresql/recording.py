@@ -76,9 +76,12 @@ _OWE_EVERYONE = f"""
 INSERT INTO slot AS s {_SLOT_COLUMNS}
 SELECT :destination, p.user_id,
        jsonb_build_object(CAST(:key AS text), jsonb_build_array(p.value::jsonb, CAST(:version AS bigint))),
-       '{{}}', coalesce(g.extra, '{{}}')::jsonb, :version, 'due', false, 1, :at, :at
-FROM snapshot p LEFT JOIN stage g ON g.user_id = p.user_id
-WHERE p.definition_id = :definition_id AND (p.value <> CAST(:absent AS text) OR p.run_id >= CAST(:since AS bigint))
+       '{{}}', coalesce(g.extra, '{{}}')::jsonb, :version, 'due', false,
+       CASE WHEN CAST(:changes_first AS boolean) AND c.user_id IS NOT NULL THEN 0 ELSE 1 END, :at, :at
+FROM snapshot p LEFT JOIN stage g ON g.user_id = p.user_id LEFT JOIN change c ON c.user_id = p.user_id
+WHERE p.definition_id = :definition_id
+    AND (p.value <> CAST(:absent AS text) OR p.run_id >= CAST(:since AS bigint)
+        OR CAST(:changes_first AS boolean) AND c.user_id IS NOT NULL)
 ORDER BY p.user_id
 ON CONFLICT (destination, user_id) DO UPDATE SET
     owed = s.owed || excluded.owed, base = s.base - CAST(:key AS text), {_REACTIVATE}"""
@@ -120,9 +123,12 @@ class PostgresqlRecording:
         values = _values(recording, "key", "absent", "version", "at")
         connection.execute(text(_OWE_CHANGES), {**values, "destination": destination})
 
-    def owe_everyone(self, connection: Connection, recording: Recording, destination: str, since: int | None) -> None:
+    def owe_everyone(
+        self, connection: Connection, recording: Recording, destination: str, since: int | None, *, changes_first: bool
+    ) -> None:
         values = _values(recording, "definition_id", "key", "absent", "version", "at")
-        connection.execute(text(_OWE_EVERYONE), {**values, "destination": destination, "since": since})
+        more = {"destination": destination, "since": since, "changes_first": changes_first}
+        connection.execute(text(_OWE_EVERYONE), {**values, **more})
 
     def drop_empty(self, connection: Connection, destination: str) -> None:
         connection.execute(text(_DROP_EMPTY), {"destination": destination})

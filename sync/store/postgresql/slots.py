@@ -19,8 +19,16 @@ CLAIMED = None
 """The claim itself says what it took."""
 
 RESCUE = """
-UPDATE slot SET state = 'due', doubt = true, token = NULL, lease_until = NULL, due_at = :now
-WHERE destination = :destination AND state = 'sending' AND (lease_until < :now OR :all_of_them)"""
+WITH expired AS (
+    SELECT destination, user_id FROM slot
+    WHERE destination = :destination AND state = 'sending' AND (lease_until < :now OR :all_of_them)
+    ORDER BY user_id FOR UPDATE
+)
+UPDATE slot s SET state = 'due', doubt = true, token = NULL, lease_until = NULL, due_at = :now
+FROM expired e WHERE s.destination = e.destination AND s.user_id = e.user_id AND s.state = 'sending'"""
+
+LOCK_DEFINITIONS = """
+SELECT 1 FROM definition WHERE key = ANY(CAST(:keys AS text[])) ORDER BY id FOR SHARE"""
 
 _BATCH = """
 WITH b AS MATERIALIZED (
@@ -33,14 +41,13 @@ WITH b AS MATERIALIZED (
 
 _OURS = "s.destination = :destination AND s.user_id = b.user_id AND s.token = b.token AND s.state = 'sending'"
 
-LOCK = f"{_BATCH} SELECT s.user_id FROM slot s, b WHERE {_OURS} ORDER BY s.user_id FOR UPDATE OF s"
-
-ACCEPTABLE = None
-"""Accepting says itself what it deleted."""
+OURS = f"""{_BATCH}, ours AS MATERIALIZED (
+    SELECT s.user_id FROM slot s, b WHERE {_OURS} ORDER BY s.user_id FOR UPDATE OF s
+)
+SELECT coalesce(json_agg(user_id), '[]')::text FROM ours"""
 
 ACCEPT_ALL = f"""{_BATCH}
-DELETE FROM slot s USING b WHERE {_OURS} AND s.version = b.version AND NOT s.doubt
-RETURNING s.user_id"""
+DELETE FROM slot s USING b WHERE {_OURS} AND s.version = b.version AND NOT s.doubt"""
 
 ACCEPT_SOME = f"""{_BATCH}
 UPDATE slot s SET
@@ -58,14 +65,12 @@ UPDATE slot s SET
     due_at = CASE WHEN s.doubt AND s.version = b.version THEN CAST(:quiet AS timestamptz) ELSE :now END,
     doubt = s.doubt AND s.version <> b.version,
     token = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, reason = NULL
-FROM b WHERE {_OURS}
-RETURNING s.user_id"""
+FROM b WHERE {_OURS}"""
 
 DEFER = f"""{_BATCH}
 UPDATE slot s SET state = 'waiting', due_at = b.due_at, doubt = s.doubt OR b.unknown, attempts = s.attempts + 1,
     failing_since = coalesce(s.failing_since, :now), reason = b.reason, token = NULL, lease_until = NULL
-FROM b WHERE {_OURS}
-RETURNING s.user_id"""
+FROM b WHERE {_OURS}"""
 
 PARK = f"""{_BATCH}
 UPDATE slot s SET
@@ -73,13 +78,11 @@ UPDATE slot s SET
     attempts = CASE WHEN s.version = b.version THEN s.attempts + 1 ELSE 0 END,
     failing_since = CASE WHEN s.version = b.version THEN coalesce(s.failing_since, :now) END,
     reason = b.reason, token = NULL, lease_until = NULL
-FROM b WHERE {_OURS}
-RETURNING s.user_id"""
+FROM b WHERE {_OURS}"""
 
 RELEASE = f"""{_BATCH}
 UPDATE slot s SET state = 'due', due_at = :now, token = NULL, lease_until = NULL
-FROM b WHERE {_OURS}
-RETURNING s.user_id"""
+FROM b WHERE {_OURS}"""
 
 REOWE = f"""{_BATCH}
 INSERT INTO slot AS s

@@ -70,9 +70,11 @@ ON CONFLICT (destination, user_id) DO UPDATE SET
 _OWE_EVERYONE = f"""
 INSERT INTO slot AS s {_SLOT_COLUMNS}
 SELECT :destination, p.user_id, json_object(:key, json_array(json(p.value), :version)), '{{}}',
-       coalesce(g.extra, '{{}}'), :version, 'due', 0, 1, :at, :at
-FROM snapshot p LEFT JOIN temp.stage g ON g.user_id = p.user_id
-WHERE p.definition_id = :definition_id AND (p.value <> :absent OR p.run_id >= :since)
+       coalesce(g.extra, '{{}}'), :version, 'due', 0,
+       CASE WHEN :changes_first AND c.user_id IS NOT NULL THEN 0 ELSE 1 END, :at, :at
+FROM snapshot p LEFT JOIN temp.stage g ON g.user_id = p.user_id LEFT JOIN temp.change c ON c.user_id = p.user_id
+WHERE p.definition_id = :definition_id
+    AND (p.value <> :absent OR p.run_id >= :since OR :changes_first AND c.user_id IS NOT NULL)
 ORDER BY p.user_id
 ON CONFLICT (destination, user_id) DO UPDATE SET
     owed = json_patch(s.owed, excluded.owed), base = json_remove(s.base, :path), {_REACTIVATE}"""
@@ -109,9 +111,12 @@ class SqliteRecording:
         values = _values(recording, "key", "path", "first", "absent", "version", "at")
         connection.execute(text(_OWE_CHANGES), {**values, "destination": destination})
 
-    def owe_everyone(self, connection: Connection, recording: Recording, destination: str, since: int | None) -> None:
+    def owe_everyone(
+        self, connection: Connection, recording: Recording, destination: str, since: int | None, *, changes_first: bool
+    ) -> None:
         values = _values(recording, "definition_id", "key", "path", "absent", "version", "at")
-        connection.execute(text(_OWE_EVERYONE), {**values, "destination": destination, "since": since})
+        more = {"destination": destination, "since": since, "changes_first": changes_first}
+        connection.execute(text(_OWE_EVERYONE), {**values, **more})
 
     def drop_empty(self, connection: Connection, destination: str) -> None:
         connection.execute(text(_DROP_EMPTY), {"destination": destination})

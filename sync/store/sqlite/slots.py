@@ -36,21 +36,15 @@ WITH b AS MATERIALIZED (
 
 _OURS = "s.destination = :destination AND s.user_id = b.user_id AND s.token = b.token AND s.state = 'sending'"
 
-LOCK = None
-"""The write lock is held from the start of the transaction."""
+LOCK_DEFINITIONS = None
+"""The write lock keeps recordings out."""
 
-_SENT = """
-WITH b AS MATERIALIZED (
-    SELECT value ->> 'user_id' AS user_id, value ->> 'token' AS token, value ->> 'version' AS version
-    FROM json_each(:batch)
-)"""
+OURS = f"{_BATCH} SELECT json_group_array(s.user_id) FROM slot AS s, b WHERE {_OURS}"
 
-_WHOLLY_SENT = """s.destination = :destination AND s.state = 'sending' AND NOT s.doubt
-    AND (s.user_id, s.token, s.version) IN (SELECT b.user_id, b.token, b.version FROM b)"""
-
-ACCEPTABLE = f"{_SENT} SELECT json_group_array(s.user_id) FROM slot AS s WHERE {_WHOLLY_SENT}"
-
-ACCEPT_ALL = f"{_SENT} DELETE FROM slot AS s WHERE {_WHOLLY_SENT}"
+ACCEPT_ALL = """
+DELETE FROM slot AS s WHERE s.destination = :destination AND s.state = 'sending' AND NOT s.doubt
+    AND (s.user_id, s.token, s.version) IN (
+        SELECT value ->> 'user_id', value ->> 'token', value ->> 'version' FROM json_each(:batch))"""
 
 ACCEPT_SOME = f"""{_BATCH}
 UPDATE slot AS s SET
@@ -68,14 +62,12 @@ UPDATE slot AS s SET
     due_at = CASE WHEN s.doubt AND s.version = b.version THEN :quiet ELSE :now END,
     doubt = s.doubt AND s.version <> b.version,
     token = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, reason = NULL
-FROM b WHERE {_OURS}
-RETURNING user_id"""
+FROM b WHERE {_OURS}"""
 
 DEFER = f"""{_BATCH}
 UPDATE slot AS s SET state = 'waiting', due_at = b.due_at, doubt = s.doubt OR b.unknown, attempts = s.attempts + 1,
     failing_since = coalesce(s.failing_since, :now), reason = b.reason, token = NULL, lease_until = NULL
-FROM b WHERE {_OURS}
-RETURNING user_id"""
+FROM b WHERE {_OURS}"""
 
 PARK = f"""{_BATCH}
 UPDATE slot AS s SET
@@ -83,13 +75,11 @@ UPDATE slot AS s SET
     attempts = CASE WHEN s.version = b.version THEN s.attempts + 1 ELSE 0 END,
     failing_since = CASE WHEN s.version = b.version THEN coalesce(s.failing_since, :now) END,
     reason = b.reason, token = NULL, lease_until = NULL
-FROM b WHERE {_OURS}
-RETURNING user_id"""
+FROM b WHERE {_OURS}"""
 
 RELEASE = f"""{_BATCH}
 UPDATE slot AS s SET state = 'due', due_at = :now, token = NULL, lease_until = NULL
-FROM b WHERE {_OURS}
-RETURNING user_id"""
+FROM b WHERE {_OURS}"""
 
 REOWE = f"""{_BATCH}
 INSERT INTO slot AS s
