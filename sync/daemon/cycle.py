@@ -64,7 +64,7 @@ def run_refreshes(app: App, order: Order, on_refreshed: Callable[[Refreshed], No
                 app.source(definition.source),
                 definition,
                 kind=order.kind,
-                as_of=order.as_of or app.clock.now(),
+                as_of=order.as_of,
                 forced=order.forced,
                 backfilled=order.destinations,
             )

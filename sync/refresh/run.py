@@ -43,16 +43,16 @@ def refresh(
     definition: Definition,
     *,
     kind: RunKind,
-    as_of: datetime,
+    as_of: datetime | None,
     forced: bool = False,
     backfilled: Sequence[str] | None = None,
 ) -> Refreshed:
-    """Compute a definition as of an instant and record what changed. Raises a `SyncError`; then nothing is recorded."""
+    """Compute a definition as of an instant (``None``: now) and record what changed. Raises a `SyncError`; then nothing is recorded."""
     claimed = runs.claim(database, definition, kind, as_of, forced=forced)
     telemetry.step("refresh.claimed", definition=definition.key)
     try:
         with runs.heartbeat(database, claimed), recording.session(database) as session:
-            members = stage(session, source, definition, as_of)
+            members = stage(session, source, definition, claimed.as_of)
             done = session.record(claimed, definition, members, backfilled)
     except BaseException as error:
         runs.fail(database, claimed, error)

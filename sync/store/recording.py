@@ -190,7 +190,7 @@ class Session:
             version = next_version(connection)
         connection = self._connection
         with begin_write(connection):
-            runs.refuse_busy(connection, known.id, self._database.now(connection))
+            runs.refuse_busy(self._database, connection, known.id)
             run_id: int = connection.execute(text("SELECT coalesce(max(id), 0) FROM run")).scalar_one()
             recording = self._recording(asked, known.id, run_id, version)
             cleared = self._owe_clearing(recording) if asked.on_delete == "clear" else 0

@@ -28,12 +28,14 @@ LEASE_SECONDS = 30.0
 LONGEST_MESSAGE = 500
 
 
-def claim(database: Database, asked: Definition, kind: RunKind, as_of: datetime, *, forced: bool) -> ClaimedRun:
+def claim(database: Database, asked: Definition, kind: RunKind, as_of: datetime | None, *, forced: bool) -> ClaimedRun:
     """Begin a run. `RunBusy` when somebody else is refreshing it, `AsOfError` for an instant before the last."""
     with database.write() as connection:
-        now = database.now(connection)
-        known = definitions.ensure(connection, asked, now)
-        refuse_busy(connection, known.id, now)
+        refuse_busy(database, connection, definitions.ensure(connection, asked, database.now(connection)).id)
+        # Only now: to get here may have meant waiting for a recording, which knows more than we did before.
+        known, now = definitions.ensure(connection, asked, database.now(connection)), database.now(connection)
+        if as_of is None:
+            as_of = _present(known, database.clock.now())
         check_as_of(asked, known, as_of, forced=forced)
         token = uuid.uuid4().hex
         identifier = connection.execute(
@@ -55,6 +57,15 @@ def claim(database: Database, asked: Definition, kind: RunKind, as_of: datetime,
     return ClaimedRun(identifier, known.id, kind, token, as_of, already_shown, forced)
 
 
+SKEW = timedelta(minutes=1)
+"""How far another host's clock may be ahead of ours without anybody being asked to mend it."""
+
+
+def _present(known: definitions.Recorded, now: datetime) -> datetime:
+    """The instant of a run for which none was asked: now, and not before the last one where clocks differ a little."""
+    return known.as_of if known.as_of is not None and now < known.as_of <= now + SKEW else now
+
+
 def check_as_of(asked: Definition, known: definitions.Recorded | None, as_of: datetime, *, forced: bool) -> None:
     """Time goes forward: an earlier instant would undo what was decided since."""
     if known is None or known.as_of is None or as_of >= known.as_of or forced:
@@ -65,12 +76,13 @@ def check_as_of(asked: Definition, known: definitions.Recorded | None, as_of: da
     )
 
 
-def refuse_busy(connection: Connection, definition_id: int, now: datetime) -> None:
+def refuse_busy(database: Database, connection: Connection, definition_id: int) -> None:
     """Raise `RunBusy` when a definition is being refreshed; a run whose holder is dead or silent is marked as lost.
 
     Until the transaction ends, nobody else can claim a run of the definition.
     """
     connection.execute(select(definition.c.id).where(definition.c.id == definition_id).with_for_update(key_share=True))
+    now = database.now(connection)
     row = connection.execute(
         select(run.c.id, run.c.holder, run.c.lease_until).where(
             run.c.definition_id == definition_id, run.c.status == RunStatus.RUNNING

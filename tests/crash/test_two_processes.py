@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import time
+from pathlib import Path
+
+import pytest
 
 from tests.proofs import Road, ended, until
 
@@ -77,3 +80,16 @@ def test_the_watcher_takes_over_at_once_when_the_deliverer_is_killed(road: Road)
     for user_id in road.wanted:
         assert sent[user_id] <= (before[user_id] + 2 if (user_id,) in doubtful else 1)
     assert doubtful
+
+
+def test_several_first_commands_at_once_set_up_one_store(road: Road) -> None:
+    if not road.store.startswith("sqlite"):
+        pytest.skip("a PostgreSQL store is set up by migrate")
+    Path(road.store.removeprefix("sqlite:///")).unlink(missing_ok=True)
+    road.crowd(5)
+    children = [road.spawn("delta", "--wait", "10") for _ in range(3)]
+    said = [ended(child) for child in children]
+    # One may find a definition being refreshed by another; none may find half a store.
+    assert all(code == 0 or "is going on in process" in text for code, text in said), said
+    assert road.command("delta") == 0
+    road.delivered()

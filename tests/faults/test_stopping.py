@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import signal
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from sqlalchemy import update
 
 from sync import telemetry
 from sync.deliver import dispatcher, persistence
 from sync.errors import StoreUnavailable
 from sync.store import slots
+from sync.store.schema import slot
 from tests.proofs import Road, ended, until
 
 
@@ -112,3 +115,19 @@ def test_a_store_that_drops_all_connections_in_the_middle_of_a_delivery_is_asked
         stop()
     road.delivered()
     assert settled > 8
+
+
+def test_a_clock_that_was_set_back_neither_spins_nor_waits_beyond_its_patience(
+    road: Road, capsys: pytest.CaptureFixture[str]
+) -> None:
+    road.crowd(3)
+    assert road.command("delta", "--no-deliver") == 0
+    with road.opened() as database, database.write() as connection:
+        connection.execute(update(slot).values(due_at=datetime.now(UTC) + timedelta(minutes=10)))
+    capsys.readouterr()
+    looks: list[str] = []
+    stop = telemetry.listen(lambda name, _: looks.append(name))
+    assert road.command("delta", "--wait", "0.6") == 1
+    stop()
+    assert "still owed: nothing was accepted for 0.6 s" in capsys.readouterr().out
+    assert "deliver.claimed" not in looks
