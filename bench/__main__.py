@@ -16,7 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="How far from the raw ceiling, as ratios.")
     parser.add_argument("names", nargs="*", metavar="|".join(_ALL), help="which (all of them when none is named)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the users and fewer turns: only a smoke test")
-    parser.add_argument("--full", action="store_true", help="memory: deliver to every user instead of 30,000")
+    parser.add_argument("--full", action="store_true", help="memory: deliver to every user instead of 20,000")
     asked = parser.parse_args()
     unknown = set(asked.names) - set(_ALL)
     if unknown:

@@ -2,7 +2,7 @@
 
 Two commands, each in a process of its own: ``delta --no-deliver`` on an empty store, where everybody is new and is owed,
 and ``delta`` after it, which refreshes again and delivers to a sink that answers at once. So that it ends within a
-minute, all but 30,000 users are taken out of the outbox between the two, unless everybody is asked for.
+minute, all but 20,000 users are taken out of the outbox between the two, unless everybody is asked for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bench.table import Row, heading, line
 
 AT_MOST_MB = 150
 AT_MOST = 1.2
-DELIVERED = 30_000
+DELIVERED = 20_000
 
 
 def run(places: Places, users: int, *, everybody: bool) -> None:
