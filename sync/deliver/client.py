@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import httpx
 
-from sync.deliver.transport import PHASE, Phase
+from sync.deliver.transport import BODY, PHASE, Phase
 from sync.model.outcome import Outcome, Verdict
 
 ReadAnswer = Callable[[int, httpx.Headers, bytes], Outcome]
@@ -34,10 +34,12 @@ class Client:
         try:
             async with asyncio.timeout(self._deadline) as limit:
                 answer = await self._transport.handle_async_request(request)
-                try:
-                    body = await answer.aread()
-                finally:
-                    await answer.aclose()
+                body = answer.extensions.get(BODY)
+                if body is None:
+                    try:
+                        body = await answer.aread()
+                    finally:
+                        await answer.aclose()
         except TimeoutError:
             if not limit.expired():
                 raise

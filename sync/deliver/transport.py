@@ -33,6 +33,9 @@ ANSWER_LIMIT = 64 * 1024
 PHASE = "engage_sync.phase"
 """Key in ``request.extensions``: the :class:`Phase` the exchange reached."""
 
+BODY = "sync.body"
+"""An answer's extension: its whole body, read already; reading it again through httpx costs more than the exchange of it."""
+
 TRUNCATED = "engage_sync.truncated"
 """Key in ``response.extensions``: true when the answer was longer than :data:`ANSWER_LIMIT`."""
 
@@ -161,7 +164,7 @@ async def _read(answer: aiohttp.ClientResponse) -> httpx.Response:
         answer.status,
         headers=[header for header in answer.raw_headers if header[0].lower() != b"content-encoding"],
         stream=httpx.ByteStream(body),
-        extensions={TRUNCATED: truncated or cut},
+        extensions={TRUNCATED: truncated or cut, BODY: body},
     )
 
 

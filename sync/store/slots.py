@@ -130,18 +130,26 @@ def settle(database: Database, destination: str, settlements: Sequence[Settlemen
             database,
             {"destination": destination, "now": now, "quiet": now + timedelta(seconds=quiet)},
         )
-        batch = [_row(settlement, now) for settlement in settlements]
+        batch = Batch([_row(settlement, now) for settlement in settlements])
         ours = set(orjson.loads(_run(connection, sql.OURS, batch, values).scalar_one()))
-        lost = [row for row in batch if row["user_id"] not in ours and row["verdict"] is not None]
+        lost = [row for row in batch.rows if row["user_id"] not in ours and row["verdict"] is not None]
         if not lost:
             _settle_ours(connection, sql, settlements, batch, values)
             return 0
-    _owe_anew(database, lost, values)
+    _owe_anew(database, Batch(lost), values)
     rest = [settlement for settlement in settlements if settlement.slot.user_id in ours]
     return len(lost) + (settle(database, destination, rest, quiet) if rest else 0)
 
 
-def _owe_anew(database: Database, lost: list[dict[str, object]], values: dict[str, object]) -> None:
+class Batch:
+    """Rows for the settle statements, and the JSON of them, written once for all that take the same."""
+
+    def __init__(self, rows: list[dict[str, object]]) -> None:
+        self.rows = rows
+        self.document = orjson.dumps(rows).decode()
+
+
+def _owe_anew(database: Database, lost: Batch, values: dict[str, object]) -> None:
     """R6: whoever was sent something by a holder that had lost the slot is owed the snapshot's current values.
 
     The definitions are locked first and the snapshot is read by a later statement, so that a recording under way is
@@ -150,7 +158,7 @@ def _owe_anew(database: Database, lost: list[dict[str, object]], values: dict[st
     sql = _sql(database)
     with database.write() as connection:
         if sql.LOCK_DEFINITIONS is not None:
-            keys = sorted({key for row in lost for key in row["sent"]})  # type: ignore[attr-defined]
+            keys = sorted({key for row in lost.rows for key in row["sent"]})  # type: ignore[attr-defined]
             connection.execute(text(sql.LOCK_DEFINITIONS), {"keys": keys})
         _run(connection, sql.REOWE, lost, {**values, "confirm": next_version(connection)})
         _run(connection, sql.RECORD_ATTEMPTS, lost, values)
@@ -160,14 +168,15 @@ def _settle_ours(
     connection: Connection,
     sql: ModuleType,
     settlements: Sequence[Settlement],
-    batch: list[dict[str, object]],
+    batch: Batch,
     values: dict[str, object],
 ) -> None:
     by_transition: dict[Transition, list[dict[str, object]]] = {}
-    for settlement, row in zip(settlements, batch, strict=True):
+    for settlement, row in zip(settlements, batch.rows, strict=True):
         by_transition.setdefault(settlement.transition, []).append(row)
     for transition, rows in by_transition.items():
-        _settle_alike(connection, sql, transition, rows, values)
+        alike = batch if len(by_transition) == 1 else Batch(rows)
+        _settle_alike(connection, sql, transition, alike, values)
     _run(connection, sql.RECORD_ATTEMPTS, batch, values)
 
 
@@ -175,7 +184,7 @@ def _settle_alike(
     connection: Connection,
     sql: ModuleType,
     transition: Transition,
-    rows: list[dict[str, object]],
+    rows: Batch,
     values: dict[str, object],
 ) -> None:
     """Settle rows that go the same way; all of them are ours, or were given back unsent by somebody who had lost them."""
@@ -184,7 +193,7 @@ def _settle_alike(
         _run(connection, statement[transition], rows, values)
         return
     # What was sent whole is deleted; nearly always that is all of them.
-    if _run(connection, sql.ACCEPT_ALL, rows, values).rowcount < len(rows):
+    if _run(connection, sql.ACCEPT_ALL, rows, values).rowcount < len(rows.rows):
         _run(connection, sql.ACCEPT_SOME, rows, {**values, "confirm": next_version(connection)})
         connection.execute(
             text("DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due'"),
@@ -192,12 +201,10 @@ def _settle_alike(
         )
 
 
-def _run(
-    connection: Connection, statement: str, batch: list[dict[str, object]], values: dict[str, object]
-) -> CursorResult[Any]:
+def _run(connection: Connection, statement: str, batch: Batch, values: dict[str, object]) -> CursorResult[Any]:
     """Run one settle statement on a batch."""
     bound = {name: value for name, value in values.items() if f":{name}" in statement}
-    return connection.execute(text(statement), {**bound, "batch": orjson.dumps(batch).decode()})
+    return connection.execute(text(statement), {**bound, "batch": batch.document})
 
 
 def _row(settlement: Settlement, now: datetime) -> dict[str, object]:

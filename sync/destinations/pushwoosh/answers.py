@@ -24,11 +24,16 @@ enough: a message about one user's country code must not stop the destination.""
 
 _MOST_WARNINGS = 20
 
+_ACCEPTED = {status: Outcome(Verdict.ACCEPTED, status) for status in range(200, 300)}
+"""The usual answer to a profile: a success with nothing in it."""
+
 
 def read_answer(
     status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, secrets: tuple[str, ...]
 ) -> Outcome:
     """The outcome of one answered exchange. ``secrets`` never appear in it, even if the answer repeats them."""
+    if not body and 200 <= status <= 299:
+        return _ACCEPTED[status]
     retry_after = retry_after_seconds(headers.get("retry-after"), now)
     answer = _json_object(body)
     message = _message(answer)

@@ -39,7 +39,10 @@ _OURS = "s.destination = :destination AND s.user_id = b.user_id AND s.token = b.
 LOCK_DEFINITIONS = None
 """The write lock keeps recordings out."""
 
-OURS = f"{_BATCH} SELECT json_group_array(s.user_id) FROM slot AS s, b WHERE {_OURS}"
+OURS = """
+WITH b AS MATERIALIZED (SELECT value ->> 'user_id' AS user_id, value ->> 'token' AS token FROM json_each(:batch))
+SELECT json_group_array(s.user_id) FROM slot AS s, b
+WHERE s.destination = :destination AND s.user_id = b.user_id AND s.token = b.token AND s.state = 'sending'"""
 
 ACCEPT_ALL = """
 DELETE FROM slot AS s WHERE s.destination = :destination AND s.state = 'sending' AND NOT s.doubt
