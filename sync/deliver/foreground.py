@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from sync.clock import Clock
@@ -39,7 +40,25 @@ def deliver(
 ) -> list[Delivered]:
     """Deliver everything owed to ``outlets``; waits for retries and confirmations up to ``patience`` seconds without
     progress. SIGINT and SIGTERM end it in good order: what is in flight is settled, the rest stays owed."""
-    return asyncio.run(_deliver(database, outlets, clock, patience, on_progress))
+    with _few_collections():
+        return asyncio.run(_deliver(database, outlets, clock, patience, on_progress))
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Look for cyclic garbage rarely while delivering.
+
+    Every user makes some hundred objects that die by themselves, and next to no cycles: at Python's defaults an eighth
+    of the time goes into looking through objects that live on. Memory stays flat all the same; ``bench`` shows it.
+    """
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 async def _deliver(

@@ -15,6 +15,7 @@ import ssl
 import zlib
 from contextvars import ContextVar
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -105,7 +106,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         try:
             answer = await session.request(
                 request.method,
-                URL(str(request.url), encoded=True),
+                _address(str(request.url)),
                 data=await request.aread() or None,
                 headers=[(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw],
                 allow_redirects=False,
@@ -142,6 +143,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             read_bufsize=ANSWER_LIMIT,
         )
         return self._session
+
+
+@lru_cache(maxsize=64)
+def _address(url: str) -> URL:
+    """aiohttp's form of an address; a destination has few, and reading one anew for every user costs as much as the user."""
+    return URL(url, encoded=True)
 
 
 async def _read(answer: aiohttp.ClientResponse) -> httpx.Response:

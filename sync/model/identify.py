@@ -14,6 +14,6 @@ def identify(slot: ClaimedSlot, *, destination: str, at: datetime) -> dict[str, 
         "userId": slot.user_id,
         "traits": {**slot.enrichment, **slot.owed},
         "messageId": slot.idempotency_key(destination),
-        "timestamp": f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z",
+        "timestamp": at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z",
         "context": {},
     }

@@ -34,7 +34,8 @@ def read_answer(
     """The outcome of one answered exchange. ``secrets`` never appear in it, even if the answer repeats them."""
     if not body and 200 <= status <= 299:
         return _ACCEPTED[status]
-    retry_after = retry_after_seconds(headers.get("retry-after"), now)
+    success = 200 <= status <= 299
+    retry_after = None if success else retry_after_seconds(headers.get("retry-after"), now)
     answer = _json_object(body)
     message = _message(answer)
     verdict = verdict_for(status, retry_after=retry_after)
