@@ -53,21 +53,21 @@ class ClaimedSlot:
         user_id: str,
         token: str,
         version: int,
-        owed: str | bytes,
-        enrichment: str | bytes,
+        owed: str | dict[str, tuple[object, int]],
+        enrichment: str | dict[str, object],
         doubt: bool,
         attempts: int,
         failing_since: datetime | None,
     ) -> ClaimedSlot:
-        """From a row whose ``owed`` is JSON ``{key: [value, version]}``."""
-        pairs = orjson.loads(owed)
+        """From a row whose ``owed`` is ``{key: [value, version]}``, as JSON or read already."""
+        pairs = orjson.loads(owed) if isinstance(owed, str) else owed
         return cls(
             user_id,
             token,
             version,
             {key: pair[0] for key, pair in pairs.items()},
             {key: pair[1] for key, pair in pairs.items()},
-            orjson.loads(enrichment),
+            orjson.loads(enrichment) if isinstance(enrichment, str) else enrichment,
             doubt,
             attempts,
             failing_since,

@@ -43,13 +43,15 @@ class Pushwoosh:
         base = base_url.rstrip("/")
         self._track_user = httpx.URL(base + _TRACK_USER)
         self._ping = httpx.URL(base + _PING)
-        self._headers: list[tuple[bytes, bytes]] = [
-            (b"Host", self._ping.netloc),
-            (b"Authorization", b"Token " + api_key.encode("ascii")),
-            (b"X-PW-Appcode", app_code.encode("ascii")),
-            (b"Content-Type", b"application/json"),
-            (b"User-Agent", b"engage-sync/" + __version__.encode("ascii")),
-        ]
+        self._headers = httpx.Headers(
+            [
+                (b"Host", self._ping.netloc),
+                (b"Authorization", b"Token " + api_key.encode("ascii")),
+                (b"X-PW-Appcode", app_code.encode("ascii")),
+                (b"Content-Type", b"application/json"),
+                (b"User-Agent", b"engage-sync/" + __version__.encode("ascii")),
+            ]
+        )
 
     def requests_for(self, event: dict[str, object]) -> list[httpx.Request]:
         """The requests that carry ``event``, in order; none when no mapping takes events of its type."""
@@ -66,9 +68,9 @@ class Pushwoosh:
         return answers.read_answer(status, headers, body, now=self._clock.now(), secrets=self._secrets)
 
     def _post(self, url: httpx.URL, body: bytes) -> httpx.Request:
-        # With `stream` httpx leaves the headers alone; `content` would parse and normalise them for every request.
-        headers = [*self._headers, (b"Content-Length", b"%d" % len(body))]
-        request = httpx.Request("POST", url, headers=headers, stream=httpx.ByteStream(body))
+        # With `stream` httpx leaves the headers alone; `content` would parse and normalise them for every request. The
+        # transport adds Content-Length.
+        request = httpx.Request("POST", url, headers=self._headers, stream=httpx.ByteStream(body))
         request.read()
         return request
 

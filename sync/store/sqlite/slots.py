@@ -17,7 +17,7 @@ WHERE destination = :destination AND user_id IN (
 
 CLAIMED = """
 SELECT json_group_array(
-    json_array(user_id, owed, enrichment, version, doubt, attempts, failing_since, priority))
+    json_array(user_id, json(owed), json(enrichment), version, doubt, attempts, failing_since, priority))
 FROM slot
 WHERE destination = :destination AND state = 'sending' AND lease_until = :until AND token = :token"""
 

@@ -46,7 +46,6 @@ def test_an_identify_is_one_post_as_segment_makes_it(pushwoosh: Pushwoosh) -> No
         "x-pw-appcode": "ABCDE-12345",
         "content-type": "application/json",
         "user-agent": f"engage-sync/{__version__}",
-        "content-length": str(len(request.content)),
     }
 
 
