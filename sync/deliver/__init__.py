@@ -12,5 +12,6 @@ transport      httpx's transport interface over aiohttp's connections
 limits         rate, adaptive concurrency, pause
 breaker        stop sending to a destination that is down or set up wrongly
 destination    what delivery needs of a destination
+ping           test a destination's credentials
 =============  ==================================================================================
 """

@@ -3,10 +3,13 @@
 =============  ==================================================================================
 naming         from a definition's name to its key; reserved names
 canonical      one text form for a user id and for a value, so that equal things compare equal
+chunk          rows on their way from a source to staging, by columns
+location       where a membership table really is
 definition     an audience or computed trait as configured, with its fingerprint
 guard          when exits are held
 identify       the identify event that a user's owed values become
 outcome        what one HTTP exchange meant
+delivery       the numbers that rule delivery to one destination
 retry          when to try again, when to give up
 run            what a refresh did, in numbers
 slot           a claimed slot: what is owed to one user at one destination

@@ -8,6 +8,7 @@ definitions    what was recorded of each definition; the project that owns the s
 enrolments     which definition goes to which destination, and which backfill is unfinished
 runs           one row per refresh: claim, heartbeat, fence, finish
 recording      compare, owe, advance: the order of a recording's steps
+recordable     what those statements are told
 slots          the outbox: claim, settle, rescue, un-park
 leases         who delivers to a destination; ``holder`` tells the living from the dead
 destinations   breaker and last error, for ``status``

@@ -13,6 +13,7 @@ from sync.model.definition import Definition
 from sync.model.location import Location
 from sync.store.postgresql.staging import create_stage, index_stage
 
+# The same question as `sync.source.location` asks on its side: the answers are compared.
 _SERVER = "SELECT pg_postmaster_start_time()::text, current_database()::text, current_user::text"
 _KEYS = frozenset({"text", "character varying", "smallint", "integer", "bigint", "uuid"})
 _VALUES = frozenset({"text", "character varying", "smallint", "integer", "bigint", "boolean"})
