@@ -12,10 +12,14 @@
     │   ├── SourceUnavailable    1  cannot be reached, or took too long
     │   ├── QueryError           2  the definition's SQL does not run (syntax, missing table, a write)
     │   └── DataError            2  the answer cannot be used (NULL, empty or doubled user ids, bad values)
-    └── RunError                 1  one run could not go on
-        ├── RunLost              1  another process took the run over: nothing was recorded
-        ├── RunBusy              1  another process is refreshing this definition now
-        └── AsOfError            2  an instant earlier than the one already recorded
+    ├── RunError                 1  one run could not go on
+    │   ├── RunLost              1  another process took the run over: nothing was recorded
+    │   ├── RunBusy              1  another process is refreshing this definition now
+    │   └── AsOfError            2  an instant earlier than the one already recorded
+    └── MappingError             2  Segment's mapping language: a trigger, a mapping, or an event for it
+        ├── InvalidSubscription  2  the trigger does not parse: says at which character
+        ├── InvalidMapping       2  a directive is wrong: carries every problem with its path
+        └── InvalidEvent         2  this one event cannot be turned into a request
 
 Never put a secret, a trait's value or a whole user row into a message; user ids may be named.
 """
@@ -93,3 +97,28 @@ class AsOfError(RunError):
     """Asked to evaluate at an instant earlier than the one already recorded."""
 
     exit_code = 2
+
+
+class MappingError(SyncError):
+    """Something in Segment's mapping language, or an event for it, cannot be used."""
+
+
+class InvalidSubscription(MappingError):
+    """A trigger does not parse. ``position`` counts characters from 1."""
+
+    def __init__(self, sentence: str, position: int) -> None:
+        self.sentence = sentence
+        self.position = position
+        super().__init__(f"character {position}: {sentence}")
+
+
+class InvalidMapping(MappingError):
+    """A mapping is wrong. ``problems`` holds (path inside the mapping, sentence) for everything found."""
+
+    def __init__(self, problems: Sequence[tuple[tuple[str | int, ...], str]]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{'.'.join(map(str, path))}: {said}" if path else said for path, said in problems))
+
+
+class InvalidEvent(MappingError):
+    """This event cannot be turned into a request by this mapping, and never will be: says why, without its values."""

@@ -1,0 +1,16 @@
+"""Segment's mappings: which events a destination gets (triggers), and what becomes of them (directives, field schemas).
+
+Everything is compiled once, when the configuration is loaded; an event costs function calls, never parsing. Pure: no
+I/O, no clock, no state, and an event is never changed.
+
+==========  ==========================================================================
+trigger/    FQL, the language of triggers: text → tokens → tree → function of an event
+directives/ ``@path``, ``@template``, …: one small file each
+compiler    a whole mapping: checked, then compiled to a function of an event
+paths       ``$.traits.email``: the two rules by which Segment walks an event
+values      JavaScript's ideas of missing, false, text and number, where they show on the wire
+action      what an action of a destination declares: its fields, their types and defaults
+validation  payloads against an action's fields: empties, coercion, dates, messages
+mapping     a trigger, an action and field mappings, ready to take events; read from Segment's own JSON
+==========  ==========================================================================
+"""
