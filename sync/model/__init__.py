@@ -7,7 +7,8 @@ chunk          rows on their way from a source to staging, by columns
 location       where a membership table really is
 definition     an audience or computed trait as configured, with its fingerprint
 guard          when exits are held
-identify       the identify event that a user's owed values become
+identify       the identify events that a user's owed values become
+computation    the id under which a destination knows a definition
 outcome        what one HTTP exchange meant
 delivery       the numbers that rule delivery to one destination
 retry          when to try again, when to give up

@@ -1,19 +1,76 @@
-"""The identify event that a user's owed values become; from here on it is an event like any other."""
+"""The identify events that a user's owed values become; from here on they are events like any other.
+
+All of a user's keys in one event, or each key in one of its own with its ``context.personas``, as Segment does it. A
+definition's key wins over an enrichment of that name.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 
+from sync.model.definition import Kind
 from sync.model.slot import ClaimedSlot
 
+Event = dict[str, object]
 
-def identify(slot: ClaimedSlot, *, destination: str, at: datetime) -> dict[str, object]:
-    """A Segment ``identify`` with all keys owed to the user as traits; a definition's key wins over an enrichment."""
+Personas = Mapping[str, Mapping[str, object]]
+"""The ``context.personas`` of every definition, by key."""
+
+
+class IdentifyPer(StrEnum):
+    """What one event carries: all that is owed to a ``USER``, or the answer of one ``COMPUTATION``."""
+
+    USER = "user"
+    COMPUTATION = "computation"
+
+
+def identify(slot: ClaimedSlot, *, destination: str, at: datetime) -> Event:
+    """One ``identify`` with all keys owed to the user as traits."""
+    return _event(slot, {**slot.enrichment, **slot.owed}, slot.versions, destination, at, {})
+
+
+def identify_each(
+    slot: ClaimedSlot, *, destination: str, at: datetime, personas: Personas
+) -> list[tuple[dict[str, int], Event]]:
+    """One ``identify`` for each key owed, what was owed first first, with the version it carries.
+
+    Raises `KeyError` for a key without a persona.
+    """
+    enrichment = {name: value for name, value in slot.enrichment.items() if name not in slot.owed}
+    found = []
+    for key, version in sorted(slot.versions.items(), key=lambda each: (each[1], each[0])):
+        carried = {key: version}
+        traits = {**enrichment, key: slot.owed[key]}
+        found.append((carried, _event(slot, traits, carried, destination, at, {"personas": personas[key]})))
+    return found
+
+
+def persona(project: str, kind: Kind, key: str, computation_id: str) -> dict[str, object]:
+    """What ``context.personas`` says of a definition; a project is Segment's space."""
+    return {
+        "computation_class": kind.value,
+        "computation_key": key,
+        "computation_id": computation_id,
+        "namespace": project,
+        "space_id": project,
+    }
+
+
+def _event(
+    slot: ClaimedSlot,
+    traits: dict[str, object],
+    versions: Mapping[str, int],
+    destination: str,
+    at: datetime,
+    context: dict[str, object],
+) -> Event:
     return {
         "type": "identify",
         "userId": slot.user_id,
-        "traits": {**slot.enrichment, **slot.owed},
-        "messageId": slot.idempotency_key(destination),
+        "traits": traits,
+        "messageId": slot.idempotency_key(destination, versions),
         "timestamp": at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z",
-        "context": {},
+        "context": context,
     }

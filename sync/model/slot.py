@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -73,7 +74,8 @@ class ClaimedSlot:
             failing_since,
         )
 
-    def idempotency_key(self, destination: str) -> str:
-        """The same for every send of the same versions to the same user at the same destination (R5)."""
-        content = orjson.dumps([destination, self.user_id, self.versions], option=orjson.OPT_SORT_KEYS)
+    def idempotency_key(self, destination: str, versions: Mapping[str, int] | None = None) -> str:
+        """The same for every send of the same ``versions`` (all that were claimed) to the same user and destination (R5)."""
+        carried = self.versions if versions is None else versions
+        content = orjson.dumps([destination, self.user_id, carried], option=orjson.OPT_SORT_KEYS)
         return "sync_" + hashlib.blake2b(content, digest_size=16).hexdigest()
