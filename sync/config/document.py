@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from sync.config import verbatim
 from sync.config.problems import Path, Problems
 
 LARGEST_FILE = 1024 * 1024
@@ -87,6 +88,10 @@ def _hint(said: str) -> str:
         return "; put quotes around a text that starts with `*` or `&`"
     if "mapping values" in said:
         return "; put quotes around a text that contains `: `"
+    if "'@'" in said:
+        return '; put quotes around a key or a text that starts with `@`: `"@path": …`'
+    if "but found '{'" in said or "but found '<scalar>'" in said:
+        return "; put quotes around the whole of a text that starts with `{{`, `!` or a quote"
     if "cannot start any token" in said:
         return "; put quotes around the text, and indent with spaces"
     return ""
@@ -117,21 +122,27 @@ class _Walk:
             line = key_node.start_mark.line + 1
             if key_node.tag == "tag:yaml.org,2002:merge":
                 self.problems.add(path, "has a merge key `<<`, which is not read here: write the keys out", line=line)
+            elif isinstance(key_node, yaml.MappingNode):
+                self.problems.add(path, "has a `{` where a key is due: put quotes around a template", line=line)
             elif key_node.tag != "tag:yaml.org,2002:str" or not isinstance(key_node.value, str):
                 self.problems.add(path, "has a key that is not text: put quotes around the key", line=line)
-            elif key_node.value in found:
-                first = self.problems.lines[(*path, key_node.value)]
-                self.problems.add(
-                    (*path, key_node.value), f"is given twice, first in line {first}: keep one of them", line=line
-                )
             else:
-                here = (*path, key_node.value)
-                self.problems.lines[here] = line
-                found[key_node.value] = self.value(value_node, here)
+                self.member(verbatim.joined(key_node.value), value_node, path, found, line)
         return found
+
+    def member(self, key: str, node: yaml.Node, path: Path, found: dict[str, object], line: int) -> None:
+        here = (*path, key)
+        if key in found:
+            first = self.problems.lines[here]
+            self.problems.add(here, f"is given twice, first in line {first}: keep one of them", line=line)
+        else:
+            self.problems.lines[here] = line
+            found[key] = self.value(node, here)
 
     def scalar(self, node: yaml.Node, path: Path) -> object:
         try:
+            if verbatim.is_verbatim(path) and isinstance(node, yaml.ScalarNode):
+                return verbatim.scalar(node)
             if node.tag != "tag:yaml.org,2002:binary":
                 return self.constructor.construct_object(node)
         except (yaml.YAMLError, ValueError, OverflowError):

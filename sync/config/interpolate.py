@@ -1,7 +1,7 @@
 """``${VAR}``, ``${VAR:-default}`` and ``${file:/path}`` in any string of the document.
 
 ``$${`` stands for a plain ``${``. Values are filled in once and are not read again for further ``${``. What a variable
-or a file holds is never part of a problem; the name of the variable is.
+or a file holds is never part of a problem; the name of the variable is. Below ``mappings`` nothing is filled in.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 
 from sync.config.problems import Path, Problems
+from sync.config.verbatim import is_verbatim
 
 LARGEST_SECRET = 64 * 1024
 """Bytes read from a ``${file:…}``; more than that is the wrong file."""
@@ -25,6 +26,8 @@ class _Unresolved(Exception):
 
 def fill(data: object, env: Mapping[str, str], problems: Problems, path: Path = ()) -> object:
     """``data`` with every reference in its strings replaced; a string that cannot be filled in is marked unresolved."""
+    if is_verbatim(path):
+        return data
     if isinstance(data, dict):
         return {key: fill(value, env, problems, (*path, key)) for key, value in data.items()}
     if isinstance(data, list):
