@@ -11,7 +11,9 @@ from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sync.errors import StoreError, UsageError
+from sync.model.computation import computation_id
 from sync.model.definition import Definition, Kind, OnDelete
+from sync.model.identify import persona
 from sync.store.schema import definition, project
 
 
@@ -88,6 +90,7 @@ def ensure(connection: Connection, asked: Definition, at: datetime) -> Recorded:
         "kind": asked.kind.value,
         "key": asked.key,
         "name": asked.name,
+        "computation_id": computation_id(owner(connection) or "", asked.kind, asked.key),
         "fingerprint": asked.fingerprint,
         "on_delete": asked.on_delete.value,
         "created_at": at,
@@ -135,6 +138,13 @@ def remove(connection: Connection, definition_id: int, at: datetime, *, cleared:
     if cleared:
         values["members"] = 0
     connection.execute(update(definition).where(definition.c.id == definition_id).values(**values))
+
+
+def personas(connection: Connection) -> dict[str, dict[str, object]]:
+    """What ``context.personas`` says of every definition, by key; of removed ones too, which may still be owed."""
+    project = owner(connection) or ""
+    rows = connection.execute(select(definition.c.kind, definition.c.key, definition.c.computation_id))
+    return {row.key: persona(project, Kind(row.kind), row.key, row.computation_id) for row in rows}
 
 
 def count(connection: Connection) -> int:

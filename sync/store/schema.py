@@ -67,6 +67,7 @@ definition = Table(
     Column("kind", Text, CheckConstraint("kind IN ('audience', 'trait')", name="kind"), nullable=False),
     Column("key", Text, nullable=False),
     Column("name", Text, nullable=False),
+    Column("computation_id", Text, nullable=False, server_default=text("''")),
     Column("fingerprint", Text, nullable=False),
     Column("on_delete", Text, nullable=False),
     Column("as_of", Instant),

@@ -5,14 +5,19 @@ from datetime import UTC, datetime
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
 from sqlalchemy import CheckConstraint, inspect, text
 
 from sync.errors import SchemaError, StoreError, StoreUnavailable, UsageError
+from sync.model.computation import computation_id
+from sync.model.definition import Kind
 from sync.store import engine
 from sync.store.definitions import find
 from sync.store.engine import Database
-from sync.store.migrate import check, head, migrate
+from sync.store.instants import stamp
+from sync.store.migrate import check, head, migrate, scripts
 from sync.store.schema import metadata
 from tests.conftest import Place
 from tests.recorder import audience, record
@@ -185,3 +190,43 @@ def test_an_instant_in_the_first_thousand_years_is_stored_and_read(database: Dat
         known = find(connection, "vip")
     assert known is not None
     assert known.as_of == early
+
+
+def _migrate_to(database: Database, place: Place, wanted: str) -> None:
+    """What an earlier version's ``migrate`` did."""
+    directory = scripts()
+    config = Config()
+    with database.write() as connection:
+        if place.schema:
+            connection.execute(text(f"CREATE SCHEMA {place.schema}"))
+        config.attributes["connection"] = connection
+        with EnvironmentContext(config, directory, fn=lambda now, _: directory._upgrade_revs(wanted, now)):  # type: ignore[arg-type, return-value]
+            directory.run_env()
+
+
+def test_a_store_of_the_first_version_is_brought_on_with_an_id_for_every_definition(place: Place) -> None:
+    database = opened(place)
+    _migrate_to(database, place, "0001")
+    with database.write() as connection:
+        at = {"at": stamp(datetime(2026, 11, 21, tzinfo=UTC))}
+        connection.execute(text("INSERT INTO project (id, name, created_at) VALUES (1, 'shop', :at)"), at)
+        for number, kind, key in ((1, "audience", "vip"), (2, "trait", "größe")):
+            connection.execute(
+                text(
+                    "INSERT INTO definition (id, kind, key, name, fingerprint, on_delete, created_at)"
+                    " VALUES (:id, :kind, :key, :key, 'f', 'leave', :at)"
+                ),
+                {**at, "id": number, "kind": kind, "key": key},
+            )
+    with pytest.raises(SchemaError, match="run `engage-sync migrate`"):
+        check(database)
+    assert migrate(database, place.schema) == ("0001", head())
+    check(database)
+    with database.read() as connection:
+        ids = [
+            connection.execute(text(f"SELECT computation_id FROM definition WHERE id = {n}")).scalar_one()
+            for n in (1, 2)
+        ]
+    # What a new store would give them.
+    assert ids == [computation_id("shop", Kind.AUDIENCE, "vip"), computation_id("shop", Kind.TRAIT, "größe")]
+    database.close()
