@@ -203,7 +203,4 @@ def test_any_values_are_valid_or_refused_and_never_changed(values: dict[str, obj
 
 @given(JSON.filter(lambda value: isinstance(value, str | list | dict) and len(repr(value)) > 8))
 def test_a_refusal_never_holds_a_value(value: object) -> None:
-    try:
-        validate({**WHOLE, "at": value, "batched": value})
-    except InvalidEvent as refused:
-        assert repr(value) not in str(refused)
+    assert repr(value) not in refusal({**WHOLE, "at": value, "batched": value})
