@@ -77,7 +77,7 @@ def _prepared(destination: Pushwoosh, users: int) -> Iterator[Prepared]:
         )
         event = identify(slot, destination=destination.name, at=SystemClock().now())
         for request in destination.requests_for(event):
-            yield str(request.url), request.content, dict(request.headers)
+            yield str(request.url), request.read(), dict(request.headers)
 
 
 async def _post_all(prepared: list[Prepared]) -> None:

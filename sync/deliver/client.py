@@ -21,6 +21,42 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _DETAIL_LIMIT = 200
 
 
+class Deadlines:
+    """Lets every `asyncio.timeout` it watches strike after the same ``seconds``, with one timer for all of them.
+
+    Since all have the same time, they end in the order they began, and only the oldest needs a timer. A timer each would
+    stay in the loop's heap until its time, long after its exchange has ended: thousands of them, sorted by Python.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._running: dict[asyncio.Timeout, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, limit: asyncio.Timeout) -> None:
+        """Let ``limit``, just entered, strike in time."""
+        loop = asyncio.get_running_loop()
+        at = self._running[limit] = loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = loop.call_at(at, self._strike)
+
+    def forget(self, limit: asyncio.Timeout) -> None:
+        """What ``limit`` guards has ended."""
+        self._running.pop(limit, None)
+
+    def _strike(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._timer = None
+        while self._running:
+            limit, at = next(iter(self._running.items()))
+            if at > now:
+                self._timer = loop.call_at(at, self._strike)
+                return
+            del self._running[limit]
+            limit.reschedule(now)
+
+
 class Client:
     """Sends requests through ``transport`` and has ``read_answer`` judge the answers; ``deadline`` in seconds."""
 
@@ -28,18 +64,23 @@ class Client:
         self._transport = transport
         self._read_answer = read_answer
         self._deadline = deadline
+        self._deadlines = Deadlines(deadline)
 
     async def exchange(self, request: httpx.Request) -> Outcome:
         """Send ``request`` once and say what it meant. Cancellation and our own mistakes propagate."""
         try:
-            async with asyncio.timeout(self._deadline) as limit:
-                answer = await self._transport.handle_async_request(request)
-                body = answer.extensions.get(BODY)
-                if body is None:
-                    try:
-                        body = await answer.aread()
-                    finally:
-                        await answer.aclose()
+            async with asyncio.timeout(None) as limit:
+                self._deadlines.watch(limit)
+                try:
+                    answer = await self._transport.handle_async_request(request)
+                    body = answer.extensions.get(BODY)
+                    if body is None:
+                        try:
+                            body = await answer.aread()
+                        finally:
+                            await answer.aclose()
+                finally:
+                    self._deadlines.forget(limit)
         except TimeoutError:
             if not limit.expired():
                 raise

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import httpx
 from aiohttp import hdrs
+from multidict import CIMultiDict
 from yarl import URL
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ ANSWER_LIMIT = 64 * 1024
 PHASE = "engage_sync.phase"
 """Key in ``request.extensions``: the :class:`Phase` the exchange reached."""
 
-BODY = "sync.body"
-"""An answer's extension: its whole body, read already; reading it again through httpx costs more than the exchange of it."""
+BODY = "engage_sync.body"
+"""The extension of a request or an answer that holds its whole body: reading it through httpx's streams costs more."""
 
 TRUNCATED = "engage_sync.truncated"
 """Key in ``response.extensions``: true when the answer was longer than :data:`ANSWER_LIMIT`."""
@@ -107,8 +108,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             answer = await session.request(
                 request.method,
                 _address(str(request.url)),
-                data=await request.aread() or None,
-                headers=[(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw],
+                data=progress.get(BODY) or await request.aread() or None,
+                headers=_headers(tuple(request.headers.raw)),
                 allow_redirects=False,
             )
             return await _read(answer)
@@ -151,12 +152,19 @@ def _address(url: str) -> URL:
     return URL(url, encoded=True)
 
 
+@lru_cache(maxsize=64)
+def _headers(raw: tuple[tuple[bytes, bytes], ...]) -> CIMultiDict[str]:
+    """aiohttp's form of a request's headers, which it copies; those of one destination are nearly always the same."""
+    return CIMultiDict((name.decode("ascii"), value.decode("latin-1")) for name, value in raw)
+
+
 async def _read(answer: aiohttp.ClientResponse) -> httpx.Response:
     """The answer with at most ``ANSWER_LIMIT`` bytes of body; a longer one costs the connection, not our memory."""
     pieces: list[bytes] = []
     size = 0
     try:
-        while size <= ANSWER_LIMIT and (piece := await answer.content.readany()):
+        while size <= ANSWER_LIMIT and not answer.content.at_eof():
+            piece = await answer.content.readany()
             pieces.append(piece)
             size += len(piece)
     except BaseException:
