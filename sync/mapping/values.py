@@ -29,6 +29,9 @@ DEEPEST: Final = 500
 """Levels of lists and objects that are followed into an event: a fixed number, so that what is too deep does not
 depend on who calls."""
 
+LONGEST_TEXT: Final = 4_000_000
+"""Characters of a text that directives build; templates filled by templates would grow without end."""
+
 _LARGEST_EXACT = 2**53
 _LONGEST_INDEX = 10
 _ABOVE_INDEXES = 2**32 - 1
