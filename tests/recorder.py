@@ -15,7 +15,7 @@ from sync.model.run import RunKind
 from sync.model.slot import ClaimedSlot
 from sync.store import recording, runs, slots
 from sync.store.engine import Database
-from sync.store.slots import Settlement, Transition
+from sync.store.slots import Attempt, Settlement, Transition
 
 PUSH = "push"
 """The destination that tests send to."""
@@ -74,16 +74,21 @@ def claim_one(database: Database, destination: str = PUSH) -> ClaimedSlot:
     return found
 
 
+def sent(slot: ClaimedSlot, verdict: str = "test", status: int | None = None) -> list[Attempt]:
+    """One exchange about all that was claimed."""
+    return [Attempt(verdict, status, "", slot.owed)]
+
+
 def settle(database: Database, slot: ClaimedSlot, transition: Transition, **more: object) -> int:
-    """Settle one slot as sent; gives how many had to be owed anew."""
-    settlement = Settlement(slot, transition, **{"verdict": "test", **more})  # type: ignore[arg-type]
+    """Settle one slot as sent (``attempts=()``: unsent); gives how many had to be owed anew."""
+    settlement = Settlement(slot, transition, **{"attempts": sent(slot), **more})  # type: ignore[arg-type]
     return slots.settle(database, PUSH, [settlement], QUIET)
 
 
 def accept(database: Database, *claimed: ClaimedSlot) -> int:
     """Settle slots as accepted; gives how many had to be owed anew."""
     return slots.settle(
-        database, PUSH, [Settlement(slot, Transition.ACCEPT, verdict="accepted") for slot in claimed], QUIET
+        database, PUSH, [Settlement(slot, Transition.ACCEPT, attempts=sent(slot)) for slot in claimed], QUIET
     )
 
 
@@ -94,11 +99,11 @@ def unknown(database: Database, slot: ClaimedSlot) -> int:
 
 def drain(database: Database, destination: str = PUSH) -> dict[str, dict[str, object]]:
     """Send everything that is due, successfully; gives what was sent, by user."""
-    sent = {}
+    drained = {}
     for slot in slots.claim(database, destination, 10_000, LEASE):
-        sent[slot.user_id] = slot.owed
-        slots.settle(database, destination, [Settlement(slot, Transition.ACCEPT, verdict="accepted")], QUIET)
-    return sent
+        drained[slot.user_id] = slot.owed
+        slots.settle(database, destination, [Settlement(slot, Transition.ACCEPT, attempts=sent(slot))], QUIET)
+    return drained
 
 
 def owed(database: Database, destination: str = PUSH) -> dict[str, dict[str, object]]:

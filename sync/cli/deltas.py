@@ -154,6 +154,8 @@ def print_delivered(done: Delivered) -> None:
     parts = [output.plural(done.users, "user") + " sent"]
     if done.unconfirmed:
         parts.append(f"{output.number(done.unconfirmed)} of them sent again to make sure")
+    if done.filtered:
+        parts.append(f"{output.plural(done.filtered, 'event')} filtered (no mapping wants them)")
     if done.deferred:
         parts.append(f"{output.plural(done.deferred, 'try')} deferred")
     if done.parked:
@@ -277,6 +279,7 @@ def delivered_document(done: Delivered) -> dict[str, Any]:
         "destination": done.destination,
         "users": done.users,
         "accepted": done.accepted,
+        "filtered": done.filtered,
         "deferred": done.deferred,
         "refused": done.refused,
         "parked": done.parked,

@@ -37,7 +37,7 @@ def progress(owed: Mapping[str, int], *, quiet: bool) -> Iterator[OnProgress]:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
             tasks = {name: bars.add_task(name, total=users) for name, users in owed.items()}
-            yield lambda done: bars.update(tasks[done.destination], completed=done.users + done.parked)
+            yield lambda done: bars.update(tasks[done.destination], completed=done.settled + done.parked)
     else:
         yield _lines(owed)
 
@@ -51,7 +51,7 @@ def _lines(owed: Mapping[str, int]) -> OnProgress:
         if now - said[done.destination] < LINE_EVERY:
             return
         said[done.destination] = now
-        settled, total = done.users + done.parked, owed[done.destination]
+        settled, total = done.settled + done.parked, owed[done.destination]
         rate = settled / (now - started)
         left = duration(timedelta(seconds=(total - settled) / rate)) if rate and settled <= total else "?"
         click.echo(f"{done.destination}: {number(settled)} of {number(total)}, {rate:,.0f}/s, {left} left", err=True)

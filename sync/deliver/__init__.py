@@ -5,6 +5,7 @@ foreground     deliver from a command, until nothing is owed
 dispatcher     one destination's loop: claim → send → settle
 tenure         who delivers to a destination: its lease, kept and trusted no longer than it lasts
 sender         one claimed slot → what becomes of it (the outcome table)
+turn           what became of a slot's events so far, one after another
 settler        outcomes into the store, many in one transaction
 persistence    ask the store again while it is away
 client         one HTTP exchange → an outcome, under a total deadline

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import httpx
 
+from sync.destinations.mapped import Mapped
 from sync.model.outcome import Outcome
 
 
@@ -15,8 +16,8 @@ class Destination(Protocol):
 
     name: str
 
-    def requests_for(self, event: dict[str, object]) -> list[httpx.Request]:
-        """The requests that carry ``event``, in order; none when nothing matches it."""
+    def requests_for(self, event: dict[str, object]) -> Mapped:
+        """The requests that carry ``event``, in order, and why others cannot; neither when no mapping takes it."""
         ...
 
     def ping(self) -> httpx.Request:

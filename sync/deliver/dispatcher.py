@@ -20,12 +20,15 @@ from sync.clock import Clock
 from sync.deliver import breaker
 from sync.deliver.destination import Destination
 from sync.deliver.persistence import persistently
-from sync.deliver.sender import Claimed, Sender
+from sync.deliver.sender import Sender
 from sync.deliver.settler import Settler
 from sync.deliver.tenure import Tenure
+from sync.deliver.turn import Claimed
 from sync.model.delivery import DeliverySettings
+from sync.model.identify import IdentifyPer
+from sync.model.outcome import FILTERED, Verdict
 from sync.model.slot import ClaimedSlot
-from sync.store import destinations, enrolments, slots
+from sync.store import definitions, destinations, enrolments, slots
 from sync.store.engine import Database
 from sync.store.slots import Backlog, Settlement, Transition
 
@@ -41,14 +44,16 @@ _LOOK_EVERY = 0.5
 
 @dataclass(slots=True)
 class Delivered:
-    """What a dispatcher did. ``accepted`` … count exchanges, ``backlog`` is what is left, ``stopped`` why it ended.
+    """What a dispatcher did, in users; ``by_verdict`` counts exchanges. ``backlog`` is what is left, ``stopped`` why it ended.
 
-    ``unconfirmed`` of the accepted ones were in doubt, so that they are sent once more (R4). ``fault``: somebody has to
-    mend the destination's settings.
+    ``settled``: users of whom nothing is owed any more, ``users`` those of them who were sent something. ``unconfirmed``
+    had something accepted that was in doubt, so that it is sent once more (R4): they are settled when that is accepted.
+    ``fault``: somebody has to mend the destination's settings.
     """
 
     destination: str
-    accepted: int = 0
+    users: int = 0
+    settled: int = 0
     unconfirmed: int = 0
     refused: int = 0
     deferred: int = 0
@@ -66,9 +71,29 @@ class Delivered:
         return self.backlog is not None and not self.backlog.owed and not self.backlog.parked
 
     @property
-    def users(self) -> int:
-        """Users who are settled: whoever is sent once more, to confirm, counts when that is accepted."""
-        return self.accepted - self.unconfirmed
+    def accepted(self) -> int:
+        """Requests that were accepted."""
+        return self.by_verdict[Verdict.ACCEPTED]
+
+    @property
+    def filtered(self) -> int:
+        """Events that no mapping wanted: there was nothing to send."""
+        return self.by_verdict[FILTERED]
+
+    def count(self, settlement: Settlement) -> None:
+        """Take in what became of one slot."""
+        verdicts = [attempt.verdict for attempt in settlement.attempts]
+        for verdict in verdicts:
+            self.by_verdict[verdict] += 1
+        self.deferred += settlement.transition is Transition.DEFER
+        if settlement.confirms:
+            self.unconfirmed += 1
+        elif settlement.transition is Transition.ACCEPT:
+            self.settled += 1
+            self.users += Verdict.ACCEPTED in verdicts
+        elif settlement.transition is Transition.PARK:
+            self.parked += 1
+            self.refused += Verdict.REFUSED in verdicts
 
 
 class Dispatcher:
@@ -82,10 +107,12 @@ class Dispatcher:
         transport: httpx.AsyncBaseTransport,
         clock: Clock,
         *,
+        identify_per: IdentifyPer = IdentifyPer.USER,
         random: Random | None = None,
         on_progress: Callable[[Delivered], None] | None = None,
     ) -> None:
         self._database = database
+        self._personas: dict[str, dict[str, object]] | None = {} if identify_per is IdentifyPer.COMPUTATION else None
         self._name = destination.name
         self._settings = settings
         self._clock = clock
@@ -98,11 +125,13 @@ class Dispatcher:
             clock,
             random or Random(),  # noqa: S311 - spreads retries, guards nothing
             on_breaker=self._breaker_moved,
+            personas=self._personas,
         )
         self._settler = Settler(database, self._name, settings.quiet_period, self._settled)
         self._queue: asyncio.Queue[Claimed] = asyncio.Queue()
         self._claimed = 0
         self._unanswered = 0
+        self._requests_each = 1.0
         self._room = asyncio.Event()
         self._stop = asyncio.Event()
         self._progress_at = clock.monotonic()
@@ -190,10 +219,12 @@ class Dispatcher:
         return room if room >= ahead // 3 else 0
 
     def _ahead(self) -> int:
-        """The most slots that are claimed and not answered yet: as many queued as can be in flight."""
-        ahead = 2 * self._sender.concurrency.limit
+        """The most slots that are claimed and not answered yet: twice as many queued as can be in flight, for a claim
+        takes a while, and a sender that waits for one is a connection that does nothing."""
+        ahead = 3 * self._sender.concurrency.limit
         if self._settings.rate is not None:
-            ahead = min(ahead, max(1, int(self._settings.rate * (self._settings.lease - self._settings.deadline) / 2)))
+            within_the_lease = self._settings.rate * (self._settings.lease - self._settings.deadline)
+            ahead = min(ahead, max(1, int(within_the_lease / 2 / self._requests_each)))
         return ahead
 
     def _until_next_look(self) -> float:
@@ -210,6 +241,7 @@ class Dispatcher:
             return slots.claim(self._database, self._name, most, self._settings.lease)
 
         batch = await persistently(claim, "claim")
+        await self._get_to_know(batch)
         self._claimed += len(batch)
         self._unanswered += len(batch)
         if batch:
@@ -221,6 +253,15 @@ class Dispatcher:
             self._room.clear()
             await self._wait_for(self._room, _LOOK_EVERY)
         return bool(batch)
+
+    async def _get_to_know(self, batch: list[ClaimedSlot]) -> None:
+        """Where each key goes alone: how many each has, and the personas, read again when a key is new to us."""
+        known = self._personas
+        if known is None or not batch:
+            return
+        self._requests_each = sum(len(slot.versions) for slot in batch) / len(batch)
+        if any(key not in known for slot in batch for key in slot.versions):
+            known.update(await persistently(self._read_personas, "personas"))
 
     async def _finished(self, patience: float) -> bool:
         """Nothing is in flight, and nothing is due or may be sent now: is it worth waiting for what is owed?
@@ -269,27 +310,16 @@ class Dispatcher:
     def _settled(self, batch: list[Settlement]) -> None:
         self._claimed -= len(batch)
         for settlement in batch:
-            if settlement.verdict is not None:
-                self.done.by_verdict[settlement.verdict] += 1
-            match settlement.transition:
-                case Transition.ACCEPT:
-                    self.done.accepted += 1
-                    self.done.unconfirmed += settlement.slot.doubt
-                case Transition.DEFER:
-                    self.done.deferred += 1
-                case Transition.PARK:
-                    self.done.parked += 1
-                    self.done.refused += settlement.verdict == "refused"
-                    telemetry.event(
-                        "slot.parked",
-                        level=logging.WARNING,
-                        destination=self._name,
-                        user=telemetry.user_hash(settlement.slot.user_id),
-                        status=settlement.status,
-                    )
-                case Transition.RELEASE:
-                    pass
-        if any(settlement.transition is Transition.ACCEPT for settlement in batch):
+            self.done.count(settlement)
+            if settlement.transition is Transition.PARK and not settlement.confirms:
+                telemetry.event(
+                    "slot.parked",
+                    level=logging.WARNING,
+                    destination=self._name,
+                    user=telemetry.user_hash(settlement.slot.user_id),
+                    status=settlement.attempts[-1].status if settlement.attempts else None,
+                )
+        if any(settlement.accepted for settlement in batch):
             self._progress_at = self._clock.monotonic()
         self._room.set()
         self._on_progress(self.done)
@@ -321,6 +351,10 @@ class Dispatcher:
     def _look(self) -> Backlog:
         with self._database.read() as connection:
             return slots.backlog(connection, self._name)
+
+    def _read_personas(self) -> dict[str, dict[str, object]]:
+        with self._database.read() as connection:
+            return definitions.personas(connection)
 
     def _finish_backfills(self) -> None:
         with self._database.write() as connection:

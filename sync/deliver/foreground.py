@@ -15,6 +15,7 @@ from sync.deliver.dispatcher import Delivered, Dispatcher
 from sync.deliver.tenure import tenure
 from sync.deliver.transport import AiohttpTransport
 from sync.model.delivery import DeliverySettings
+from sync.model.identify import IdentifyPer
 from sync.store import slots
 from sync.store.engine import Database
 from sync.store.leases import Held
@@ -28,6 +29,7 @@ class Outlet:
 
     destination: Destination
     settings: DeliverySettings
+    identify_per: IdentifyPer = IdentifyPer.USER
 
 
 def deliver(
@@ -99,7 +101,13 @@ async def _one(
             if not isinstance(held, Held):
                 async with AiohttpTransport(outlet.settings.concurrency) as transport:
                     dispatcher = Dispatcher(
-                        database, outlet.destination, outlet.settings, transport, clock, on_progress=on_progress
+                        database,
+                        outlet.destination,
+                        outlet.settings,
+                        transport,
+                        clock,
+                        identify_per=outlet.identify_per,
+                        on_progress=on_progress,
                     )
                     watcher = asyncio.create_task(_stop_when(stopping, dispatcher))
                     try:

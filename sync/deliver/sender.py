@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 
 import httpx
 
 from sync import telemetry
 from sync.clock import Clock
-from sync.deliver.breaker import FEWEST, Breaker, Transition
+from sync.deliver.breaker import Breaker, Transition
 from sync.deliver.client import Client
 from sync.deliver.destination import Destination
 from sync.deliver.limits import AdaptiveConcurrency, Pause, TokenBucket
+from sync.deliver.turn import Claimed, Turn, described
+from sync.destinations.mapped import Mapped
 from sync.model.delivery import DeliverySettings
-from sync.model.identify import identify
+from sync.model.identify import Event, IdentifyPer, Personas, identify, identify_computation, portions
 from sync.model.outcome import DEFERRED, Outcome, Verdict
 from sync.model.retry import exhausted, next_delay
 from sync.model.slot import ClaimedSlot
@@ -26,16 +26,11 @@ from sync.store.slots import Settlement
 _TOO_MANY_REQUESTS = 429
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A claimed slot and the monotonic instant at which its claim *started* (R2 counts from there)."""
-
-    slot: ClaimedSlot
-    since: float
-
-
 class Sender:
-    """Everything between a claimed slot and its settlement, for one destination."""
+    """Everything between a claimed slot and its settlement, for one destination.
+
+    With ``personas`` (which may learn of more keys meanwhile) every key goes in an event of its own.
+    """
 
     def __init__(
         self,
@@ -46,12 +41,15 @@ class Sender:
         random: Random,
         *,
         on_breaker: Callable[[Transition], None],
+        personas: Personas | None = None,
     ) -> None:
         self._destination = destination
         self._settings = settings
         self._clock = clock
         self._random = random
         self._on_breaker = on_breaker
+        self._per = IdentifyPer.USER if personas is None else IdentifyPer.COMPUTATION
+        self._personas = {} if personas is None else personas
         self._client = Client(transport, destination.read_answer, settings.deadline)
         self._bucket = TokenBucket(settings.rate, (settings.rate or 1.0) / 10, clock)
         self.breaker = Breaker(clock, random)
@@ -59,61 +57,101 @@ class Sender:
         self.pause = Pause(clock)
         self.warnings: set[str] = set()
         self.trouble = ""
-        self._refused: deque[str] = deque(maxlen=FEWEST)
+        self._refused: list[str] = []
 
     async def send(self, claimed: Claimed, allowed: Callable[[], bool]) -> Settlement:
-        """Send when limits, breaker, leases and the caller allow it; else give the slot back unsent."""
+        """Send what is owed, as far as limits, breaker, leases and the caller allow it; the rest is given back unsent."""
         await self.concurrency.acquire()
         try:
-            if self.pause.remaining <= 0:
-                await self._bucket.acquire()
-            # The breaker is asked last: a yes while it is open is the one probe, and must be used.
-            ready = self.pause.remaining <= 0 and self._lease_suffices(claimed) and allowed()
-            if ready and self.breaker.may_send():
-                return await self._exchange(claimed.slot)
-            return Settlement(claimed.slot, slots.Transition.RELEASE)
+            turn = Turn(claimed, allowed)
+            for carried in portions(claimed.slot, self._per):
+                await self._send_portion(turn, carried)
+                if turn.over:
+                    break
+            return self._settlement(turn)
         finally:
             self.concurrency.release()
+
+    async def _send_portion(self, turn: Turn, carried: dict[str, int]) -> None:
+        """Send one event by every mapping that takes it; its keys are accepted when all of its requests are."""
+        event, mapped = self._mapped(turn.claimed.slot, carried)
+        traits: dict[str, object] = event.get("traits", {})  # type: ignore[assignment]
+        if not (mapped.requests or mapped.refusals):
+            turn.filtered(carried, traits)
+            return
+        refusals = list(mapped.refusals)
+        turn.invalid(refusals, traits)
+        for request in mapped.requests:
+            if not await self._may_send(turn):
+                turn.cut_short = True
+                return
+            outcome = await self._exchange(request)
+            turn.note(outcome, traits)
+            self._learn(turn, outcome)
+            if outcome.verdict is Verdict.REFUSED:
+                refusals.append(described(outcome))
+            elif outcome.verdict is not Verdict.ACCEPTED:
+                turn.halt = outcome
+                return
+        if refusals:
+            turn.refusals.extend(self._named(carried, refusals))
+        else:
+            turn.accepted.update(carried)
+
+    def _mapped(self, slot: ClaimedSlot, carried: dict[str, int]) -> tuple[Event, Mapped]:
+        """One event, and the requests it becomes. One user whose values cannot be mapped must not stop the others."""
+        event: Event = {"traits": slot.owed}
+        try:
+            event = self._event(slot, carried)
+            return event, self._destination.requests_for(event)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours, about this user
+            return event, Mapped(refusals=[f"no request can be made of it ({type(error).__name__})"])
+
+    def _event(self, slot: ClaimedSlot, carried: dict[str, int]) -> Event:
+        name, now = self._destination.name, self._clock.now()
+        if self._per is IdentifyPer.USER:
+            return identify(slot, destination=name, at=now)
+        (key,) = carried
+        return identify_computation(slot, key, destination=name, at=now, personas=self._personas)
+
+    async def _may_send(self, turn: Turn) -> bool:
+        """Whether one request may go out now, after waiting for its place in the rate; asked before each request."""
+        if self.pause.remaining > 0 or not self._lease_suffices(turn.claimed):
+            return False
+        await self._bucket.acquire()
+        if self.pause.remaining > 0 or not self._lease_suffices(turn.claimed) or not turn.allowed():
+            return False
+        # The breaker is asked last: a yes while it is open is the one probe, and must be used.
+        return self.breaker.may_send()
 
     def _lease_suffices(self, claimed: Claimed) -> bool:
         """R2: what is left of the lease must exceed the whole request deadline, or another holder could overtake us."""
         left = self._settings.lease - (self._clock.monotonic() - claimed.since)
         return left > self._settings.deadline
 
-    async def _exchange(self, slot: ClaimedSlot) -> Settlement:
-        event = identify(slot, destination=self._destination.name, at=self._clock.now())
-        traits: dict[str, object] = event["traits"]  # type: ignore[assignment]
+    async def _exchange(self, request: httpx.Request) -> Outcome:
+        telemetry.step("deliver.sending")
         try:
-            requests = self._destination.requests_for(event)
-        except Exception as error:  # noqa: BLE001 - one user whose values cannot be mapped must not stop the others
-            self.breaker.abandon()
-            outcome = Outcome(Verdict.REFUSED, detail=f"no request can be made of it ({type(error).__name__})")
-            return self._judge(slot, outcome, traits)
-        outcome = Outcome(Verdict.ACCEPTED, detail="nothing to send for it")
-        try:
-            for request in requests:
-                telemetry.step("deliver.sending")
-                outcome = await self._client.exchange(request)
-                telemetry.step("deliver.answered", verdict=outcome.verdict)
-                if outcome.verdict is not Verdict.ACCEPTED:
-                    break
+            outcome = await self._client.exchange(request)
         except BaseException:
             self.breaker.abandon()
             raise
-        return self._settlement(slot, outcome, traits)
+        telemetry.step("deliver.answered", verdict=outcome.verdict)
+        return outcome
 
-    def _settlement(self, slot: ClaimedSlot, outcome: Outcome, traits: dict[str, object]) -> Settlement:
+    def _learn(self, turn: Turn, outcome: Outcome) -> None:
+        """What one answer says about the destination."""
         self._adapt(outcome)
-        # A 429 says that the destination is well and busy: the pause and the concurrency answer it, not the breaker.
-        if outcome.status == _TOO_MANY_REQUESTS:
+        refused = outcome.verdict is Verdict.REFUSED
+        # A 429 says that the destination is well and busy: the pause and the concurrency answer it, not the breaker. And
+        # the breaker counts users who are refused: several refusals of one user are one.
+        if outcome.status == _TOO_MANY_REQUESTS or (refused and turn.blamed):
             self.breaker.abandon()
-            transition = None
-        else:
-            transition = self.breaker.record(outcome)
-        settlement = self._judge(slot, outcome, traits)
+            return
+        turn.blamed = turn.blamed or refused
+        transition = self.breaker.record(outcome)
         if transition is not None:
             self._on_breaker(transition)
-        return settlement
 
     def _adapt(self, outcome: Outcome) -> None:
         if outcome.verdict is Verdict.ACCEPTED:
@@ -128,36 +166,51 @@ class Sender:
                 self.warnings.add(warning)
                 telemetry.event("destination.warning", destination=self._destination.name, warning=warning)
 
-    def _judge(self, slot: ClaimedSlot, outcome: Outcome, traits: dict[str, object]) -> Settlement:
-        reason = f"{outcome.status} {outcome.detail}".strip() if outcome.status else outcome.detail
-        if outcome.verdict not in (Verdict.ACCEPTED, Verdict.REFUSED):
-            self.trouble = reason
-        transition, seconds = slots.Transition.RELEASE, 0.0
-        if outcome.verdict is Verdict.ACCEPTED:
-            transition = slots.Transition.ACCEPT
-        elif outcome.verdict is Verdict.REFUSED and not self.breaker.doubts_refusals:
-            transition = slots.Transition.PARK
-            self._refused.append(slot.user_id)
-        elif outcome.verdict in DEFERRED:
-            transition, seconds = self._defer(slot, outcome)
+    def _named(self, carried: dict[str, int], refusals: list[str]) -> list[str]:
+        """Refusals of one event, with the key they are about when it has one of its own."""
+        if self._per is IdentifyPer.USER:
+            return refusals
+        (key,) = carried
+        return [f"{key}: {each}" for each in refusals]
+
+    def _settlement(self, turn: Turn) -> Settlement:
+        transition, seconds = self._judge(turn)
+        halt = turn.halt
+        if halt is not None:
+            self.trouble = described(halt)
         return Settlement(
-            slot,
+            turn.claimed.slot,
             transition,
             seconds=seconds,
-            unknown=outcome.verdict is Verdict.UNKNOWN,
-            reason=reason,
-            verdict=outcome.verdict,
-            status=outcome.status,
-            detail=outcome.detail,
-            traits=traits,
+            unknown=halt is not None and halt.verdict is Verdict.UNKNOWN,
+            reason=turn.reason,
+            accepted=turn.accepted,
+            attempts=turn.attempts,
         )
 
-    def _defer(self, slot: ClaimedSlot, outcome: Outcome) -> tuple[slots.Transition, float]:
+    def _judge(self, turn: Turn) -> tuple[slots.Transition, float]:
+        """Where the slot goes, with what was not accepted of it; and the seconds until that is tried again."""
+        slot, halt = turn.claimed.slot, turn.halt
+        if halt is not None:
+            return self._defer(slot, halt) if halt.verdict in DEFERRED else (slots.Transition.RELEASE, 0.0)
+        if turn.blamed and self.breaker.doubts_refusals:
+            return slots.Transition.RELEASE, 0.0
+        if turn.cut_short:
+            # What was refused would be refused at once again, if the slot came back at once.
+            return self._defer(slot) if turn.refusals else (slots.Transition.RELEASE, 0.0)
+        if not turn.refusals:
+            return slots.Transition.ACCEPT, 0.0
+        if turn.blamed and self.breaker.refusals_in_a_row:
+            self._refused.append(slot.user_id)
+        return slots.Transition.PARK, 0.0
+
+    def _defer(self, slot: ClaimedSlot, outcome: Outcome | None = None) -> tuple[slots.Transition, float]:
         attempts = slot.attempts + 1
         failing_for = (self._clock.now() - slot.failing_since).total_seconds() if slot.failing_since else 0.0
         if exhausted(attempts, failing_for, self._settings):
             return slots.Transition.PARK, 0.0
-        return slots.Transition.DEFER, next_delay(attempts, self._settings, self._random, outcome.retry_after)
+        retry_after = None if outcome is None else outcome.retry_after
+        return slots.Transition.DEFER, next_delay(attempts, self._settings, self._random, retry_after)
 
     def take_refused(self) -> list[str]:
         """The users parked since the last success; the caller un-parks them when the destination was to blame."""

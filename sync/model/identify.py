@@ -31,20 +31,23 @@ def identify(slot: ClaimedSlot, *, destination: str, at: datetime) -> Event:
     return _event(slot, {**slot.enrichment, **slot.owed}, slot.versions, destination, at, {})
 
 
-def identify_each(
-    slot: ClaimedSlot, *, destination: str, at: datetime, personas: Personas
-) -> list[tuple[dict[str, int], Event]]:
-    """One ``identify`` for each key owed, what was owed first first, with the version it carries.
+def identify_computation(slot: ClaimedSlot, key: str, *, destination: str, at: datetime, personas: Personas) -> Event:
+    """One ``identify`` with one key owed to the user; `KeyError` when nobody knows the definition."""
+    traits = {name: value for name, value in slot.enrichment.items() if name not in slot.owed}
+    traits[key] = slot.owed[key]
+    return _event(slot, traits, {key: slot.versions[key]}, destination, at, {"personas": personas[key]})
 
-    Raises `KeyError` for a key without a persona.
+
+def portions(slot: ClaimedSlot, per: IdentifyPer) -> list[dict[str, int]]:
+    """What each event of a slot carries: keys with their versions. What has been owed longest goes first.
+
+    After a failure another key is the first one, so that one which always fails keeps no other from being sent.
     """
-    enrichment = {name: value for name, value in slot.enrichment.items() if name not in slot.owed}
-    found = []
-    for key, version in sorted(slot.versions.items(), key=lambda each: (each[1], each[0])):
-        carried = {key: version}
-        traits = {**enrichment, key: slot.owed[key]}
-        found.append((carried, _event(slot, traits, carried, destination, at, {"personas": personas[key]})))
-    return found
+    if per is IdentifyPer.USER:
+        return [slot.versions]
+    keys = sorted(slot.versions, key=lambda key: (slot.versions[key], key))
+    first = slot.attempts % len(keys)
+    return [{key: slot.versions[key]} for key in (*keys[first:], *keys[:first])]
 
 
 def persona(project: str, kind: Kind, key: str, computation_id: str) -> dict[str, object]:

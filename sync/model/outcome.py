@@ -25,6 +25,12 @@ class Verdict(StrEnum):
     FAULT = "fault"
 
 
+FILTERED = "filtered"
+"""Stands in place of a verdict where no mapping wants an event: nothing is sent, and the event is done with."""
+
+INVALID = "invalid"
+"""Stands in place of a verdict where a mapping wants an event and can make no request of it; nobody was asked."""
+
 DEFERRED = frozenset({Verdict.NOT_SENT, Verdict.NOT_APPLIED, Verdict.UNKNOWN})
 """Verdicts after which the same values are tried again later."""
 

@@ -2,12 +2,16 @@
 
 Every transition is one statement that names the state and the token it expects. What a settle does not find (its holder
 was frozen past its lease, and somebody else has taken the slot) is owed anew from the snapshot: rule R6.
+
+A turn may have had some of a slot's keys accepted and not the others. The accepted ones are then dropped, with the
+versions that were sent, and the slot goes where the others go. While it is in doubt nothing may be dropped: all of it
+waits for the quiet period, by whose end whatever was on its way has arrived, and is sent once more (R4).
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -37,11 +41,22 @@ class Transition(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One exchange about a user, or why there was none, for the history; ``traits`` are what the event carried."""
+
+    verdict: str
+    status: int | None
+    detail: str
+    traits: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """What became of one claimed slot.
 
-    ``seconds`` is the wait before a deferred one is due again; ``unknown`` says that bytes may have left. ``verdict``,
-    ``status`` and ``detail`` tell of the exchange (``verdict`` is ``None`` when there was none); ``traits`` were sent.
+    ``seconds`` is the wait before a deferred one is due again; ``unknown`` says that bytes may have left. ``accepted``
+    are the keys, with their versions, that need not be sent again although the slot as a whole is not accepted. Without
+    ``attempts`` nothing was sent.
     """
 
     slot: ClaimedSlot
@@ -49,10 +64,13 @@ class Settlement:
     seconds: float = 0.0
     unknown: bool = False
     reason: str | None = None
-    verdict: str | None = None
-    status: int | None = None
-    detail: str = ""
-    traits: dict[str, object] | None = None
+    accepted: Mapping[str, int] | None = None
+    attempts: Sequence[Attempt] = ()
+
+    @property
+    def confirms(self) -> bool:
+        """Whether something was accepted that is sent once more because it was in doubt (R4)."""
+        return self.slot.doubt and (self.transition is Transition.ACCEPT or bool(self.accepted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +150,11 @@ def settle(database: Database, destination: str, settlements: Sequence[Settlemen
         )
         batch = Batch([_row(settlement, now) for settlement in settlements])
         ours = set(orjson.loads(_run(connection, sql.OURS, batch, values).scalar_one()))
-        lost = [row for row in batch.rows if row["user_id"] not in ours and row["verdict"] is not None]
+        lost = [each for each in settlements if each.slot.user_id not in ours and each.attempts]
         if not lost:
             _settle_ours(connection, sql, settlements, batch, values)
             return 0
-    _owe_anew(database, Batch(lost), values)
+    _owe_anew(database, lost, values)
     rest = [settlement for settlement in settlements if settlement.slot.user_id in ours]
     return len(lost) + (settle(database, destination, rest, quiet) if rest else 0)
 
@@ -149,7 +167,7 @@ class Batch:
         self.document = orjson.dumps(rows).decode()
 
 
-def _owe_anew(database: Database, lost: Batch, values: dict[str, object]) -> None:
+def _owe_anew(database: Database, lost: Sequence[Settlement], values: dict[str, object]) -> None:
     """R6: whoever was sent something by a holder that had lost the slot is owed the snapshot's current values.
 
     The definitions are locked first and the snapshot is read by a later statement, so that a recording under way is
@@ -158,10 +176,13 @@ def _owe_anew(database: Database, lost: Batch, values: dict[str, object]) -> Non
     sql = _sql(database)
     with database.write() as connection:
         if sql.LOCK_DEFINITIONS is not None:
-            keys = sorted({key for row in lost.rows for key in row["sent"]})  # type: ignore[attr-defined]
+            keys = sorted({key for each in lost for key in each.slot.versions})
             connection.execute(text(sql.LOCK_DEFINITIONS), {"keys": keys})
-        _run(connection, sql.REOWE, lost, {**values, "confirm": next_version(connection)})
-        _run(connection, sql.RECORD_ATTEMPTS, lost, values)
+        rows: list[dict[str, object]] = [
+            {"user_id": each.slot.user_id, "sent": each.slot.versions, "unknown": each.unknown} for each in lost
+        ]
+        _run(connection, sql.REOWE, Batch(rows), {**values, "confirm": next_version(connection)})
+        _record_attempts(connection, sql, lost, values)
 
 
 def _settle_ours(
@@ -172,12 +193,39 @@ def _settle_ours(
     values: dict[str, object],
 ) -> None:
     by_transition: dict[Transition, list[dict[str, object]]] = {}
+    certain: list[dict[str, object]] = []
+    doubtful: list[dict[str, object]] = []
     for settlement, row in zip(settlements, batch.rows, strict=True):
         by_transition.setdefault(settlement.transition, []).append(row)
+        if "accepted" in row:
+            (doubtful if settlement.slot.doubt else certain).append(row)
+    if certain:
+        _run(connection, sql.DROP_ACCEPTED, Batch(certain), values)
+    if doubtful:
+        # What this puts to `confirm` is no longer ours for the statements that follow.
+        _run(connection, sql.CONFIRM_WHOLE, Batch(doubtful), {**values, "confirm": next_version(connection)})
     for transition, rows in by_transition.items():
         alike = batch if len(by_transition) == 1 else Batch(rows)
         _settle_alike(connection, sql, transition, alike, values)
-    _run(connection, sql.RECORD_ATTEMPTS, batch, values)
+    _record_attempts(connection, sql, settlements, values)
+
+
+def _record_attempts(
+    connection: Connection, sql: ModuleType, settlements: Sequence[Settlement], values: dict[str, object]
+) -> None:
+    rows: list[dict[str, object]] = [
+        {
+            "user_id": settlement.slot.user_id,
+            "verdict": attempt.verdict,
+            "status": attempt.status,
+            "detail": attempt.detail and _storable(attempt.detail),
+            "traits": attempt.traits,
+        }
+        for settlement in settlements
+        for attempt in settlement.attempts
+    ]
+    if rows:
+        _run(connection, sql.RECORD_ATTEMPTS, Batch(rows), values)
 
 
 def _settle_alike(
@@ -210,7 +258,7 @@ def _run(connection: Connection, statement: str, batch: Batch, values: dict[str,
 def _row(settlement: Settlement, now: datetime) -> dict[str, object]:
     """One row of ``:batch``."""
     claimed, deferred = settlement.slot, settlement.transition is Transition.DEFER
-    return {
+    row: dict[str, object] = {
         "user_id": claimed.user_id,
         "token": claimed.token,
         "version": claimed.version,
@@ -219,11 +267,10 @@ def _row(settlement: Settlement, now: datetime) -> dict[str, object]:
         "due_at": stamp(now + timedelta(seconds=settlement.seconds)) if deferred else None,
         "unknown": settlement.unknown,
         "reason": settlement.reason and _storable(settlement.reason),
-        "verdict": settlement.verdict,
-        "status": settlement.status,
-        "detail": _storable(settlement.detail),
-        "traits": settlement.traits if settlement.traits is not None else {},
     }
+    if settlement.accepted and settlement.transition is not Transition.ACCEPT:
+        row["accepted"] = settlement.accepted
+    return row
 
 
 def _storable(said: str) -> str:

@@ -20,6 +20,7 @@ from sync.store import slots
 from sync.store.slots import Settlement, Transition
 from tests.moving_clock import MovingClock
 from tests.proofs import Road, until
+from tests.recorder import sent
 
 
 @asynccontextmanager
@@ -49,11 +50,11 @@ async def send_late(app: App, claimed: ClaimedSlot) -> Settlement:
     """What a frozen holder does when it wakes: its check is behind it, so it sends, and hears that it was accepted."""
     [outlet] = app.outlets(["pushwoosh"])
     event = identify(claimed, destination="pushwoosh", at=app.clock.now())
-    [request] = outlet.destination.requests_for(event)
+    [request] = outlet.destination.requests_for(event).requests
     async with AiohttpTransport(1) as transport:
         answer = await transport.handle_async_request(request)
     assert answer.status_code == httpx.codes.OK
-    return Settlement(claimed, Transition.ACCEPT, verdict="accepted", status=200)
+    return Settlement(claimed, Transition.ACCEPT, attempts=sent(claimed))
 
 
 async def test_r6_what_a_frozen_holder_sends_late_is_repaired_with_the_current_value(road: Road) -> None:

@@ -11,12 +11,14 @@ import httpx
 import pytest
 
 from sync.deliver import breaker
-from sync.deliver.sender import Claimed, Sender
+from sync.deliver.sender import Sender
+from sync.deliver.turn import Claimed
 from sync.destinations.answers import retry_after_seconds, verdict_for
+from sync.destinations.mapped import Mapped
 from sync.model.delivery import DeliverySettings
 from sync.model.outcome import Outcome, Verdict
 from sync.model.slot import ClaimedSlot
-from sync.store.slots import Settlement, Transition
+from sync.store.slots import Attempt, Settlement, Transition
 from tests.moving_clock import MovingClock
 
 SETTINGS = DeliverySettings(deadline=1.0, lease=2.5, retry_window=60, retry_attempts=3, concurrency=8)
@@ -30,10 +32,10 @@ class Anything:
     def __init__(self, clock: MovingClock) -> None:
         self._clock = clock
 
-    def requests_for(self, event: dict[str, object]) -> list[httpx.Request]:
+    def requests_for(self, event: dict[str, object]) -> Mapped:
         if event["userId"] == "unmappable":
             raise KeyError("secret of this user")
-        return [httpx.Request("POST", "http://x.y/", content=str(event["userId"]).encode())]
+        return Mapped([httpx.Request("POST", "http://x.y/", content=str(event["userId"]).encode())])
 
     def ping(self) -> httpx.Request:
         raise NotImplementedError
@@ -85,7 +87,7 @@ async def test_r2_a_claim_whose_lease_may_end_before_the_request_does_is_given_b
     assert (settlement.transition is Transition.ACCEPT) is sent
     assert bench.asked == ["u"] * sent
     if not sent:
-        assert (settlement.transition, settlement.verdict) == (Transition.RELEASE, None)
+        assert (settlement.transition, settlement.attempts) == (Transition.RELEASE, [])
 
 
 async def test_r2_counts_the_time_that_a_claim_waited_for_its_turn() -> None:
@@ -126,7 +128,8 @@ async def test_every_outcome_has_one_transition(
     bench = Bench()
     bench.says(status, **headers)
     settlement = await bench.send()
-    assert (settlement.transition, settlement.unknown, settlement.status) == (transition, unknown, status)
+    [attempt] = settlement.attempts
+    assert (settlement.transition, settlement.unknown, attempt.status) == (transition, unknown, status)
 
 
 async def test_a_pause_is_respected_by_the_monotonic_clock_and_nothing_is_sent_in_it() -> None:
@@ -197,7 +200,7 @@ async def test_an_open_breaker_lets_one_probe_through_and_a_user_without_a_reque
     bench.clock.advance(2)
     bench.says(200)
     assert (await bench.send(bench.claimed("unmappable"))).transition is Transition.PARK
-    assert bench.sender.breaker.state is breaker.State.HALF_OPEN
+    assert bench.sender.breaker.state is breaker.State.OPEN
     assert (await bench.send()).transition is Transition.ACCEPT
     assert bench.moves[-1].to is breaker.State.CLOSED
 
@@ -216,9 +219,5 @@ async def test_what_was_sent_and_how_it_was_answered_is_kept_for_the_history() -
     bench = Bench()
     bench.answer = lambda: httpx.Response(422, content=b"no such field")
     settlement = await bench.send()
-    assert (settlement.verdict, settlement.status, settlement.reason, settlement.traits) == (
-        Verdict.REFUSED,
-        422,
-        "422 no such field",
-        {"key": True},
-    )
+    assert settlement.reason == "422 no such field"
+    assert settlement.attempts == [Attempt(Verdict.REFUSED, 422, "no such field", {"key": True})]

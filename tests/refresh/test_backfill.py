@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sync.model.slot import Priority
 from sync.store import enrolments, slots
-from tests.recorder import LEASE, PUSH, column
+from tests.recorder import LEASE, PUSH, column, sent
 from tests.refresh.conftest import VIP, Stage, to
 
 
@@ -42,7 +42,7 @@ def test_an_unfinished_backfill_is_resumed(stage: Stage) -> None:
     finish(stage)
     stage.backfill()
     (one,) = slots.claim(stage.database, PUSH, 1, LEASE)
-    slots.settle(stage.database, PUSH, [slots.Settlement(one, slots.Transition.ACCEPT, verdict="accepted")], 20)
+    slots.settle(stage.database, PUSH, [slots.Settlement(one, slots.Transition.ACCEPT, attempts=sent(one))], 20)
     done = stage.backfill()
     assert done.resumed == (PUSH,)
     assert len(stage.owed()) == 1

@@ -12,7 +12,7 @@ from sync.model.identify import identify
 from sync.model.run import RunKind
 from sync.store import definitions, slots
 from sync.store.engine import Database
-from sync.store.slots import Settlement, Transition
+from sync.store.slots import Attempt, Settlement, Transition
 from tests.moving_clock import MovingClock
 from tests.recorder import (
     LEASE,
@@ -26,6 +26,7 @@ from tests.recorder import (
     drain,
     owed,
     record,
+    sent,
     settle,
     state,
     trait,
@@ -228,7 +229,7 @@ def test_success_ends_a_series_of_failures(database: Database, clock: MovingCloc
 
 def test_a_released_slot_is_due_at_once_without_an_attempt(database: Database) -> None:
     record(database, audience(), ["ann"])
-    settle(database, claim_one(database), Transition.RELEASE, verdict=None)
+    settle(database, claim_one(database), Transition.RELEASE, attempts=())
     again = claim_one(database)
     assert (again.attempts, again.doubt) == (0, False)
 
@@ -271,7 +272,8 @@ def test_a_claim_by_many_at_once_gives_no_slot_twice(database: Database) -> None
 def test_a_destinations_answer_of_any_content_can_be_written_down(database: Database) -> None:
     record(database, audience(), ["ann"])
     detail = "\0 not \ud800 text"
-    settle(database, claim_one(database), Transition.PARK, reason=detail, detail=detail, status=400)
+    attempts = [Attempt("refused", 400, detail, {})]
+    settle(database, claim_one(database), Transition.PARK, reason=detail, attempts=attempts)
     with database.read() as connection:
         stored = connection.execute(text("SELECT detail FROM attempt")).scalar_one()
     assert "not" in stored
@@ -282,7 +284,7 @@ def test_every_exchange_is_written_down_and_nothing_else(database: Database) -> 
     record(database, audience(), ["ann", "bob"])
     ann, bob = sorted(claim(database), key=lambda slot: slot.user_id)
     batch = [
-        Settlement(ann, Transition.DEFER, verdict="unknown", status=500, traits={"vip": True}),
+        Settlement(ann, Transition.DEFER, attempts=sent(ann, "unknown", 500)),
         Settlement(bob, Transition.RELEASE),
     ]
     slots.settle(database, PUSH, batch, QUIET)

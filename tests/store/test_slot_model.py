@@ -139,7 +139,7 @@ class Outbox(RuleBasedStateMachine):
     @rule(choice=st.integers(0, 9))
     def release(self, choice: int) -> None:
         held = self._take(choice)
-        settle(self.database, held.slot, Transition.RELEASE, verdict=None)
+        settle(self.database, held.slot, Transition.RELEASE, attempts=())
 
     @precondition(lambda self: self.hands)
     @rule()

@@ -181,7 +181,7 @@ def test_r6_a_late_unknown_outcome_keeps_the_doubt_of_r4(database: Database, clo
 def test_r6_a_late_release_owes_nothing_for_nothing_was_sent(database: Database, clock: MovingClock) -> None:
     frozen = frozen_sender(database, clock)
     finish_meanwhile(database, clock)
-    assert settle(database, frozen, Transition.RELEASE, verdict=None) == 0
+    assert settle(database, frozen, Transition.RELEASE, attempts=()) == 0
     assert owed(database) == {}
 
 

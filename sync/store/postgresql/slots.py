@@ -32,11 +32,10 @@ SELECT 1 FROM definition WHERE key = ANY(CAST(:keys AS text[])) ORDER BY id FOR 
 
 _BATCH = """
 WITH b AS MATERIALIZED (
-    SELECT r.user_id COLLATE "C" AS user_id, r.token, r.version, r.sent, r.due_at, r.unknown, r.reason,
-           r.verdict, r.status, r.detail, r.traits
+    SELECT r.user_id COLLATE "C" AS user_id, r.token, r.version, r.sent, r.accepted, r.due_at, r.unknown, r.reason
     FROM jsonb_to_recordset(CAST(:batch AS jsonb)) AS r (
-        user_id text, token text, version bigint, sent jsonb, due_at timestamptz, unknown boolean, reason text,
-        verdict text, status integer, detail text, traits jsonb)
+        user_id text, token text, version bigint, sent jsonb, accepted jsonb, due_at timestamptz, unknown boolean,
+        reason text)
 )"""
 
 _OURS = "s.destination = :destination AND s.user_id = b.user_id AND s.token = b.token AND s.state = 'sending'"
@@ -66,6 +65,21 @@ UPDATE slot s SET
     doubt = s.doubt AND s.version <> b.version,
     token = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, reason = NULL
 FROM b WHERE {_OURS}"""
+
+DROP_ACCEPTED = f"""{_BATCH}
+UPDATE slot s SET owed = (
+    SELECT coalesce(jsonb_object_agg(e.key, e.value), '{{}}') FROM jsonb_each(s.owed) e
+    WHERE (b.accepted -> e.key) IS DISTINCT FROM (e.value -> 1))
+FROM b WHERE {_OURS} AND NOT s.doubt"""
+
+CONFIRM_WHOLE = f"""{_BATCH}
+UPDATE slot s SET
+    owed = (
+        SELECT jsonb_object_agg(e.key, jsonb_build_array(e.value -> 0, CAST(:confirm AS bigint)))
+        FROM jsonb_each(s.owed) e),
+    version = :confirm, state = 'confirm', due_at = greatest(CAST(:quiet AS timestamptz), b.due_at), doubt = false,
+    reason = b.reason, token = NULL, lease_until = NULL
+FROM b WHERE {_OURS} AND s.doubt AND s.version = b.version"""
 
 DEFER = f"""{_BATCH}
 UPDATE slot s SET state = 'waiting', due_at = b.due_at, doubt = s.doubt OR b.unknown, attempts = s.attempts + 1,
@@ -104,6 +118,10 @@ ON CONFLICT (destination, user_id) DO UPDATE SET
     failing_since = CASE WHEN s.state = 'parked' THEN NULL ELSE s.failing_since END,
     reason = CASE WHEN s.state = 'parked' THEN NULL ELSE s.reason END"""
 
-RECORD_ATTEMPTS = f"""{_BATCH}
+RECORD_ATTEMPTS = """
 INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
-SELECT :destination, user_id, :now, verdict, status, detail, traits FROM b WHERE verdict IS NOT NULL"""
+SELECT :destination, r.user_id, :now, r.verdict, r.status, r.detail, r.traits
+FROM ROWS FROM (jsonb_to_recordset(CAST(:batch AS jsonb)) AS (
+    user_id text, verdict text, status integer, detail text, traits jsonb
+)) WITH ORDINALITY AS r (user_id, verdict, status, detail, traits, position)
+ORDER BY r.position"""

@@ -28,9 +28,8 @@ WHERE destination = :destination AND state = 'sending' AND (lease_until < :now O
 _BATCH = """
 WITH b AS MATERIALIZED (
     SELECT value ->> 'user_id' AS user_id, value ->> 'token' AS token, value ->> 'version' AS version,
-           value -> 'sent' AS sent, value ->> 'due_at' AS due_at, value ->> 'unknown' AS unknown,
-           value ->> 'reason' AS reason, value ->> 'verdict' AS verdict, value ->> 'status' AS status,
-           value ->> 'detail' AS detail, value -> 'traits' AS traits
+           value -> 'sent' AS sent, value -> 'accepted' AS accepted, value ->> 'due_at' AS due_at,
+           value ->> 'unknown' AS unknown, value ->> 'reason' AS reason
     FROM json_each(:batch)
 )"""
 
@@ -66,6 +65,19 @@ UPDATE slot AS s SET
     doubt = s.doubt AND s.version <> b.version,
     token = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, reason = NULL
 FROM b WHERE {_OURS}"""
+
+DROP_ACCEPTED = f"""{_BATCH}
+UPDATE slot AS s SET owed = (
+    SELECT json_group_object(e.key, json(e.value)) FROM json_each(s.owed) e
+    WHERE NOT EXISTS (SELECT 1 FROM json_each(b.accepted) t WHERE t.key = e.key AND t.value = e.value ->> '$[1]'))
+FROM b WHERE {_OURS} AND NOT s.doubt"""
+
+CONFIRM_WHOLE = f"""{_BATCH}
+UPDATE slot AS s SET
+    owed = (SELECT json_group_object(e.key, json_array(json(e.value -> '$[0]'), :confirm)) FROM json_each(s.owed) e),
+    version = :confirm, state = 'confirm', due_at = max(:quiet, coalesce(b.due_at, :quiet)), doubt = 0,
+    reason = b.reason, token = NULL, lease_until = NULL
+FROM b WHERE {_OURS} AND s.doubt AND s.version = b.version"""
 
 DEFER = f"""{_BATCH}
 UPDATE slot AS s SET state = 'waiting', due_at = b.due_at, doubt = s.doubt OR b.unknown, attempts = s.attempts + 1,
@@ -105,6 +117,8 @@ ON CONFLICT (destination, user_id) DO UPDATE SET
     failing_since = CASE WHEN s.state = 'parked' THEN NULL ELSE s.failing_since END,
     reason = CASE WHEN s.state = 'parked' THEN NULL ELSE s.reason END"""
 
-RECORD_ATTEMPTS = f"""{_BATCH}
+RECORD_ATTEMPTS = """
 INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
-SELECT :destination, user_id, :now, verdict, status, detail, traits FROM b WHERE verdict IS NOT NULL"""
+SELECT :destination, value ->> 'user_id', :now, value ->> 'verdict', value ->> 'status', value ->> 'detail',
+       value -> 'traits'
+FROM json_each(:batch) ORDER BY key"""
