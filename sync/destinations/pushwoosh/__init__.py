@@ -1,8 +1,11 @@
 """Pushwoosh, through the endpoint that Segment's own destination uses.
 
 ===========  ====================================================================
-profile      an identify event as the body of ``track-user`` (pure)
+actions/     what can be done there: fields, defaults and bodies, a file for each
+route        a mapping, and where its requests go
+batching     several events as few requests, in order for each user
+encoding     bodies as JSON
 answers      what Pushwoosh's answers mean: its bodies on top of the HTTP statuses
-destination  the requests themselves: addresses, headers, encoding
+destination  the requests themselves: addresses, headers, mappings at work
 ===========  ====================================================================
 """

@@ -1,27 +1,30 @@
 """Requests to Pushwoosh's integration endpoint, and the reading of its answers.
 
-The address and the headers are made once: a request costs a few microseconds. The token appears in the header only;
-it is removed from whatever an answer repeats.
+Mappings decide which requests an event becomes. Addresses and headers are made once: a request costs a few
+microseconds. The token appears in the header only; it is removed from whatever an answer repeats.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import httpx
-import orjson
 
 from sync import __version__
 from sync.clock import Clock, SystemClock
+from sync.destinations.mapped import Batched, Mapped
 from sync.destinations.pushwoosh import answers
-from sync.destinations.pushwoosh.profile import profile
-from sync.errors import ConfigurationError
+from sync.destinations.pushwoosh.actions import CALLS, presets
+from sync.destinations.pushwoosh.batching import Batching
+from sync.destinations.pushwoosh.encoding import encoded
+from sync.destinations.pushwoosh.route import Route
+from sync.errors import ConfigurationError, InvalidEvent
+from sync.mapping import mapping
 from sync.model.outcome import Outcome
 
-_TRACK_USER = "/integration-segment/v1/track-user"
-_PING = "/integration-segment/v1/ping"
+_ROOT = "/integration-segment/v1"
+_PING = "/ping"
 _PING_BODY = b'{"body":{"name":"test_segment_auth"}}'
 _HEADER_TEXT = re.compile(r"[\x20-\x7e]*")
 
@@ -29,20 +32,34 @@ _HEADER_TEXT = re.compile(r"[\x20-\x7e]*")
 class Pushwoosh:
     """One configured Pushwoosh application. ``base_url`` is scheme and host, without the path.
 
+    ``mappings`` are the enabled ones, in order; the presets when left out.
+
     Raises :class:`ConfigurationError` when the key or the code cannot stand in a header.
     """
 
-    def __init__(self, *, name: str, api_key: str, app_code: str, base_url: str, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        api_key: str,
+        app_code: str,
+        base_url: str,
+        mappings: Sequence[mapping.Mapping] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         for setting, value in (("API key", api_key), ("application code", app_code)):
             if not _HEADER_TEXT.fullmatch(value):
                 problem = f"destination {name}: the {setting} holds a character that cannot stand in an HTTP header"
                 raise ConfigurationError([problem])
         self.name = name
         self._secrets = (api_key,)
+        self._app_code = app_code
         self._clock = clock or SystemClock()
-        base = base_url.rstrip("/")
-        self._track_user = httpx.URL(base + _TRACK_USER)
-        self._ping = httpx.URL(base + _PING)
+        root = base_url.rstrip("/") + _ROOT
+        self._ping = httpx.URL(root + _PING)
+        urls = {slug: httpx.URL(root + call.path) for slug, call in CALLS.items()}
+        slugs = ((each, each.action.slug) for each in (presets() if mappings is None else mappings))
+        self._routes = tuple(Route(each, CALLS[slug], urls[slug]) for each, slug in slugs)
         self._headers = httpx.Headers(
             [
                 (b"Host", self._ping.netloc),
@@ -53,11 +70,39 @@ class Pushwoosh:
             ]
         )
 
-    def requests_for(self, event: dict[str, object]) -> list[httpx.Request]:
-        """The requests that carry ``event``, in order; none when no mapping takes events of its type."""
-        if event.get("type") != "identify":
-            return []
-        return [self._post(self._track_user, _encoded(profile(event)))]
+    def requests_for(self, event: dict[str, object]) -> Mapped:
+        """The requests that carry ``event`` alone, in order of the mappings, and why others cannot."""
+        mapped = Mapped([], [])
+        for route in self._routes:
+            if not route.mapping.matches(event):
+                continue
+            try:
+                body = route.call.body(route.mapping.payload(event), self._app_code)
+                if route.call.envelope is not None:
+                    body = route.call.envelope([body])
+                mapped.requests.append(self._post(route.url, encoded(body)))
+            except InvalidEvent as error:
+                mapped.refusals.append(str(error))
+        return mapped
+
+    def batches_for(self, events: Sequence[dict[str, object]], *, where_enabled: bool = False) -> Batched:
+        """The requests that carry ``events`` together, at most 100 in one, in their order for each user.
+
+        An action without a batch form makes a request for each event. With ``where_enabled`` so does an event whose
+        mapping does not say ``enable_batching``.
+        """
+        batching = Batching(self._post)
+        for index, event in enumerate(events):
+            for route in self._routes:
+                if not route.mapping.matches(event):
+                    continue
+                try:
+                    payload = route.mapping.payload(event)
+                    alone = where_enabled and payload.get("enable_batching") is not True
+                    batching.add(index, route, route.call.body(payload, self._app_code), alone=alone)
+                except InvalidEvent as error:
+                    batching.refuse(index, str(error))
+        return batching.finish()
 
     def ping(self) -> httpx.Request:
         """The credentials test: 2xx means that the token fits the application."""
@@ -73,11 +118,3 @@ class Pushwoosh:
         request = httpx.Request("POST", url, headers=self._headers, stream=httpx.ByteStream(body))
         request.read()
         return request
-
-
-def _encoded(body: dict[str, object]) -> bytes:
-    """Compact JSON. orjson knows no integer beyond 64 bits and no lone surrogate; the standard library does."""
-    try:
-        return orjson.dumps(body)
-    except orjson.JSONEncodeError:
-        return json.dumps(body, separators=(",", ":")).encode("ascii")

@@ -3,13 +3,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import httpx
-import orjson
 import pytest
 
 from sync import __version__
+from sync.destinations.mapped import Mapped
 from sync.destinations.pushwoosh.destination import Pushwoosh
 from sync.errors import ConfigurationError
 from sync.model.outcome import Verdict
+from tests.destinations.pushwoosh.mapped_alone import body, mapping
+from tests.destinations.pushwoosh.mapped_alone import pushwoosh as destination
 
 EVENT: dict[str, object] = {
     "type": "identify",
@@ -36,7 +38,7 @@ def pushwoosh() -> Pushwoosh:
 
 
 def test_an_identify_is_one_post_as_segment_makes_it(pushwoosh: Pushwoosh) -> None:
-    [request] = pushwoosh.requests_for(EVENT)
+    [request] = pushwoosh.requests_for(EVENT).requests
     assert request.method == "POST"
     assert str(request.url) == "https://integration-segment.svc-nue.pushwoosh.com/integration-segment/v1/track-user"
     assert request.content == b'{"attributes":{"big_spenders":true},"user_id":"u1","email":"x@y"}'
@@ -56,25 +58,65 @@ def test_the_ping_has_the_extra_body_level(pushwoosh: Pushwoosh) -> None:
     assert request.headers["authorization"] == "Token k3y"
 
 
-@pytest.mark.parametrize("kind", ["track", "page", "screen", "group", "alias", None])
-def test_other_events_make_no_request(pushwoosh: Pushwoosh, kind: str | None) -> None:
-    assert pushwoosh.requests_for({**EVENT, "type": kind}) == []
+@pytest.mark.parametrize("kind", ["group", "alias", "Identify", None, 5, []])
+def test_events_that_no_mapping_takes_make_no_request(pushwoosh: Pushwoosh, kind: object) -> None:
+    assert pushwoosh.requests_for({**EVENT, "type": kind}) == Mapped([], [])
+
+
+def test_every_mapping_that_takes_an_event_makes_its_request_in_order() -> None:
+    first = mapping("updateUserProfile", {"external_id": "first"}, subscribe='type = "identify"')
+    other = mapping("trackEvent", subscribe='type = "track"')
+    second = mapping("updateUserProfile", {"external_id": "second"}, subscribe="traits.big_spenders = true")
+    mapped = destination(first, other, second).requests_for(EVENT)
+    assert [body(request)["user_id"] for request in mapped.requests] == ["first", "second"]
+    assert mapped.refusals == []
+
+
+def test_a_mapping_that_cannot_take_an_event_says_why_and_the_others_go_on() -> None:
+    wrong = mapping("updateUserProfile", {"external_id": {"@path": "$.traits"}})
+    mapped = destination(wrong, mapping("updateUserProfile"), wrong).requests_for(EVENT)
+    assert [body(request)["user_id"] for request in mapped.requests] == ["u1"]
+    assert mapped.refusals == ["External User ID must be a string but it was an object."] * 2
+
+
+def test_a_destination_without_mappings_sends_nothing() -> None:
+    nothing = Pushwoosh(name="p", api_key="k", app_code="c", base_url="https://x.y", mappings=())
+    assert nothing.requests_for(EVENT) == Mapped([], [])
 
 
 @pytest.mark.parametrize("base", ["http://127.0.0.1:8080", "http://127.0.0.1:8080/", "http://[::1]:8080"])
 def test_the_base_address_may_have_a_port(base: str) -> None:
-    [request] = Pushwoosh(name="p", api_key="k", app_code="c", base_url=base).requests_for(EVENT)
+    [request] = Pushwoosh(name="p", api_key="k", app_code="c", base_url=base).requests_for(EVENT).requests
     assert str(request.url) == base.rstrip("/") + "/integration-segment/v1/track-user"
     assert request.headers["host"] == httpx.URL(base).netloc.decode()
 
 
-def test_any_json_value_can_be_sent(pushwoosh: Pushwoosh) -> None:
-    [big] = pushwoosh.requests_for({**EVENT, "traits": {"n": 2**70, "text": "é"}})
-    assert big.content == b'{"attributes":{"n":1180591620717411303424,"text":"\\u00e9"},"user_id":"u1"}'
-    [odd] = pushwoosh.requests_for({**EVENT, "traits": {"text": "\ud800"}})
-    assert odd.content == b'{"attributes":{"text":"\\ud800"},"user_id":"u1"}'
-    [text] = pushwoosh.requests_for({**EVENT, "traits": {"text": "é"}})
-    assert orjson.loads(text.content)["attributes"] == {"text": "é"}
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (2**70, b"1180591620717411303424"),
+        ("\ud800", b'"\\ud800"'),
+        ("é", '"é"'.encode()),
+        ([2**70, float("inf"), {"x": float("nan")}], b'[1180591620717411303424,null,{"x":null}]'),
+        (float("-inf"), b"null"),
+        (1.0, b"1.0"),
+    ],
+)
+def test_any_json_value_can_be_sent(pushwoosh: Pushwoosh, value: object, written: bytes) -> None:
+    [request] = pushwoosh.requests_for({**EVENT, "traits": {"n": value}}).requests
+    assert request.content == b'{"attributes":{"n":' + written + b'},"user_id":"u1"}'
+
+
+@pytest.mark.parametrize("levels", [300, 5_000])
+def test_nesting_is_sent_or_refused_as_too_deep(pushwoosh: Pushwoosh, levels: int) -> None:
+    deep: object = 1
+    for _ in range(levels):
+        deep = [deep]
+    mapped = pushwoosh.requests_for({**EVENT, "traits": {"n": deep}})
+    if levels < 500:
+        assert b"[" * levels in mapped.requests[0].content
+    else:
+        assert "nested too deeply" in mapped.refusals[0]
 
 
 def test_answers_are_read_with_the_destinations_clock_and_without_its_token(pushwoosh: Pushwoosh) -> None:

@@ -1,0 +1,35 @@
+"""What a destination makes of events: requests to send, and reasons why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import httpx
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What one event became: a request for each mapping that took it, in order of the mappings.
+
+    ``refusals`` has a reason for each mapping that wanted the event and could not use it. Both are empty when no
+    mapping wanted it.
+    """
+
+    requests: list[httpx.Request] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One request, and which of the events it carries: an index for each item, in order."""
+
+    request: httpx.Request
+    indexes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batched:
+    """What several events became. ``refusals`` are (index of the event, reason); an event in neither matched nothing."""
+
+    batches: list[Batch] = field(default_factory=list)
+    refusals: list[tuple[int, str]] = field(default_factory=list)
