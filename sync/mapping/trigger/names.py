@@ -1,7 +1,4 @@
-"""The names a trigger may use: which part of an event they stand for, and what to say about all others.
-
-A sentence never repeats a word of the trigger, unless it is one of Segment's own: it may have come from a variable.
-"""
+"""The names a trigger may use: which part of an event they stand for, and what to say about all others."""
 
 from __future__ import annotations
 
@@ -34,6 +31,7 @@ _UNREADABLE = (
 )
 """Members of a Segment event that a trigger cannot see."""
 
+_LONGEST_SHOWN = 40
 _JUNCTIONS = ("and", "or")
 _PIECES = re.compile(r"[^\[.\]]+")
 
@@ -83,13 +81,19 @@ def unknown(name: str) -> str:
     if root in _UNREADABLE:
         return f"a trigger cannot read `{root}`: it reads {READABLE}"
     meant = _meant(root)
-    guess = f"; did you mean `{meant}`?" if meant else ""
-    return f"this is not a field that a trigger reads: those are {READABLE}{guess}"
+    rather = f"did you mean `{meant}`?" if meant else f"those are {READABLE}"
+    return f"{quoted(root)} is not a field that a trigger reads; {rather}"
 
 
 def misplaced(name: str) -> str:
     """The sentence for a name that stands where ``and`` or ``or`` should."""
     return _misspelt_junction(name) or "join conditions with `and` or `or`, in small letters and with blanks around"
+
+
+def quoted(name: str) -> str:
+    """A name of the trigger for a message: short, and without anything that a terminal would obey."""
+    printable = name if name.isprintable() else ascii(name)[1:-1]
+    return f"`{printable[:_LONGEST_SHOWN]}{'…' if len(printable) > _LONGEST_SHOWN else ''}`"
 
 
 def _inside(root: str, name: str) -> tuple[str, ...]:
@@ -103,7 +107,7 @@ def _misspelt_junction(name: str) -> str:
     if name.lower() in _JUNCTIONS:
         return f"write `{name.lower()}` in small letters"
     if name.lower() == "not":
-        return "there is no `not`: use `!=`, or `!` directly before `contains(…)` or `match(…)`"
+        return "there is no `not`: write `!=`, or `!` directly before `contains(…)` or `match(…)`"
     return ""
 
 

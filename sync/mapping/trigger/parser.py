@@ -131,7 +131,7 @@ class Parser:
         self._depth -= 1
         return group
 
-    def _negated(self, sign: Token) -> Node:
+    def _negated(self, sign: Token) -> Comparison | None:
         function = self._next()
         if function.kind is Kind.WORD and function.text in names.FUNCTIONS:
             return self._function(function, negated=True)
@@ -157,10 +157,12 @@ class Parser:
         sign = self._next()
         if sign.kind not in _OPERATORS:
             raise InvalidSubscription('an operator is missing: write for example `= "…"` or `!= null`', sign.position)
+        if sign.kind is Kind.WORD:
+            self._refuse(_no_operator(sign), sign)
         value = self._next()
         if value.kind is Kind.END or (value.kind not in _READ_AS_VALUES and sign.kind is not Kind.DOT):
             raise InvalidSubscription("a value is missing here: a text in double quotes, or a number", value.position)
-        odd = _odd_operator(sign, value) or _odd_value(sign, value) or self._glued(value)
+        odd = _odd_name(sign, value) or _odd_value(sign, value) or self._glued(value)
         if odd:
             self._refuse(*odd)
             self._skip()
@@ -173,37 +175,42 @@ class Parser:
         following = self._peek()
         if following.start > value.end or following.kind in (Kind.CLOSE, Kind.END):
             return None
-        if value.kind is Kind.STRING:
+        if value.kind is Kind.STRING and following.kind is Kind.STRING:
             return AFTER_A_STRING, following
-        if value.kind is Kind.NUMBER:
+        if value.kind is Kind.NUMBER and following.kind is not Kind.COMMA:
             return "a number is written in plain digits, without an exponent, and a blank follows it", following
         return _misplaced(following), following
 
-    def _function(self, name: Token, *, negated: bool) -> Comparison:
+    def _function(self, name: Token, *, negated: bool) -> Comparison | None:
         self._expect(Kind.OPEN, f'`{name.text}` needs parentheses: `{name.text}(properties.name, "…")`')
         argument = self._expect(Kind.WORD, f"the first argument of `{name.text}` is a field")
         path = self._argument(name, argument)
-        self._expect(Kind.COMMA, f"`{name.text}` has two arguments: a comma is missing")
+        comma = self._next()
+        if comma.kind is not Kind.COMMA:
+            odd = _odd_name(comma, self._peek()) or (f"`{name.text}` has two arguments: a comma is missing", comma)
+            raise InvalidSubscription(odd[0], odd[1].position)
         value = self._next()
         if value.kind not in _VALUES:
             raise InvalidSubscription(
                 f"the second argument of `{name.text}` is missing: a text in double quotes", value.position
             )
         self._expect(Kind.CLOSE, f"`{name.text}` has two arguments: its `)` is missing")
+        if not path:
+            return None
         return (contained if name.text == "contains" else matched)(path, value, negated=negated)
 
-    def _argument(self, name: Token, argument: Token) -> tuple[str, ...]:
+    def _argument(self, name: Token, argument: Token) -> tuple[str, ...] | None:
+        """Where a function looks; nothing for a field that a tolerant reading skips."""
         if path := names.argument_path(argument.text):
             return path
         if names.is_field(argument.text):
-            raise InvalidSubscription(
-                f"`{name.text}` looks into `event`, `name`, `userId`, `properties.…`, `traits.…` or `context.…`",
-                argument.position,
-            )
+            sentence = f"`{name.text}` looks into `event`, `name`, `userId`, `properties.…`, `traits.…` or `context.…`"
+        else:
+            sentence = names.unknown(argument.text)
         path = names.prefixed_path(argument.text)
-        if not path:
-            raise InvalidSubscription(names.unknown(argument.text), argument.position)
-        self._refuse(names.unknown(argument.text), argument)
+        if not path and not names.is_field(argument.text) and names.is_reserved(argument.text):
+            raise InvalidSubscription(sentence, argument.position)
+        self._refuse(sentence, argument)
         return path
 
     def _expect(self, kind: Kind, sentence: str) -> Token:
@@ -225,13 +232,18 @@ class Parser:
                 raise InvalidSubscription(_misplaced(token), token.position)
 
 
-def _odd_operator(sign: Token, value: Token) -> _Odd | None:
-    """What is wrong with the token where an operator should be."""
-    if sign.kind is Kind.OPERATOR:
+def _no_operator(word: Token) -> str:
+    """What is wrong with a word where an operator should be."""
+    instead = _WORDED.get(word.text)
+    if instead:
+        return f"`{word.text}` is no operator here: write {instead}"
+    return f"{names.quoted(word.text)} is no operator: there are `=`, `!=`, `<`, `<=`, `>`, `>=`"
+
+
+def _odd_name(sign: Token, value: Token) -> _Odd | None:
+    """What is wrong with a name that ends in a dot as Segment cuts it."""
+    if sign.kind is not Kind.DOT:
         return None
-    if sign.kind is Kind.WORD:
-        instead = _WORDED.get(sign.text)
-        return (f"write {instead}" if instead else "this is no operator: there are = != < <= > >="), sign
     if value.kind in (Kind.JUNCTION, Kind.NULL):
         return f"as a part of a name, `{value.text}` is written with a backslash: `\\{value.text}`", value
     if value.kind is Kind.NUMBER:
@@ -251,6 +263,8 @@ def _odd_value(sign: Token, value: Token) -> _Odd | None:
         return None
     if value.text == "=" and sign.text in ("<", ">") and sign.end == value.start:
         return f"put a blank after `{sign.text}=`", sign
+    if sign.text == "<" and value.text == ">":
+        return "write `!=` for `<>`", sign
     return ("write a single `=`" if value.text == "=" else "a value is missing before this operator"), value
 
 
@@ -262,6 +276,8 @@ def _no_condition(token: Token, join: Token | None, opened: Token | None) -> str
         return f"a condition is missing after `{join.text}`"
     if token.kind is Kind.JUNCTION:
         return f"a condition is missing before `{token.text}`"
+    if token.kind is Kind.END:
+        return "a condition and its `)` are missing"
     return "there is nothing between these parentheses" if opened else "this `)` closes nothing: remove it"
 
 

@@ -124,7 +124,7 @@ def shown(character: str) -> str:
 def _reopened(text: str, cut: list[Token], wrong: Token) -> Token:
     """``wrong``, or what is behind it: the closing quote of a text that was taken for an opening one."""
     if cut and cut[-1].kind is Kind.STRING and cut[-1].end == wrong.start and text[wrong.start] == '"':
-        return Token(Kind.WRONG, AFTER_A_STRING, wrong.start + 1, wrong.end + 1)
+        return Token(Kind.WRONG, AFTER_A_STRING, wrong.start, wrong.end)
     return wrong
 
 
@@ -151,7 +151,14 @@ def _token(text: str, at: int) -> Token:
         return _operator(text, at)
     if character in _SIGNS:
         return Token(_SIGNS[character], character, at, at + 1)
-    raise _Wrong(_INSTEAD.get(character) or f"{shown(character)} means nothing here: text stands in double quotes", at)
+    raise _Wrong(_INSTEAD.get(character) or _out_of_place(character), at)
+
+
+def _out_of_place(character: str) -> str:
+    return (
+        f"{shown(character)} cannot stand here: text stands in double quotes, "
+        "and in a name a backslash goes before such a character"
+    )
 
 
 def _ends(text: str, at: int) -> bool:
@@ -165,8 +172,7 @@ def _keyword(text: str, at: int) -> Token | None:
     end = at + len(keyword)
     if text.startswith(keyword, at) and _ends(text, end):
         return Token(kind, keyword, at, end)
-    lost = text[at + 1 :]
-    if lost and end > len(text) and not any(character in _TERMINATORS for character in lost):
+    if at + 1 < len(text) < end and not any(character in _TERMINATORS for character in text[at + 1 :]):
         return Token(Kind.WORD, text[at], at, len(text), cut=True)
     return None
 
@@ -207,6 +213,9 @@ def _number(text: str, at: int) -> Token:
 def _string(text: str, at: int) -> Token:
     closing = text.find('"', at + 1)
     if closing >= 0:
+        following = text[closing + 1 : closing + 2]
+        if following in _INSTEAD:
+            raise _Wrong(_INSTEAD[following], closing + 1)
         # Where no terminator follows, Segment takes the closing quote for the opening one of another text.
         end = closing + 1 if _ends(text, closing + 1) else closing
         return Token(Kind.STRING, text[at + 1 : closing], at, end)
