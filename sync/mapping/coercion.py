@@ -39,16 +39,9 @@ def kinds(types: tuple[Type, ...], *, nullable: bool) -> str:
     return ("an " if names[0] == Type.OBJECT else "a ") + " or ".join(names)
 
 
-def fits(value: object, wanted: Type) -> bool:
-    """Whether the value is of the type as it stands."""
-    match wanted:
-        case Type.STRING:
-            return isinstance(value, str)
-        case Type.NUMBER:
-            return is_number(value) and (isinstance(value, int) or value not in _INFINITE)
-        case Type.BOOLEAN:
-            return isinstance(value, bool)
-    return isinstance(value, dict)
+def fits(wanted: Type) -> Callable[[object], bool]:
+    """Says of a value whether it is of the type as it stands; a number must be finite."""
+    return _FITS[wanted]
 
 
 def opened(value: object, types: tuple[Type, ...], *, nullable: bool) -> object:
@@ -95,3 +88,10 @@ def _is_exactly(value: object, number: int) -> bool:
 
 
 _WAYS: dict[Type, Conversion] = {Type.STRING: _to_string, Type.NUMBER: _to_number, Type.BOOLEAN: _to_boolean}
+
+_FITS: dict[Type, Callable[[object], bool]] = {
+    Type.STRING: lambda value: isinstance(value, str),
+    Type.NUMBER: lambda value: is_number(value) and value not in _INFINITE and value == value,
+    Type.BOOLEAN: lambda value: isinstance(value, bool),
+    Type.OBJECT: lambda value: isinstance(value, dict),
+}

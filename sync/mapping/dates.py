@@ -15,11 +15,12 @@ from decimal import ROUND_DOWN, ROUND_FLOOR, Decimal
 from sync.mapping.values import number_text
 
 _RFC3339 = re.compile(
-    r"(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+    r"(\d{4})-(0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8]|(29|30|31))"
     r"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
-"""In capitals: small ``t`` and ``z`` are allowed on paper, and refused by readers."""
+"""In capitals: small ``t`` and ``z`` are allowed on paper, and refused by readers. Days that every month has are done
+with here."""
 
 _ISO8601 = re.compile(
     r"(?P<year>\d{4})(?:(?P<dash>[-/]?)(?P<month>\d\d?)(?:(?P=dash)(?P<day>\d\d?))?)?"
@@ -40,7 +41,8 @@ def rfc3339(value: str | float) -> str | None:
     """``value`` as RFC 3339 text; ``None`` when it is no date."""
     if not isinstance(value, str):
         return _since_1970(value)
-    if (whole := _RFC3339.fullmatch(value)) and _exists(whole[1], whole[2], whole[3]):
+    whole = _RFC3339.fullmatch(value)
+    if whole and (whole[3] is None or _exists(whole[1], whole[2], whole[3])):
         return value
     if _NUMBER.fullmatch(value):
         return _number_in_text(value)
@@ -48,9 +50,7 @@ def rfc3339(value: str | float) -> str | None:
 
 
 def _exists(year: str, month: str, day: str) -> bool:
-    """Whether the month has such a day; month and day are within 12 and 31."""
-    if day <= "28":
-        return True
+    """Whether the month has such a day, which is one from the 29th on."""
     if month == "02":
         return day == "29" and isleap(int(year))
     return day != "31" or month not in {"04", "06", "09", "11"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from sync.errors import InvalidEvent
 from sync.mapping import coercion
@@ -48,35 +49,37 @@ def compile_validation(action: Action) -> Validate:
 
 def _members(fields: tuple[Field, ...], *, first_level: bool) -> Callable[[dict[str, object]], Payload | _Wrong]:
     """The check of an object that holds ``fields`` and nothing else."""
-    steps = tuple((each.key, _untouched(each), _field(each, first_level=first_level)) for each in fields)
-    required = frozenset(each.key for each in fields if each.required)
+    steps = tuple((each.key, *_usual(each), _field(each, first_level=first_level)) for each in fields)
+    required = tuple(each.key for each in fields if each.required)
 
     def check(values: dict[str, object]) -> Payload | _Wrong:
         valid: Payload = {}
         wrong: dict[str, _Wrong] = {}
-        for key, untouched, find in steps:
+        for key, usual, refine, find in steps:
             value = values.get(key, MISSING)
-            if type(value) is untouched and value != "":
-                valid[key] = value
-            elif value is not MISSING:
+            if value is MISSING:
+                continue
+            if type(value) is usual and value != "":
+                if refine is None:
+                    valid[key] = value
+                    continue
+                found = refine(value)
+            else:
                 found = find(value)
-                if isinstance(found, _Wrong):
-                    wrong[key] = found
-                elif found is not MISSING:
-                    valid[key] = found
-        if wrong or not required <= valid.keys():
-            missing = [each.key for each in fields if each.required and each.key not in valid and each.key not in wrong]
-            return _all_of(missing, wrong)
-        return valid
+            if isinstance(found, _Wrong):
+                wrong[key] = found
+            elif found is not MISSING:
+                valid[key] = found
+        missing = [key for key in required if key not in valid and key not in wrong]
+        return _all_of(missing, wrong) if missing or wrong else valid
 
     return check
 
 
-def _untouched(field: Field) -> type | None:
-    """The Python type of which a value (but ``""``) is used as it is, without another look."""
-    if field.date or field.properties:
-        return None
-    return {Type.STRING: str, Type.OBJECT: dict}.get(field.types[0])
+def _usual(field: Field) -> tuple[type | None, _Check | None]:
+    """The Python type of which nearly all values are, and what must still be looked at in one that is not ``""``."""
+    kinds = {Type.STRING: str, Type.OBJECT: dict, Type.BOOLEAN: bool}
+    return kinds.get(field.types[0]), _refinement(field)
 
 
 def _all_of(missing: list[str], wrong: dict[str, _Wrong]) -> _Wrong:
@@ -95,23 +98,25 @@ def _field(field: Field, *, first_level: bool) -> _Check:
         if value is None:
             return None if field.nullable else MISSING
         found = coerce(value)
-        return found if isinstance(found, _Wrong) else refine(found)
+        return found if refine is None or isinstance(found, _Wrong) else refine(found)
 
     return check
 
 
 def _coercion(field: Field) -> _Check:
     types, nullable = field.types, field.nullable
+    fits = tuple(coercion.fits(each) for each in types)
     conversions = coercion.conversions(types, nullable=nullable)
     wanted = coercion.kinds(types, nullable=nullable)
     # Ajv compares the opened item with all types at once, so that only a single type is found to fit.
-    only = types[0] if len(types) == 1 and not nullable else None
+    item_may_fit = len(types) == 1 and not nullable
 
     def coerce(value: object) -> object:
-        if any(coercion.fits(value, each) for each in types):
-            return value
+        for fit in fits:
+            if fit(value):
+                return value
         item = coercion.opened(value, types, nullable=nullable)
-        if only is not None and coercion.fits(item, only):
+        if item_may_fit and fits[0](item):
             return item
         for convert in conversions:
             if (converted := convert(item)) is not MISSING:
@@ -121,13 +126,11 @@ def _coercion(field: Field) -> _Check:
     return coerce
 
 
-def _refinement(field: Field) -> _Check:
+def _refinement(field: Field) -> _Check | None:
     """What is looked at once the type is right."""
     if field.properties:
         return _members(field.properties, first_level=False)  # type: ignore[return-value]
-    if field.date:
-        return lambda value: _date(field.title, value)
-    return lambda value: value
+    return partial(_date, field.title) if field.date else None
 
 
 def _date(title: str, value: object) -> object:
