@@ -11,20 +11,24 @@ import click
 
 from sync.cli import output
 from sync.cli.options import configured, opened, reporting
+from sync.config.coverage import unheard
 from sync.daemon.app import App
 from sync.deliver.foreground import Outlet
 from sync.deliver.ping import ping
 from sync.errors import SyncError
 from sync.source.inspection import columns
 
+_NAMED = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One thing that was looked at; ``problem`` is ``None`` when it is right."""
+    """One thing that was looked at; ``problem`` is ``None`` when it is right, or at least no fault (``verdict``)."""
 
     what: str
     problem: str | None = None
     exit_code: int = 0
+    verdict: str = "ok"
 
 
 @click.command("check")
@@ -37,7 +41,7 @@ def check(offline: bool, as_json: bool, config: Path) -> int:
     Every definition's SQL is tried (no row is read), the sources are proven read-only, the destinations pinged.
     """
     with opened(config) as app:
-        found = [Checked(f"{app.settings.path}: {_summary(app)}")]
+        found = [Checked(f"{app.settings.path}: {_summary(app)}"), *_mappings(app)]
         if not offline:
             found += list(_connections(app))
     if as_json:
@@ -46,7 +50,7 @@ def check(offline: bool, as_json: bool, config: Path) -> int:
         if each.problem is not None:
             click.echo(f"error: {each.problem}", err=True)
         elif not as_json:
-            click.echo(f"ok     {each.what}")
+            click.echo(f"{each.verdict:<7}{each.what}")
     return max(each.exit_code for each in found)
 
 
@@ -59,6 +63,23 @@ def _summary(app: App) -> str:
             output.plural(len(settings.destinations), "destination"),
         )
     )
+
+
+def _mappings(app: App) -> Iterator[Checked]:
+    """What somebody who wrote mappings may not expect."""
+    for name, destination in app.settings.destinations.items():
+        if destination.switched_by is not None:
+            yield Checked(
+                f"destination {name}: one call for each audience and trait (identify_per: computation), because mapping "
+                f'"{destination.switched_by}" reads context.personas'
+            )
+        if deaf := unheard(app.settings, destination):
+            names = ", ".join(f"{each.kind} {each.key}" for each in deaf[:_NAMED])
+            more = f" and {len(deaf) - _NAMED} more" if len(deaf) > _NAMED else ""
+            yield Checked(
+                f"destination {name}: no enabled mapping takes the changes of {names}{more}: they are not sent",
+                verdict="note",
+            )
 
 
 def _connections(app: App) -> Iterator[Checked]:

@@ -7,12 +7,15 @@ interpolate  ``${VAR}``, ``${VAR:-default}``, ``${file:/path}``
 schema       the models: every section's keys, types, defaults and meanings
 fields       the types of single values
 editors      the JSON Schema of the file, for editors
+verbatim     Segment's mappings stand as they were pasted: JSON's values, nothing filled in
+mappings     Segment's mappings, checked and compiled
 references   what must hold between sections: keys, names, chains of ``after``
 sentences    a validation error as a sentence
 problems     the collection of problems; never a value, for it may be a secret
 durations    ``30 days`` in seconds
 schedule     when a definition is due; the only place that knows APScheduler
 settings     the frozen values that the rest of the program reads
+coverage     definitions that no mapping takes
 starter      what ``engage-sync init`` writes
 ===========  ========================================================================================
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, WithJsonSchema
@@ -61,6 +61,23 @@ def _flag(value: object) -> object:
     if isinstance(value, bool) or (isinstance(value, str) and value.lower() in {"true", "false"}):
         return value
     raise ValueError("must be true or false")
+
+
+def _plain_flag(value: object) -> object:
+    if isinstance(value, bool):
+        return value
+    raise ValueError("must be true or false, written out: below `mappings` no `${VAR}` is filled in")
+
+
+def _fields(value: object) -> object:
+    if isinstance(value, dict):
+        return value
+    raise ValueError("must be an object: the action's fields, each with a value or a directive")
+
+
+def _no_model(value: object) -> None:
+    if value not in (None, ""):
+        raise ValueError("belongs to a Reverse ETL model, whose rows are no events: leave such a mapping out")
 
 
 def _not_flag(value: object) -> object:
@@ -187,8 +204,14 @@ Fraction: TypeAlias = Annotated[
 ]
 Flag: TypeAlias = Annotated[bool, BeforeValidator(_flag)]
 Count: TypeAlias = Annotated[int, BeforeValidator(_not_flag)]
+PlainFlag: TypeAlias = Annotated[bool, BeforeValidator(_plain_flag), WithJsonSchema({"type": "boolean"})]
+Fields: TypeAlias = Annotated[dict[str, Any], BeforeValidator(_fields), WithJsonSchema({"type": "object"})]
+NoModel: TypeAlias = Annotated[None, BeforeValidator(_no_model), WithJsonSchema({"enum": [None, ""]})]
 Words: TypeAlias = Annotated[str, AfterValidator(_words), Field(min_length=1)]
 Line: TypeAlias = Annotated[str, AfterValidator(_line), Field(min_length=1)]
+ActionName: TypeAlias = Annotated[
+    Line, WithJsonSchema({"type": "string", "examples": ["updateUserProfile", "trackEvent"]})
+]
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=100)]
 Identifier: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$", max_length=63)]
 Key: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=255)]

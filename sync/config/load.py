@@ -9,14 +9,16 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from sync.config import document, interpolate, references, sentences
+from sync.config import document, interpolate, mappings, references, sentences
 from sync.config.problems import Problems
 from sync.config.schedule import Schedule
 from sync.config.schema import AudienceSection, Document, PushwooshSection, ScheduleSection, TraitSection
 from sync.config.settings import PushwooshSettings, Settings, SourceSettings, StoreSettings
 from sync.errors import ConfigurationError
+from sync.mapping.mapping import Mapping as SegmentMapping
 from sync.model.definition import Definition, Kind, Table
 from sync.model.delivery import DeliverySettings
+from sync.model.identify import IdentifyPer
 from sync.model.naming import snake_case
 
 
@@ -36,26 +38,28 @@ def load(path: pathlib.Path, env: Mapping[str, str]) -> Settings:
 
 def _settings(path: pathlib.Path, data: dict[str, object], env: Mapping[str, str], problems: Problems) -> Settings:
     filled = references.mapping(interpolate.fill(data, env, problems))
+    mappings.label(filled, problems)
     valid = None
     try:
         valid = Document.model_validate(filled)
     except ValidationError as error:
         sentences.report(error, Document, problems)
     references.check(filled, problems)
+    compiled = mappings.compiled(filled, problems)
     if problems or valid is None:
         # Not raised inside the handler: pydantic's error, which knows values, must not travel along.
         raise ConfigurationError(problems.sentences())
-    return _built(path, valid)
+    return _built(path, valid, compiled)
 
 
-def _built(path: pathlib.Path, valid: Document) -> Settings:
+def _built(path: pathlib.Path, valid: Document, compiled: Mapping[str, tuple[SegmentMapping, ...]]) -> Settings:
     sections: list[AudienceSection | TraitSection] = [*valid.audiences, *valid.traits]
     definitions = _without_foreign_keys(tuple(_definition(section, valid) for section in sections))
     keys = {found.name: found.key for found in reversed(definitions)} | {found.key: found.key for found in definitions}
     sources = {
         name: SourceSettings(name, section.url, section.statement_timeout) for name, section in valid.sources.items()
     }
-    destinations = {name: _pushwoosh(name, section) for name, section in valid.destinations.items()}
+    destinations = {name: _pushwoosh(name, section, compiled[name]) for name, section in valid.destinations.items()}
     return Settings(
         path=path,
         project=valid.project,
@@ -67,7 +71,7 @@ def _built(path: pathlib.Path, valid: Document) -> Settings:
     )
 
 
-def _pushwoosh(name: str, section: PushwooshSection) -> PushwooshSettings:
+def _pushwoosh(name: str, section: PushwooshSection, compiled: tuple[SegmentMapping, ...]) -> PushwooshSettings:
     limits, retry = section.limits, section.retry
     delivery = DeliverySettings(
         rate=limits.rate,
@@ -79,7 +83,18 @@ def _pushwoosh(name: str, section: PushwooshSection) -> PushwooshSettings:
         retry_attempts=retry.attempts,
         longest_delay=retry.longest_delay,
     )
-    return PushwooshSettings(name, section.api_key, section.app_code, section.base_url, delivery)
+    reading = [mapping.name for mapping in compiled if mapping.reads_personas]
+    automatic = IdentifyPer.COMPUTATION if reading else IdentifyPer.USER
+    return PushwooshSettings(
+        name,
+        section.api_key,
+        section.app_code,
+        section.base_url,
+        delivery,
+        mappings=compiled,
+        identify_per=section.identify_per or automatic,
+        switched_by=reading[0] if reading and section.identify_per is None else None,
+    )
 
 
 def _definition(section: AudienceSection | TraitSection, valid: Document) -> Definition:

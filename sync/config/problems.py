@@ -1,7 +1,8 @@
 """What is wrong with a configuration, collected so that one reading reports everything.
 
 Invariant: a problem never repeats a value of the file, because any value may be a secret, or resolved to one. What may
-be named are keys of mappings, names of variables, and names of definitions that were written out in the file.
+be named are keys of mappings, names of variables, names of definitions that were written out in the file, and of what
+stands below ``mappings``, where nothing secret belongs, a mapping's name and the place where its trigger goes wrong.
 """
 
 from __future__ import annotations
@@ -22,34 +23,46 @@ class Problems:
 
     ``lines`` maps the paths that stand in the document to their lines (from 1). A value at an ``unresolved`` path could
     not be filled in (said once, when that happened), so later complaints about it are dropped as noise. Values at
-    ``interpolated`` paths came from outside the file.
+    ``interpolated`` paths came from outside the file. ``labels`` are said beside every path that begins with theirs.
     """
 
     file: str
     lines: dict[Path, int] = field(default_factory=dict)
     unresolved: set[Path] = field(default_factory=set)
     interpolated: set[Path] = field(default_factory=set)
-    _found: list[tuple[int, str]] = field(default_factory=list)
+    labels: dict[Path, str] = field(default_factory=dict)
+    _found: list[tuple[int, Path, str]] = field(default_factory=list)
+    _absent: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self._found)
+        return self._absent or bool(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
     def add(self, path: Path, sentence: str, *, line: int | None = None) -> None:
         """Report ``sentence`` about ``path``; the line is that of its nearest part that stands in the file."""
         if self.is_unresolved(path):
             return
-        line = line or self.line(path)
-        place = f"{self.file}:{line}" if line else self.file
-        where = f" {self.dotted(path)}:" if path else ""
-        self._found.append((line or 0, f"{place}:{where} {sentence}"))
+        self._found.append((line or self.line(path) or 0, path, sentence))
 
     def absent(self) -> None:
         """Report that there is no such file."""
-        self._found.append((0, f"{self.file} does not exist: run `engage-sync init` or give --config"))
+        self._absent = True
 
     def sentences(self) -> list[str]:
         """Every problem once, in the order of the file's lines."""
-        return list(dict.fromkeys(sentence for _, sentence in sorted(self._found, key=lambda found: found[0])))
+        if self._absent:
+            return [f"{self.file} does not exist: run `engage-sync init` or give --config"]
+        found = sorted(self._found, key=lambda each: each[0])
+        return list(dict.fromkeys(f"{self._place(line, path)} {sentence}" for line, path, sentence in found))
+
+    def _place(self, line: int, path: Path) -> str:
+        place = f"{self.file}:{line}:" if line else f"{self.file}:"
+        if not path:
+            return place
+        labels = [f" ({self.labels[path[:length]]})" for length in range(len(path) + 1) if path[:length] in self.labels]
+        return f"{place} {self.dotted(path)}{''.join(labels)}:"
 
     def line(self, path: Path) -> int | None:
         """The line of ``path``, else of its nearest ancestor that stands in the file."""
@@ -74,7 +87,7 @@ class Problems:
             if isinstance(step, int):
                 text += f"[{step}]"
             else:
-                text += ("." if text else "") + _printable(step)
+                text += ("." if text else "") + printable(step)
         return text
 
 
@@ -86,10 +99,10 @@ def did_you_mean(word: str, known: list[str]) -> str:
 
 def listed(words: list[str]) -> str:
     """Words of our own or keys of the file as ``a, b, c``."""
-    return ", ".join(f"`{_printable(word)}`" for word in words)
+    return ", ".join(f"`{printable(word)}`" for word in words)
 
 
-def _printable(step: str) -> str:
-    # A key may hold anything, terminal escapes included.
+def printable(step: str) -> str:
+    """A key or a name, short enough to be read; it may hold anything, terminal escapes included."""
     shown = step if step.isprintable() else ascii(step)[1:-1]
     return shown if len(shown) <= _LONGEST_STEP else shown[:_LONGEST_STEP] + "…"

@@ -12,9 +12,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, W
 
 from sync.config import schedule
 from sync.config.fields import (
+    ActionName,
     BaseUrl,
     Count,
     Duration,
+    Fields,
     Flag,
     Fraction,
     HeaderSecret,
@@ -23,6 +25,8 @@ from sync.config.fields import (
     Key,
     Line,
     Name,
+    NoModel,
+    PlainFlag,
     Rate,
     SourceUrl,
     StoreUrl,
@@ -30,10 +34,13 @@ from sync.config.fields import (
 )
 from sync.model.definition import OnDelete
 from sync.model.delivery import DeliverySettings
+from sync.model.identify import IdentifyPer
 
 DEFAULT_STORE = "sqlite:///engage-sync.db"
 DEFAULT_BASE_URL = "https://integration-segment.svc-nue.pushwoosh.com"
 DEFAULT_SCHEDULE = "every 2 hours"
+MOST_MAPPINGS = 50
+"""Of one destination, as in Segment."""
 
 _AFTER = re.compile(r"after\s*:\s*(?P<name>.+)", re.DOTALL)
 _NUMBERS = DeliverySettings()
@@ -125,6 +132,34 @@ class RetrySection(Section):
     )
 
 
+class MappingSection(Section):
+    """One of Segment's mappings, as Segment's screens or its Public API have it."""
+
+    name: Line | None = Field(default=None, description="For people; else the name of the action's preset.")
+    enabled: PlainFlag = Field(default=True, description="Whether it is used; it is checked in any case.")
+    subscribe: Words | None = Field(
+        default=None, description="The trigger: which events it takes; else that of the action's preset."
+    )
+    trigger: Words | None = Field(default=None, description="The Public API's name of `subscribe`.")
+    partner_action: ActionName | None = Field(
+        default=None, alias="partnerAction", description="What is sent: `updateUserProfile` or `trackEvent`."
+    )
+    action: ActionName | None = Field(default=None, description="Short for `partnerAction`.")
+    action_slug: ActionName | None = Field(
+        default=None, alias="actionSlug", description="The Public API's name of `partnerAction`."
+    )
+    mapping: Fields | None = Field(
+        default=None, description="What each field of the action gets; else the action's default mapping."
+    )
+    settings: Fields | None = Field(default=None, description="The Public API's name of `mapping`.")
+    segment_id: Any = Field(default=None, alias="id", description="Segment's own; not used.")
+    action_id: Any = Field(default=None, alias="actionId", description="Segment's own; not used.")
+    destination_id: Any = Field(default=None, alias="destinationId", description="Segment's own; not used.")
+    created_at: Any = Field(default=None, alias="createdAt", description="Segment's own; not used.")
+    updated_at: Any = Field(default=None, alias="updatedAt", description="Segment's own; not used.")
+    reverse_etl: NoModel = Field(default=None, alias="modelId", description="Must be empty: not for Reverse ETL.")
+
+
 class PushwooshSection(Section):
     """A Pushwoosh application to keep up to date."""
 
@@ -135,6 +170,15 @@ class PushwooshSection(Section):
         default="segment-integration", description="Which of the APIs to speak."
     )
     base_url: BaseUrl = Field(default=DEFAULT_BASE_URL, description="Another host; https, or http to this host only.")
+    mappings: list[MappingSection] = Field(
+        default_factory=list,
+        description="Which events are sent, and as what; else one for every event and one for every profile.",
+        json_schema_extra={"maxItems": MOST_MAPPINGS},
+    )
+    identify_per: IdentifyPer | None = Field(
+        default=None,
+        description="One call with all that is owed to a user, or one for each computation; else what mappings need.",
+    )
     limits: LimitsSection = Field(default_factory=LimitsSection, description="How fast and how long to send.")
     retry: RetrySection = Field(default_factory=RetrySection, description="How long to keep trying.")
 

@@ -11,8 +11,10 @@ from pydantic import SecretStr
 
 from sync.config.schedule import Schedule
 from sync.errors import UsageError
+from sync.mapping.mapping import Mapping as SegmentMapping
 from sync.model.definition import Definition
 from sync.model.delivery import DeliverySettings
+from sync.model.identify import IdentifyPer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,20 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True)
 class PushwooshSettings:
-    """One Pushwoosh application. ``base_url`` has no slash at its end."""
+    """One Pushwoosh application. ``base_url`` has no slash at its end.
+
+    ``mappings`` are the enabled ones, in the file's order. ``switched_by`` names the mapping because of which
+    ``identify_per`` is ``computation``, where the file does not say.
+    """
 
     name: str
     api_key: SecretStr
     app_code: str
     base_url: str
     delivery: DeliverySettings
+    mappings: tuple[SegmentMapping, ...]
+    identify_per: IdentifyPer
+    switched_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

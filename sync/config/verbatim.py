@@ -29,7 +29,7 @@ def scalar(node: yaml.ScalarNode) -> object:
     text = joined(node.value)
     text.encode("utf-8")  # a lone surrogate is no text
     plain = node.style is None
-    if node.tag != _RESOLVER.resolve(yaml.ScalarNode, node.value, (plain, not plain)):
+    if node.tag != _RESOLVER.resolve(yaml.ScalarNode, node.value, (plain, not plain)):  # type: ignore[no-untyped-call]
         if node.tag == _TAG + "str":
             return text
         raise ValueError("a tag that means nothing in JSON")

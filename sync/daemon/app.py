@@ -86,11 +86,13 @@ class App:
             app_code=settings.app_code,
             base_url=settings.base_url,
             clock=self.clock,
+            mappings=settings.mappings,
         )
 
     def outlets(self, names: Iterable[str]) -> list[Outlet]:
         """Destinations with their delivery settings."""
-        return [Outlet(self.destination(name), self.settings.destinations[name].delivery) for name in names]
+        chosen = [(name, self.settings.destinations[name]) for name in names]
+        return [Outlet(self.destination(name), found.delivery, found.identify_per) for name, found in chosen]
 
     def select(self, names: Sequence[str]) -> list[Definition]:
         """Definitions by name or key; all enabled ones when none is named."""

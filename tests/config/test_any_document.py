@@ -27,6 +27,17 @@ RIGHT: dict[str, Any] = {
             "base_url": "https://h",
             "limits": {"rate": 1, "concurrency": 1, "deadline": "1s", "lease": "9s", "quiet_period": "1s"},
             "retry": {"window": "1h", "attempts": 1, "longest_delay": "1m"},
+            "identify_per": "computation",
+            "mappings": [
+                {
+                    "name": "Profiles",
+                    "enabled": True,
+                    "partnerAction": "updateUserProfile",
+                    "subscribe": 'type = "identify"',
+                    "mapping": {"email": {"@path": "$.traits.email"}, "custom_attributes": {"a": [{"@literal": 1}]}},
+                },
+                {"action": "trackEvent", "trigger": 'event = "A"', "modelId": None, "id": "x"},
+            ],
         }
     },
     "defaults": {"source": "shop", "destinations": ["d"], "schedule": "every 2 hours"},

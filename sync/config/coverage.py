@@ -1,0 +1,38 @@
+"""Which definitions a destination never hears of, because none of its mappings takes their changes.
+
+Told by ``check``, and no fault: somebody may want it so. Only what is certain is told: a trigger that also asks for a
+user's id or traits may take some users' changes.
+"""
+
+from __future__ import annotations
+
+from sync.config.settings import PushwooshSettings, Settings
+from sync.mapping.mapping import Mapping
+from sync.model.definition import Definition
+from sync.model.identify import IdentifyPer, persona
+
+_OF_A_USER = {"userId", "traits"}
+_GIVEN_LATER = ("context", "personas", "computation_id")
+
+
+def unheard(settings: Settings, destination: PushwooshSettings) -> list[Definition]:
+    """The enabled definitions that send to ``destination`` and whose changes it filters, whoever the user is."""
+    return [
+        definition
+        for definition in settings.definitions
+        if definition.enabled
+        and destination.name in definition.destinations
+        and not any(_may_take(each, definition, settings.project, destination) for each in destination.mappings)
+    ]
+
+
+def _may_take(mapping: Mapping, definition: Definition, project: str, destination: PushwooshSettings) -> bool:
+    unknown = any(path[0] in _OF_A_USER or path == _GIVEN_LATER for path in mapping.trigger.fields)
+    return unknown or mapping.matches(_sample(definition, project, destination))
+
+
+def _sample(definition: Definition, project: str, destination: PushwooshSettings) -> dict[str, object]:
+    """The event that a change of ``definition`` becomes, as far as it is known without a user."""
+    alone = destination.identify_per is IdentifyPer.COMPUTATION
+    context = {"personas": persona(project, definition.kind, definition.key, "")} if alone else {}
+    return {"type": "identify", "userId": "user", "traits": {definition.key: True}, "context": context}

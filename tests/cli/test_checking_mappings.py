@@ -1,0 +1,49 @@
+"""``check`` says what somebody who wrote mappings may not expect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from tests.command import Said, engage_sync
+
+
+def checked(folder: Path, mappings: list[dict[str, object]], *arguments: str, audiences: int = 1) -> Said:
+    """``check --offline`` on a configuration with these mappings."""
+    config = folder / "sync.yaml"
+    document = {
+        "version": 1,
+        "sources": {"shop": "sqlite:///shop.db"},
+        "destinations": {"pw": {"type": "pushwoosh", "api_key": "k", "app_code": "c", "mappings": mappings}},
+        "audiences": [{"name": f"Vip {number}", "sql": "x"} for number in range(audiences)],
+    }
+    config.write_text(yaml.safe_dump(document), encoding="utf-8")
+    said = engage_sync("check", "--offline", "--config", str(config), *arguments)
+    assert said.code == 0, said.err
+    return said
+
+
+def test_check_says_which_mapping_switches_on_one_call_for_each_computation(tmp_path: Path) -> None:
+    asks = {
+        "name": "Vips",
+        "action": "updateUserProfile",
+        "subscribe": 'context.personas.computation_class = "audience"',
+    }
+    said = checked(tmp_path, [asks])
+    assert (
+        'destination pw: one call for each audience and trait (identify_per: computation), because mapping "Vips"'
+        in (said.out)
+    )
+    assert len(checked(tmp_path, [asks | {"enabled": False}, {"action": "updateUserProfile"}]).out.splitlines()) == 1
+
+
+def test_check_notes_what_no_mapping_takes_and_finds_no_fault_in_it(tmp_path: Path) -> None:
+    said = checked(tmp_path, [{"action": "trackEvent"}], audiences=7)
+    assert said.out.splitlines()[1] == (
+        "note   destination pw: no enabled mapping takes the changes of audience vip_0, audience vip_1, audience vip_2, "
+        "audience vip_3, audience vip_4 and 2 more: they are not sent"
+    )
+    (_, noted) = checked(tmp_path, [{"action": "trackEvent"}], "--json").json["checks"]
+    assert noted["what"].startswith("destination pw: no enabled mapping takes the changes of audience vip_0: ")
+    assert noted["problem"] is None
