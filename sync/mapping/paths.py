@@ -84,7 +84,8 @@ def _whole(event: object) -> object:
     return event
 
 
-# Exact types are asked for because that is fastest, and nearly every value on the way is a plain dict.
+# Exact types are asked for because that is fastest, and nearly every value on the way is a plain dict; a missing one is
+# the next most frequent, and ends the walk at once.
 
 
 def _one(first: str) -> Walk:
@@ -97,6 +98,8 @@ def _one(first: str) -> Walk:
 def _two(first: str, second: str) -> Walk:
     def walk(event: object) -> object:
         value = event.get(first, MISSING) if type(event) is dict else member(event, first)
+        if value is MISSING:
+            return value
         return value.get(second, MISSING) if type(value) is dict else member(value, second)
 
     return walk
@@ -105,7 +108,11 @@ def _two(first: str, second: str) -> Walk:
 def _three(first: str, second: str, third: str) -> Walk:
     def walk(event: object) -> object:
         value = event.get(first, MISSING) if type(event) is dict else member(event, first)
+        if value is MISSING:
+            return value
         value = value.get(second, MISSING) if type(value) is dict else member(value, second)
+        if value is MISSING:
+            return value
         return value.get(third, MISSING) if type(value) is dict else member(value, third)
 
     return walk
