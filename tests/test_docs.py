@@ -75,7 +75,7 @@ def examples() -> list[str]:
 
 @pytest.mark.parametrize("example", examples())
 def test_every_example_is_a_command_line_that_parses(example: str) -> None:
-    words = shlex.split(example.partition(" > ")[0].partition(" | ")[0], comments=True)
+    words = shlex.split(re.split(" [<>|] ", example)[0], comments=True)
     group: click.Command = cli
     context = click.Context(cli, info_name="engage-sync")
     while isinstance(group, click.Group) and words:

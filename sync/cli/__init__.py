@@ -44,6 +44,7 @@ _COMMANDS = {
     "parked": "parked:parked",
     "user": "users:user",
     "audience": "audiences:audience",
+    "preview": "preview:preview",
     "schema": "project:schema",
     "sandbox": "sandbox:sandbox",
     "demo": "demo:demo",

@@ -44,12 +44,15 @@ class Mapping:
         return self._validate(self._resolve(event))
 
 
-def compile_subscription(name: str, action: Action, subscribe: str, mapping: object) -> Mapping:
+def compile_subscription(
+    name: str, action: Action, subscribe: str, mapping: object, *, tolerant: bool = False
+) -> Mapping:
     """Compile one mapping; raises `InvalidSubscription` for the trigger, `InvalidMapping` for the directives.
 
     Keys that are no field of the action are resolved and thrown away, as Segment does; `field_problems` finds them.
+    ``tolerant`` lets a trigger pass that Segment accepts but nobody can have meant.
     """
-    trigger = compile_trigger(subscribe)
+    trigger = compile_trigger(subscribe, tolerant=tolerant)
     compiled = compile_mapping(mapping)
     reads_personas = any(map(_reads_personas, (*trigger.fields, *compiled.paths)))
     return Mapping(name, action, trigger, reads_personas, compiled, compile_validation(action))

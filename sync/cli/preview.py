@@ -1,0 +1,131 @@
+"""``preview``: what would be sent for events read from stdin, without sending it; and the two parts of it alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import click
+import orjson
+
+from sync.cli.options import configured
+from sync.config.schema import DEFAULT_BASE_URL
+from sync.daemon.app import App
+from sync.destinations.pushwoosh.encoding import encoded
+from sync.destinations.pushwoosh.preview import Configured, Preview, refusal
+from sync.errors import InvalidEvent, InvalidSubscription, MappingError, UsageError
+from sync.mapping.compiler import CompiledMapping, compile_mapping
+from sync.mapping.trigger import Trigger, compile_trigger
+
+Answer = Callable[[object], dict[str, object]]
+"""From one line to its answer; never raises."""
+
+_COMPILED = 256
+"""Different triggers or mappings that are kept compiled."""
+
+
+@click.command("preview")
+@click.option("--destination", metavar="NAME", help="Use this destination's settings and mappings.")
+@click.option("--op", type=click.Choice(["fql", "map"]), help="Only the trigger, or only the mapping.")
+@configured
+def preview(destination: str | None, op: str | None, config: Path) -> int:
+    """What would be sent? Reads events as JSON lines, prints the requests as JSON lines; sends nothing.
+
+    A line is {"event": {…}} or {"events": [{…}, …]} (one batch); "action", "subscribe", "mapping" and "settings" in it
+    override what is configured, and where it has all of them no configuration is needed. With --op fql a line is
+    {"subscribe", "events"}, with --op map {"mapping", "event"}.
+    """
+    if op and destination:
+        raise UsageError("--op tries a trigger or a mapping alone: leave --destination out")
+    if op:
+        return _converse({"fql": _matches, "map": _output}[op], {})
+    return _converse(Preview(_configured(destination, config)).answer, {"requests": [], "skipped": []})
+
+
+def _converse(answer: Answer, nothing: dict[str, object]) -> int:
+    """Answer every line as soon as it is there, ``nothing`` and an error where it cannot be read; gives the exit code."""
+    code = 0
+    for number, text in enumerate(sys.stdin.buffer, 1):
+        if not text.strip():
+            continue
+        try:
+            answered = encoded(answer(_read(text)))
+        except (ValueError, RecursionError, InvalidEvent) as error:
+            why = str(error) if isinstance(error, InvalidEvent) else "is not JSON that can be read"
+            click.echo(f"error: line {number}: {why}", err=True)
+            code = 2
+            answered = encoded({**nothing, "error": {"kind": "invalid_event", "message": f"line {number}: {why}"}})
+        sys.stdout.buffer.write(answered + b"\n")
+        sys.stdout.buffer.flush()
+    return code
+
+
+def _read(text: bytes) -> object:
+    """A line's JSON. orjson knows no number beyond a double and no half of a surrogate pair; others do."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text, parse_constant=_no_number)
+
+
+def _no_number(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _configured(destination: str | None, config: Path) -> Configured:
+    context = click.get_current_context()
+    given = context.get_parameter_source("config") is not click.core.ParameterSource.DEFAULT
+    if not (destination or given or config.exists()):
+        return Configured(DEFAULT_BASE_URL)
+    app = App.load(config, os.environ)
+    if destination is not None:
+        app.check_destination(destination)
+    names = [destination] if destination else list(app.settings.destinations)
+    if len(names) > 1:
+        raise UsageError(f"there are several destinations: name one with --destination ({', '.join(names)})")
+    if not names:
+        return Configured(DEFAULT_BASE_URL)
+    settings = app.settings.destinations[names[0]]
+    key = settings.api_key.get_secret_value()
+    return Configured(settings.base_url, key, settings.app_code, settings.mappings)
+
+
+def _matches(line: object) -> dict[str, object]:
+    try:
+        members = _members(line, "subscribe", "events")
+        if not isinstance(members["events"], list):
+            raise InvalidEvent("`events` must be a list of events")
+        if not isinstance(members["subscribe"], str):
+            raise InvalidSubscription("the trigger must be text", 1)
+        trigger = _trigger(members["subscribe"])
+        return {"matches": [trigger(event) for event in members["events"]]}
+    except MappingError as error:
+        return {"error": refusal(error)}
+
+
+@lru_cache(_COMPILED)
+def _trigger(text: str) -> Trigger:
+    return compile_trigger(text, tolerant=True)
+
+
+def _output(line: object) -> dict[str, object]:
+    try:
+        members = _members(line, "mapping", "event")
+        return {"output": _mapping(encoded(members["mapping"]))(members["event"])}
+    except MappingError as error:
+        return {"error": refusal(error)}
+
+
+@lru_cache(_COMPILED)
+def _mapping(text: bytes) -> CompiledMapping:
+    return compile_mapping(_read(text))
+
+
+def _members(line: object, *names: str) -> dict[str, object]:
+    if isinstance(line, dict) and all(name in line for name in names):
+        return line
+    raise InvalidEvent("a line must be an object with " + " and ".join(f"`{name}`" for name in names))

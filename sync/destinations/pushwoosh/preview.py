@@ -1,0 +1,208 @@
+"""What would be sent for given events: the requests, without sending them, and without the secret.
+
+One line in, one line out. A line may bring its own action, trigger, mapping and settings; what it leaves out comes from
+the configured destination, where there is one, and else from the presets. What lines have in common is compiled once.
+
+A line's own trigger is read as leniently as Segment reads it: this is the place to find out what Segment does with one.
+A configuration with such a trigger is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import lru_cache
+
+import httpx
+import orjson
+
+from sync.destinations.pushwoosh.actions import ACTIONS
+from sync.destinations.pushwoosh.destination import Pushwoosh
+from sync.destinations.pushwoosh.encoding import encoded
+from sync.errors import ConfigurationError, InvalidEvent, InvalidMapping, InvalidSubscription, MappingError
+from sync.mapping.action import Action
+from sync.mapping.mapping import Mapping, compile_subscription
+
+JsonObject = dict[str, object]
+
+_COMPILED = 256
+"""Different combinations of settings, action, trigger and mapping that are kept compiled."""
+
+_SECRET = "***"  # noqa: S105 - what stands in a secret's place
+_NOBODY = "not subscribed: no trigger takes this event"
+_SETTINGS = {"pushwooshAPIKey": "api_key", "pushwooshAppCode": "app_code"}
+"""Segment's names of the settings, and ours."""
+
+
+class InvalidSettings(MappingError):
+    """The settings of a line cannot be used."""
+
+
+_KINDS: tuple[tuple[type[Exception], str], ...] = (
+    (InvalidEvent, "invalid_event"),
+    (InvalidMapping, "invalid_mapping"),
+    (InvalidSubscription, "invalid_subscription"),
+    (InvalidSettings, "invalid_settings"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What lines fall back to: settings, where there are any, and the enabled mappings (``None`` = the presets)."""
+
+    base_url: str
+    api_key: str | None = None
+    app_code: str | None = None
+    mappings: tuple[Mapping, ...] | None = None
+
+
+class Preview:
+    """Answers lines of the form ``{"event": {…}}`` or ``{"events": [{…}, …]}``, the latter always as one batch."""
+
+    def __init__(self, configured: Configured) -> None:
+        self._configured = configured
+        self._destination = lru_cache(_COMPILED)(self._compiled)
+
+    def answer(self, line: object) -> JsonObject:
+        """``{"requests", "skipped", "error"}``, ready for ``orjson.dumps``; never raises."""
+        try:
+            if not isinstance(line, dict):
+                raise InvalidEvent('a line must be an object like {"event": {…}}')
+            own = {name: line.get(name) for name in ("settings", "action", "subscribe", "mapping") if name in line}
+            destination = self._destination(encoded(own))
+            if ("event" in line) == ("events" in line):
+                raise InvalidEvent("a line must have either `event` or `events`")
+            return _single(destination, line["event"]) if "event" in line else _batch(destination, line["events"])
+        except MappingError as error:
+            return _answer(error=refusal(error))
+
+    def _compiled(self, line: bytes) -> Pushwoosh:
+        own: JsonObject = json.loads(line)
+        settings = _settings(self._configured, own.get("settings"))
+        mappings = _mappings(self._configured, own)
+        try:
+            return Pushwoosh(
+                name="preview",
+                api_key=settings.api_key or "",
+                app_code=settings.app_code or "",
+                base_url=settings.base_url,
+                mappings=mappings,
+            )
+        except ConfigurationError as error:
+            raise InvalidSettings(error.problems[0]) from error
+
+
+def refusal(error: Exception) -> JsonObject:
+    """``{"kind", "message"}`` for one of the declared errors."""
+    kind = next(kind for declared, kind in _KINDS if isinstance(error, declared))
+    return {"kind": kind, "message": str(error)}
+
+
+def _settings(configured: Configured, given: object) -> Configured:
+    if given is not None and not isinstance(given, dict):
+        raise InvalidSettings("settings must be an object with `api_key` and `app_code`")
+    own = {_SETTINGS.get(name, name): value for name, value in (given or {}).items()}
+    found = configured
+    if own.get("api_key") is not None:
+        found = replace(found, api_key=_setting("api_key", own["api_key"]))
+    if own.get("app_code") is not None:
+        found = replace(found, app_code=_setting("app_code", own["app_code"]))
+    if own.get("base_url") is not None:
+        found = replace(found, base_url=_address(_setting("base_url", own["base_url"])))
+    missing = [name for name, value in (("api_key", found.api_key), ("app_code", found.app_code)) if value is None]
+    if missing:
+        raise InvalidSettings(f"{' and '.join(missing)} missing: put them into `settings`, or name a configuration")
+    return found
+
+
+def _setting(name: str, value: object) -> str:
+    """As Segment reads a setting: text as it is, numbers and booleans as text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (bool, int, float)):
+        return orjson.dumps(value).decode()
+    raise InvalidSettings(f"settings: {name} must be text")
+
+
+def _address(text: str) -> str:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise InvalidSettings("settings: base_url must be an address like https://host")
+    return text
+
+
+def _mappings(configured: Configured, own: JsonObject) -> Sequence[Mapping] | None:
+    """The mappings that the line asks for; ``None`` = the presets."""
+    if not {"action", "subscribe", "mapping"} & own.keys():
+        return configured.mappings
+    if "mapping" in own and "action" not in own:
+        raise InvalidMapping([((), "`mapping` needs `action`: " + " or ".join(ACTIONS))])
+    actions = [_action(own["action"])] if "action" in own else list(ACTIONS.values())
+    return [_mapping(action, own) for action in actions]
+
+
+def _mapping(action: Action, own: JsonObject) -> Mapping:
+    subscribe = own.get("subscribe", action.subscribe)
+    if not isinstance(subscribe, str):
+        raise InvalidSubscription("the trigger must be text", 1)
+    mapping = own.get("mapping", action.default_mapping())
+    return compile_subscription(action.preset, action, subscribe, mapping, tolerant=True)
+
+
+def _action(slug: object) -> Action:
+    if isinstance(slug, str) and slug in ACTIONS:
+        return ACTIONS[slug]
+    close = get_close_matches(str(slug), ACTIONS, 1)
+    hint = f"did you mean `{close[0]}`?" if close else f"use one of {', '.join(ACTIONS)}"
+    raise InvalidMapping([((), f"there is no such action: {hint}")])
+
+
+def _single(destination: Pushwoosh, event: object) -> JsonObject:
+    mapped = destination.requests_for(_event(event))
+    skipped: list[JsonObject] = [] if mapped.requests or mapped.refusals else [{"reason": _NOBODY}]
+    error = refusal(InvalidEvent("; ".join(mapped.refusals))) if mapped.refusals else None
+    return _answer([_request(each) for each in mapped.requests], skipped, error)
+
+
+def _batch(destination: Pushwoosh, events: object) -> JsonObject:
+    if not isinstance(events, list):
+        raise InvalidEvent("`events` must be a list of events")
+    usable = [(index, event) for index, event in enumerate(events) if isinstance(event, dict)]
+    refused = [
+        (index, "an event must be an object") for index, event in enumerate(events) if not isinstance(event, dict)
+    ]
+    batched = destination.batches_for([event for _, event in usable])
+    refused += [(usable[place][0], reason) for place, reason in batched.refusals]
+    sent = {usable[place][0] for batch in batched.batches for place in batch.indexes}
+    refused += [(index, _NOBODY) for index in set(range(len(events))) - sent - {index for index, _ in refused}]
+    skipped: list[JsonObject] = [{"event": index, "reason": reason} for index, reason in sorted(refused)]
+    return _answer([_request(each.request) for each in batched.batches], skipped)
+
+
+def _event(value: object) -> JsonObject:
+    if not isinstance(value, dict):
+        raise InvalidEvent("an event must be an object")
+    return value
+
+
+def _answer(
+    requests: Sequence[JsonObject] = (), skipped: Sequence[JsonObject] = (), error: JsonObject | None = None
+) -> JsonObject:
+    return {"requests": requests, "skipped": skipped, "error": error}
+
+
+def _request(request: httpx.Request) -> JsonObject:
+    # The body is JSON already: it goes into the line as it is.
+    body = orjson.Fragment(request.read())
+    return {"method": request.method, "url": str(request.url), "headers": _shown(request.headers), "json": body}
+
+
+def _shown(headers: httpx.Headers) -> JsonObject:
+    shown: JsonObject = {name.decode("ascii"): value.decode("ascii") for name, value in headers.raw if name != b"Host"}
+    shown["Authorization"] = f"Token {_SECRET}"
+    return shown
