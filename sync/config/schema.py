@@ -172,7 +172,7 @@ class PushwooshSection(Section):
     base_url: BaseUrl = Field(default=DEFAULT_BASE_URL, description="Another host; https, or http to this host only.")
     mappings: list[MappingSection] = Field(
         default_factory=list,
-        description="Which events are sent, and as what; else one for every event and one for every profile.",
+        description="Segment's mappings: which events are sent, and as what; else its two presets.",
         json_schema_extra={"maxItems": MOST_MAPPINGS},
     )
     identify_per: IdentifyPer | None = Field(

@@ -21,6 +21,7 @@ destinations:
     type: pushwoosh
     api_key: ${PUSHWOOSH_API_KEY}           # or ${file:/run/secrets/pushwoosh_api_key}
     app_code: ${PUSHWOOSH_APP_CODE}
+    # mappings: [...]                       # Segment's own, pasted as they are; left out = its two presets
     # limits: {rate: 600/minute, concurrency: 50}
     # retry: {window: 24h, attempts: 8}
 

@@ -1,0 +1,56 @@
+"""The mappings of ``sync.yaml`` decide what an audience's or a trait's change becomes on the wire."""
+
+from __future__ import annotations
+
+from tests.command import Project
+
+AUDIENCES = {
+    "name": "Audiences",
+    "partnerAction": "updateUserProfile",
+    "subscribe": 'context.personas.computation_class = "audience"',
+    "mapping": {
+        "external_id": {"@path": "$.userId"},
+        "city": {"@template": "{{context.personas.computation_key}} of {{context.personas.space_id}}"},
+        "custom_attributes": {"@path": "$.traits"},
+    },
+}
+
+
+def mapped(project: Project, *mappings: dict[str, object]) -> None:
+    """Let the destination have these mappings."""
+    project.document["destinations"]["pushwoosh"]["mappings"] = list(mappings)
+    project.write()
+
+
+def test_a_mapping_says_what_is_sent(project: Project) -> None:
+    fields = {"external_id": {"@template": "shop-{{userId}}"}, "custom_attributes": {"n": {"@path": "$.traits.number"}}}
+    mapped(project, {"action": "updateUserProfile", "mapping": fields})
+    project.done("delta")
+    assert project.sandbox.requests == 10
+    assert project.sandbox.user("shop-u3") == {"attributes": {"n": 3}}
+
+
+def test_a_trigger_on_personas_takes_one_call_for_each_computation(project: Project) -> None:
+    mapped(project, AUDIENCES)
+    assert "(identify_per: computation)" in project.done("check").out
+    project.done("delta")
+    # The traits' own calls match no mapping: filtered.
+    assert project.sandbox.requests == 11  # one of them the ping of `check`
+    assert project.sandbox.user("u3") == {"attributes": {"everybody": True}, "city": "everybody of shop"}
+    assert "0 users sent" in project.done("delta").out
+
+
+def test_one_call_for_each_computation_can_be_asked_for(project: Project) -> None:
+    project.document["destinations"]["pushwoosh"]["identify_per"] = "computation"
+    project.write()
+    project.done("delta")
+    sent = [request.body["attributes"] for request in project.sandbox.history("u3") if request.body]
+    assert sorted(map(str, sent)) == ["{'everybody': True}", "{'number': 3}"]
+    assert project.sandbox.user("u3") == {"attributes": {"everybody": True, "number": 3}, "email": "u3@example.com"}
+
+
+def test_without_a_mapping_that_takes_them_changes_are_filtered_and_settled(project: Project) -> None:
+    mapped(project, {"action": "trackEvent"})
+    project.done("delta")
+    assert project.sandbox.requests == 0
+    assert project.json("status")["destinations"][0]["backlog"]["due"] == 0
