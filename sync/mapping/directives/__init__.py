@@ -30,6 +30,7 @@ from sync.mapping.directives import (
     encoding,
     exclude_when_null,
     flatten,
+    liquid,
     literal,
     merge,
     path,
@@ -44,6 +45,7 @@ DIRECTIVES: Final[dict[str, Directive]] = {
     for module in (
         path,
         template,
+        liquid,
         literal,
         condition,
         case,

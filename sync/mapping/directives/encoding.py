@@ -45,11 +45,10 @@ def _encoding(scope: Scope, value: Node) -> Node:
         given = inner(event)
         if given is MISSING:
             return MISSING
-        pieces: list[str] = []
-        _write(given, pieces, DEEPEST)
-        if sum(map(len, pieces)) > LONGEST_TEXT:
+        text = json_text(given)
+        if len(text) > LONGEST_TEXT:
             raise InvalidEvent(too_long)
-        return "".join(pieces)
+        return text
 
     return Node(resolve)
 
@@ -78,6 +77,17 @@ def _mute(value: Node) -> Node:
         return MISSING
 
     return Node(resolve)
+
+
+def json_text(value: object) -> str:
+    """The value as JavaScript's compact JSON.
+
+    Raises:
+        InvalidEvent: it is nested too deeply.
+    """
+    pieces: list[str] = []
+    _write(value, pieces, DEEPEST)
+    return "".join(pieces)
 
 
 def _write(value: object, into: list[str], levels: int) -> None:

@@ -6,7 +6,7 @@ hold placeholders. Nothing is escaped. A template without three braces is taken 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sync.errors import InvalidEvent
 from sync.mapping.check import Checker, Path
@@ -61,7 +61,12 @@ def _taken_apart(scope: Scope, template: str) -> Node:
     if done < len(template):
         parts.append(constant(template[done:]).resolve)
     too_long = _too_long(scope)
-    return Node(lambda event: _joined((part(event) for part in parts), too_long))
+
+    def resolve(event: object) -> object:
+        event = {} if event is MISSING else event
+        return _joined((part(event) for part in parts), too_long)
+
+    return Node(resolve)
 
 
 def placeholders(template: str, braces: int) -> Iterator[tuple[int, str, int]]:
@@ -84,6 +89,7 @@ def placeholders(template: str, braces: int) -> Iterator[tuple[int, str, int]]:
 
 
 def _expanded(template: str, event: object, too_long: str) -> str:
+    event = {} if event is MISSING else event
     for braces in (3, 2):
         template = _joined(_filled(template, event, braces), too_long)
     return template
@@ -98,7 +104,7 @@ def _filled(template: str, event: object, braces: int) -> Iterator[object]:
     yield template[done:]
 
 
-def _joined(values: Iterator[object], too_long: str) -> str:
+def _joined(values: Iterable[object], too_long: str) -> str:
     texts = []
     length = 0
     for value in values:
