@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import time
 
-from bench import delivery, memory, refresh
+from bench import delivery, mapping, memory, refresh
 from bench.places import Places, places
 
-_ALL = ("refresh", "delivery", "memory")
+_ALL = ("refresh", "delivery", "memory", "mapping")
 
 
 def main() -> None:
@@ -36,6 +36,8 @@ def _run(name: str, found: Places, *, quick: bool, full: bool) -> None:
             refresh.run(found, users, times)
         case "delivery":
             delivery.run(found, 5_000 if quick else 20_000, times)
+        case "mapping":
+            mapping.run(20_000 if quick else 200_000, times)
         case _:
             memory.run(found, users, everybody=full)
 
