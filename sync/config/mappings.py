@@ -65,21 +65,18 @@ def _entries(document: dict[str, object]) -> Iterator[tuple[Path, dict[str, obje
 
 
 def _compiled(path: Path, raw: dict[str, object], problems: Problems) -> Mapping | None:
-    before = len(problems)
     action = _action(path, raw, problems)
     subscribe_at, subscribe = _given(_TRIGGER, path, raw, problems)
     fields_at, fields = _given(_FIELDS, path, raw, problems)
-    if isinstance(subscribe, str) and subscribe.strip():
-        _check_trigger(subscribe, (*path, subscribe_at), problems)
-    if isinstance(fields, dict):
-        _check_fields(fields, action, (*path, fields_at), problems)
-    if action is None or len(problems) > before:
+    trigger_is_right = _check_trigger(subscribe, (*path, subscribe_at), problems)
+    fields_are_right = _check_fields(fields, action, (*path, fields_at), problems)
+    if action is None or not trigger_is_right or not fields_are_right:
         return None
     name = raw.get("name")
     return compile_subscription(
         name.strip() if isinstance(name, str) else action.preset,
         action,
-        subscribe if isinstance(subscribe, str) and subscribe.strip() else action.subscribe,
+        subscribe if isinstance(subscribe, str) else action.subscribe,
         fields if isinstance(fields, dict) else action.default_mapping(),
     )
 
@@ -126,16 +123,24 @@ def _bare(text: str) -> str:
     return "".join(character for character in text.lower() if character.isalnum())
 
 
-def _check_trigger(text: str, path: Path, problems: Problems) -> None:
+def _check_trigger(text: object, path: Path, problems: Problems) -> bool:
+    """Whether it can be compiled, or was left out; the models report what is no text, or an empty one."""
+    if not isinstance(text, str) or not text.strip():
+        return text is None
     try:
         compile_trigger(text)
     except InvalidSubscription as error:
         piece = " ".join(text[error.position - 1 :][:_SHOWN].split())
         near = f" (`{printable(piece)}`)" if piece else ""
         problems.add(path, f"goes wrong at character {error.position}{near}: {error.sentence}")
+        return False
+    return True
 
 
-def _check_fields(fields: dict[str, object], action: Action | None, path: Path, problems: Problems) -> None:
+def _check_fields(fields: object, action: Action | None, path: Path, problems: Problems) -> bool:
+    """Whether they can be compiled, or were left out; the models report what is no object."""
+    if not isinstance(fields, dict):
+        return fields is None
     found = [] if action is None else field_problems(action, fields)
     try:
         compile_mapping(fields)
@@ -143,6 +148,7 @@ def _check_fields(fields: dict[str, object], action: Action | None, path: Path, 
         found = [*error.problems, *found]
     for inner, sentence in found:
         problems.add((*path, *inner), sentence)
+    return not found
 
 
 def _check_identify_per(

@@ -37,9 +37,6 @@ class Problems:
     def __bool__(self) -> bool:
         return self._absent or bool(self._found)
 
-    def __len__(self) -> int:
-        return len(self._found)
-
     def add(self, path: Path, sentence: str, *, line: int | None = None) -> None:
         """Report ``sentence`` about ``path``; the line is that of its nearest part that stands in the file."""
         if self.is_unresolved(path):

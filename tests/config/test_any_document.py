@@ -62,6 +62,7 @@ ODD = st.one_of(
     st.just([[1]]),
     st.just({}),
     st.just({"name": None, "every": [], "url": {}}),
+    st.sampled_from([{"@nope": 1}, {"@path": "$.a", "x": 1}, {"@path": [{}]}, {"@if": {}}, 'type = "a" and', "!x"]),
     st.dates(),
     st.binary(max_size=4),
 )
