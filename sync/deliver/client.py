@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import httpx
 
-from sync.deliver.transport import BODY, PHASE, Phase
+from sync.deliver.transport import PHASE, Phase
+from sync.destinations.mapped import BODY
 from sync.model.outcome import Outcome, Verdict
 
 ReadAnswer = Callable[[int, httpx.Headers, bytes], Outcome]

@@ -24,6 +24,8 @@ from aiohttp import hdrs
 from multidict import CIMultiDict
 from yarl import URL
 
+from sync.destinations.mapped import BODY
+
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
@@ -34,9 +36,6 @@ ANSWER_LIMIT = 64 * 1024
 
 PHASE = "engage_sync.phase"
 """Key in ``request.extensions``: the :class:`Phase` the exchange reached."""
-
-BODY = "engage_sync.body"
-"""The extension of a request or an answer that holds its whole body: reading it through httpx's streams costs more."""
 
 TRUNCATED = "engage_sync.truncated"
 """Key in ``response.extensions``: true when the answer was longer than :data:`ANSWER_LIMIT`."""

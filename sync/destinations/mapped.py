@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 import httpx
 
+BODY = "engage_sync.body"
+"""The extension of a request or an answer that holds its whole body: reading it through httpx's streams costs more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mapped:

@@ -59,7 +59,7 @@ class Bench:
         )
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request.content.decode())
+        self.asked.append(request.read().decode())
         return self.answer()
 
     def claimed(self, user_id: str = "u", *, attempts: int = 0, failing_for: float | None = None) -> Claimed:

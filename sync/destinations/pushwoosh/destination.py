@@ -13,7 +13,7 @@ import httpx
 
 from sync import __version__
 from sync.clock import Clock, SystemClock
-from sync.destinations.mapped import Batched, Mapped
+from sync.destinations.mapped import BODY, Batched, Mapped
 from sync.destinations.pushwoosh import answers
 from sync.destinations.pushwoosh.actions import CALLS, presets
 from sync.destinations.pushwoosh.batching import Batching
@@ -115,6 +115,4 @@ class Pushwoosh:
     def _post(self, url: httpx.URL, body: bytes) -> httpx.Request:
         # With `stream` httpx leaves the headers alone; `content` would parse and normalise them for every request. The
         # transport adds Content-Length.
-        request = httpx.Request("POST", url, headers=self._headers, stream=httpx.ByteStream(body))
-        request.read()
-        return request
+        return httpx.Request("POST", url, headers=self._headers, stream=httpx.ByteStream(body), extensions={BODY: body})

@@ -29,7 +29,7 @@ def mapping(slug: str, raw: object = None, subscribe: str | None = None) -> Mapp
 
 def body(request: httpx.Request) -> dict[str, Any]:
     """The request's body as JSON."""
-    found: dict[str, Any] = orjson.loads(request.content)
+    found: dict[str, Any] = orjson.loads(request.read())
     return found
 
 
