@@ -2,7 +2,10 @@
 
 ::
 
-    validation.py   what a request must look like; every complaint is worded here
+    validation.py   what every request must look like; complaints are worded here and in the next two
+    profiles.py     what a profile must look like, and the test of the credentials
+    events.py       what a batch of events must look like
+    endpoints.py    Pushwoosh's endpoints by their paths
     faults.py       which faults can be set: a frozen value, off by default
     injector.py     the faults at work: one request in, one answer out
     state.py        what was received: users, log, histories, complaints, counters

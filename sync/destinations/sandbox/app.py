@@ -7,10 +7,10 @@ import asyncio
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from sync.destinations.sandbox.endpoints import ENDPOINTS
 from sync.destinations.sandbox.injector import Answer, Manner
 from sync.destinations.sandbox.inspection import inspection_routes
 from sync.destinations.sandbox.sandbox import Reply, Sandbox, Visit
-from sync.destinations.sandbox.validation import PARSERS
 
 LARGEST_BODY = 16 * 1024 * 1024
 CHUNK = b" " * 65_536
@@ -21,7 +21,7 @@ def build_app(sandbox: Sandbox) -> web.Application:
     app = web.Application(client_max_size=LARGEST_BODY)
     app.add_routes(inspection_routes(sandbox))
     handler = _endpoint(sandbox)
-    for path in PARSERS:
+    for path in ENDPOINTS:
         app.router.add_post(path, handler)
     app.router.add_route("*", "/{anything:.*}", _unknown(sandbox))
     return app
@@ -42,12 +42,12 @@ def _endpoint(sandbox: Sandbox) -> Handler:
 
 def _unknown(sandbox: Sandbox) -> Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
-        if request.method in {"GET", "HEAD"} and request.path not in PARSERS:
+        if request.method in {"GET", "HEAD"} and request.path not in ENDPOINTS:
             # A browser that looks around (or asks for its icon) is not a client that does something wrong.
             return web.json_response({"message": "not found"}, status=404)
         visit = sandbox.enter(request.path)
         try:
-            status, complaint = (405, "method not allowed") if request.path in PARSERS else (404, "not found")
+            status, complaint = (405, "method not allowed") if request.path in ENDPOINTS else (404, "not found")
             return await _send(request, sandbox.refuse(visit, status, complaint).answer)
         finally:
             sandbox.leave(visit)

@@ -77,8 +77,8 @@ class Injector:
             self._filled_at = self._clock.monotonic()
         self.faults = faults
 
-    def instead(self, user_id: str | None, action: str) -> Answer | None:
-        """The answer given in place of the regular one, or ``None``."""
+    def instead(self, users: tuple[str, ...], action: str) -> Answer | None:
+        """The answer given in place of the regular one to a request about ``users``, or ``None``."""
         faults = self.faults
         if faults == NO_FAULTS:
             return None
@@ -90,8 +90,10 @@ class Injector:
             return limited
         if self._happens(faults.error_rate):
             return message(500, "internal error", fault="error_rate")
-        if user_id is not None and user_id in faults.fail_users:
-            return failure(action, f'user "{user_id}" is refused', fault="fail_users")
+        if not faults.fail_users.isdisjoint(users):
+            # Of several events the real service does not say which one it refuses.
+            refused = f'user "{users[0]}" is refused' if len(users) == 1 else "a user is refused"
+            return failure(action, refused, fault="fail_users")
         if faults.status_code is not None:
             body = {"status_code": faults.status_code, "status_message": "as set by the fault status_code"}
             applied = faults.status_code == 200

@@ -20,6 +20,7 @@ def inspection_routes(sandbox: Sandbox) -> list[web.RouteDef]:
         web.get("/_sandbox/requests", inspection.requests),
         web.get("/_sandbox/users", inspection.users),
         web.get("/_sandbox/users/{user_id:.+}", inspection.user),
+        web.get("/_sandbox/events", inspection.events),
         web.get("/_sandbox/complaints", inspection.complaints),
         web.get("/_sandbox/stats", inspection.stats),
         web.post("/_sandbox/reset", inspection.reset),
@@ -52,11 +53,12 @@ class Inspection:
         return _json({"count": self._sandbox.user_count, "users": self._sandbox.users(limit)})
 
     async def user(self, request: web.Request) -> web.Response:
-        """What one user has, how many requests about them were accepted, and the newest of those that came."""
+        """What one user has and did, how many profiles of theirs were accepted, and the newest of those that came."""
         user_id = request.match_info["user_id"]
         properties = self._sandbox.user(user_id)
         history = self._sandbox.history(user_id)
-        if properties is None and not history:
+        events = self._sandbox.events(user_id)
+        if properties is None and not history and not events:
             return _json({"message": "no such user"}, status=404)
         return _json(
             {
@@ -64,8 +66,17 @@ class Inspection:
                 "accepted": self._sandbox.accepted_count(user_id),
                 "properties": properties,
                 "history": [asdict(entry) for entry in history],
+                "events": events,
             }
         )
+
+    async def events(self, request: web.Request) -> web.Response:
+        """The newest ``limit`` accepted events, oldest first, of one user if ``user_id`` is given."""
+        limit = _limit(request)
+        if limit is None:
+            return _bad_limit()
+        found = self._sandbox.events(request.query.get("user_id"))
+        return _json({"count": self._sandbox.stats()["events"], "events": found[max(0, len(found) - limit) :]})
 
     async def complaints(self, _request: web.Request) -> web.Response:
         """What was wrong with requests, oldest first."""

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from sync.clock import Clock, SystemClock
+from sync.destinations.sandbox.endpoints import ENDPOINTS, About, Endpoint
+from sync.destinations.sandbox.events import events_in
 from sync.destinations.sandbox.faults import Faults, known_faults
 from sync.destinations.sandbox.injector import Answer, Injector, failure, message
 from sync.destinations.sandbox.state import Complaint, Request, State
-from sync.destinations.sandbox.validation import PARSERS, Gate, InvalidRequest, JsonObject, check_content_type
+from sync.destinations.sandbox.validation import Gate, InvalidRequest, JsonObject, check_content_type
 
 LOG_LIMIT = 10_000
 
@@ -24,7 +26,7 @@ class Visit:
     state: State
     seq: int
     path: str
-    user_id: str | None = None
+    users: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Reply:
 
 
 class Sandbox:
-    """A stand-in for Pushwoosh's endpoint for profiles.
+    """A stand-in for Pushwoosh's endpoint for profiles and events.
 
     ``api_keys`` and ``app_codes``: the only accepted ones (``None``: any that is not empty). ``log_limit``: requests
     kept in the log. ``keep_bodies=False`` keeps neither bodies in the log nor histories. ``on_complaint`` is called
@@ -129,6 +131,11 @@ class Sandbox:
         attributes = [request.body["attributes"] for request in self.history(user_id) if request.body]
         return [sent[attribute] for sent in attributes if isinstance(sent, dict) and attribute in sent]
 
+    def events(self, user_id: str | None = None) -> list[JsonObject]:
+        """The newest accepted events as they were sent, oldest first; the newest 100 of one user if one is given."""
+        with self._lock:
+            return self._state.events(user_id)
+
     def stats(self) -> dict[str, object]:
         """The counters, as ``GET /_sandbox/stats`` shows them."""
         with self._lock:
@@ -169,11 +176,11 @@ class Sandbox:
     def leave(self, visit: Visit) -> None:
         """The request is over: answered, or given up by its client."""
         with self._lock:
-            visit.state.crowd.leave(visit.user_id)
+            visit.state.crowd.leave(visit.users)
 
     def receive(self, visit: Visit, headers: Mapping[str, str], raw: bytes) -> Reply:
-        """Check, apply and record a request to one of ``PARSERS``; never raises for what a client sent."""
-        action, parse = PARSERS[visit.path]
+        """Check, apply and record a request to one of ``ENDPOINTS``; never raises for what a client sent."""
+        endpoint = ENDPOINTS[visit.path]
         body: JsonObject | None = None
         problem: Answer | None = None
         if refusal := self._gate.refusal(headers):
@@ -182,13 +189,13 @@ class Sandbox:
         else:
             try:
                 check_content_type(headers)
-                body = parse(raw)
+                body = endpoint.parse(raw, headers["X-PW-Appcode"].strip())
             except InvalidRequest as error:
                 complaint = str(error)
-                problem = failure(action, complaint)
+                problem = failure(endpoint.action, error.answer)
         if problem is not None:
             self._complain(visit, problem, complaint)
-        return self._decide(visit, action, body, problem)
+        return self._decide(visit, endpoint, body, problem)
 
     def refuse(self, visit: Visit, status: int, complaint: str) -> Reply:
         """Answer ``status`` to a request that no endpoint takes, and complain."""
@@ -205,25 +212,20 @@ class Sandbox:
         if self._on_complaint is not None:
             self._on_complaint(complaint)
 
-    def _decide(self, visit: Visit, action: str, body: JsonObject | None, problem: Answer | None) -> Reply:
-        is_profile = body is not None and "attributes" in body
-        user_id = body.get("user_id") if body is not None and is_profile else None
+    def _decide(self, visit: Visit, endpoint: Endpoint, body: JsonObject | None, problem: Answer | None) -> Reply:
         with self._lock:
-            if isinstance(user_id, str):
-                visit.user_id = user_id
-                visit.state.crowd.recognise(user_id)
+            if body is not None:
+                visit.users = endpoint.users(body)
+                visit.state.crowd.recognise(visit.users)
             faults = self._injector.faults
-            answer = self._injector.instead(visit.user_id, action) or problem or self._injector.afterwards()
+            answer = self._injector.instead(visit.users, endpoint.action) or problem or self._injector.afterwards()
             applied = body is not None and answer.applied
             self._record(visit, answer, body, applied=applied)
             if body is None or not applied:
                 return Reply(answer, faults.latency, None)
 
             def settle() -> None:
-                if is_profile:
-                    visit.state.apply(visit.user_id, body, faults.skipped)
-                else:
-                    visit.state.pings += 1
+                _apply(visit, endpoint.about, body, faults.skipped)
 
             if faults.apply_late and faults.latency:
                 return Reply(answer, faults.latency, self._locked(settle))
@@ -239,5 +241,16 @@ class Sandbox:
 
     def _record(self, visit: Visit, answer: Answer, body: JsonObject | None, *, applied: bool) -> None:
         now = self._clock.now()
-        request = Request(visit.seq, now, visit.path, visit.user_id, answer.status, body, answer.fault)
+        user_id = visit.users[0] if len(visit.users) == 1 else None
+        request = Request(visit.seq, now, visit.path, user_id, answer.status, body, answer.fault)
         visit.state.record(request, applied=applied)
+
+
+def _apply(visit: Visit, about: About, body: JsonObject, skipped: frozenset[str]) -> None:
+    match about:
+        case About.PROFILE:
+            visit.state.apply(visit.users[0] if visit.users else None, body, skipped)
+        case About.EVENTS:
+            visit.state.happened(events_in(body))
+        case About.CREDENTIALS:
+            visit.state.pings += 1

@@ -11,7 +11,7 @@ import orjson
 from sync.destinations.sandbox.validation import JsonObject
 
 HISTORY_LIMIT = 100
-"""Requests kept for each user."""
+"""Profile requests, and events, kept for each user."""
 
 COMPLAINT_LIMIT = 1_000
 """Complaints kept; their number stays exact."""
@@ -21,7 +21,7 @@ COMPLAINT_LIMIT = 1_000
 class Request:
     """One request as it arrived. ``seq`` counts from 1 in order of arrival.
 
-    ``status`` is the HTTP status decided on, ``None`` when no HTTP answer goes out; ``fault`` the fault behind it.
+    ``user_id`` is the user it is about, ``None`` when there is none or several. ``status`` is the HTTP status decided on, ``None`` when no HTTP answer goes out; ``fault`` the fault behind it.
     ``body`` is the parsed body, or ``None`` when it was invalid or bodies are not kept.
     """
 
@@ -103,16 +103,17 @@ class Crowd:
         self.inside += 1
         self.most = max(self.most, self.inside)
 
-    def recognise(self, user_id: str) -> None:
-        """The request that entered is about this user."""
-        count = self.by_user.get(user_id, 0) + 1
-        self.by_user[user_id] = count
-        self.most_for_one_user = max(self.most_for_one_user, count)
+    def recognise(self, users: tuple[str, ...]) -> None:
+        """The request that entered is about these users."""
+        for user_id in users:
+            count = self.by_user.get(user_id, 0) + 1
+            self.by_user[user_id] = count
+            self.most_for_one_user = max(self.most_for_one_user, count)
 
-    def leave(self, user_id: str | None) -> None:
+    def leave(self, users: tuple[str, ...]) -> None:
         """The request was answered, or its client hung up."""
         self.inside -= 1
-        if user_id is not None:
+        for user_id in users:
             count = self.by_user.pop(user_id) - 1
             if count:
                 self.by_user[user_id] = count
@@ -129,7 +130,10 @@ class State:
         self.statuses: Counter[str] = Counter()
         self.crowd = Crowd()
         self.requests = self.accepted = self.refused = self.pings = self.duplicates = self.complained = 0
+        self.event_count = 0
         self._histories: dict[str, list[Request]] = {}
+        self._events: deque[JsonObject] = deque(maxlen=log_limit)
+        self._events_of: dict[str, deque[JsonObject]] = {}
         self._keep_bodies = keep_bodies
 
     def record(self, request: Request, *, applied: bool) -> None:
@@ -137,7 +141,7 @@ class State:
         self.statuses["none" if request.status is None else str(request.status)] += 1
         self.refused += not applied
         self.log.append(request if self._keep_bodies else replace(request, body=None))
-        if request.user_id is None:
+        if request.user_id is None or (request.body is not None and "attributes" not in request.body):
             return
         self.sent[request.user_id] += 1
         if self._keep_bodies:
@@ -162,8 +166,23 @@ class State:
         if not user.merge(body, skipped):
             self.duplicates += 1
 
+    def happened(self, events: list[JsonObject]) -> None:
+        """Accept events."""
+        self.event_count += len(events)
+        if not self._keep_bodies:
+            return
+        self._events.extend(events)
+        for event in events:
+            user_id = event.get("user_id")
+            if isinstance(user_id, str):
+                self._events_of.setdefault(user_id, deque(maxlen=HISTORY_LIMIT)).append(event)
+
+    def events(self, user_id: str | None = None) -> list[JsonObject]:
+        """The newest accepted events, oldest first; of one user if one is given."""
+        return list(self._events if user_id is None else self._events_of.get(user_id, ()))
+
     def history(self, user_id: str) -> list[Request]:
-        """The user's newest requests in order of arrival, whatever they were answered."""
+        """The newest profile requests about the user in order of arrival, whatever they were answered."""
         return list(self._histories.get(user_id, ()))
 
     def stats(self) -> dict[str, object]:
@@ -171,6 +190,7 @@ class State:
         return {
             "requests": self.requests,
             "accepted": self.accepted,
+            "events": self.event_count,
             "refused": self.refused,
             "by_status": dict(self.statuses),
             "pings": self.pings,

@@ -1,4 +1,4 @@
-"""What a profile request must look like, field by field; whatever is wrong is named.
+"""What a request must look like: who may come in, and what every body has in common. Whatever is wrong is named.
 
 Stricter than the real service on purpose: a request that passes here has the documented shape and nothing else.
 """
@@ -6,7 +6,7 @@ Stricter than the real service on purpose: a request that passes here has the do
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -14,30 +14,16 @@ import orjson
 JsonObject = dict[str, object]
 Pairs = list[tuple[str, object]]
 
-TEXT_FIELDS = frozenset(
-    {
-        "email",
-        "app_version",
-        "device_id",
-        "device_model",
-        "device_platform",
-        "device_token",
-        "language",
-        "country",
-        "city",
-        "device_os_version",
-        "timezone",
-        "user_agent",
-    }
-)
-"""Profile fields that hold a text or null."""
-
-PROFILE_FIELDS = TEXT_FIELDS | {"attributes", "user_id", "current_location"}
-"""Every field that ``track-user`` knows."""
-
 
 class InvalidRequest(Exception):
-    """The body is not what the endpoint takes; the message names the field and what is wrong with it."""
+    """The body is not what the endpoint takes; the message names the field and what is wrong with it.
+
+    ``answer`` is what the client is told, where that is less.
+    """
+
+    def __init__(self, message: str, answer: str | None = None) -> None:
+        super().__init__(message)
+        self.answer = message if answer is None else answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,39 +57,8 @@ def check_content_type(headers: Mapping[str, str]) -> None:
         raise InvalidRequest(f'header Content-Type must be application/json, but it was "{media_type[:100]}"')
 
 
-def parse_profile(raw: bytes) -> JsonObject:
-    """The body of ``track-user``, as sent; raises ``InvalidRequest``."""
-    body = _parse_object(raw)
-    for name, value in body.items():
-        if name in TEXT_FIELDS:
-            _expect(value is None or isinstance(value, str), name, "a string or null", value)
-        elif name not in PROFILE_FIELDS:
-            raise InvalidRequest(f'unknown field "{name}"')
-    _check_identity(body)
-    _check_attributes(body)
-    if "current_location" in body:
-        _check_location(body["current_location"])
-    return body
-
-
-def parse_ping(raw: bytes) -> JsonObject:
-    """The body of ``ping``, ``{"body": {"name": text}}``; raises ``InvalidRequest``."""
-    body = _parse_object(raw)
-    inner = body.get("body")
-    if set(body) != {"body"} or not isinstance(inner, dict) or set(inner) != {"name"}:
-        raise InvalidRequest('the body must be {"body": {"name": ...}}')
-    _expect(isinstance(inner["name"], str), "body.name", "a string", inner["name"])
-    return body
-
-
-PARSERS: Mapping[str, tuple[str, Callable[[bytes], JsonObject]]] = {
-    "/integration-segment/v1/track-user": ("track user", parse_profile),
-    "/integration-segment/v1/ping": ("ping", parse_ping),
-}
-"""Path of each endpoint → the action it is called in error answers, and the check of its body."""
-
-
-def _parse_object(raw: bytes) -> JsonObject:
+def parse_object(raw: bytes) -> JsonObject:
+    """The body as a JSON object without doubled keys; raises ``InvalidRequest``."""
     try:
         body = orjson.loads(raw)
         # orjson keeps the last of two equal keys without a word; only the standard parser lets us see both.
@@ -111,7 +66,7 @@ def _parse_object(raw: bytes) -> JsonObject:
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}") from error
     if not isinstance(body, dict):
-        raise InvalidRequest(f"the body must be a JSON object, but it was {_kind(body)}")
+        raise InvalidRequest(f"the body must be a JSON object, but it was {kind(body)}")
     return body
 
 
@@ -124,53 +79,31 @@ def _refuse_duplicates(pairs: Pairs) -> JsonObject:
     return members
 
 
-def _check_identity(body: JsonObject) -> None:
-    if "user_id" in body:
-        user_id = body["user_id"]
-        _expect(isinstance(user_id, str), "user_id", "a string", user_id)
-        if not user_id:
-            raise InvalidRequest("user_id must not be empty")
-    elif not body.get("device_id"):
-        raise InvalidRequest("user_id is missing, and there is no device_id in its place")
-
-
-def _check_attributes(body: JsonObject) -> None:
-    if "attributes" not in body:
-        raise InvalidRequest("attributes is missing")
-    attributes = body["attributes"]
+def check_attributes(attributes: object) -> None:
+    """Raise ``InvalidRequest`` unless this is an object of scalars, lists of scalars and nulls."""
     if not isinstance(attributes, dict):
-        raise InvalidRequest(f"attributes must be an object, but it was {_kind(attributes)}")
+        raise InvalidRequest(f"attributes must be an object, but it was {kind(attributes)}")
     for name, value in attributes.items():
         if isinstance(value, list):
             for place, item in enumerate(value):
-                _expect(_is_scalar(item), f"attributes.{name}[{place}]", "a string, a number or a boolean", item)
+                expect(_is_scalar(item), f"attributes.{name}[{place}]", "a string, a number or a boolean", item)
         else:
             wanted = "a string, a number, a boolean, a list of those, or null"
-            _expect(value is None or _is_scalar(value), f"attributes.{name}", wanted, value)
-
-
-def _check_location(location: object) -> None:
-    if not isinstance(location, dict):
-        raise InvalidRequest(f"current_location must be an object, but it was {_kind(location)}")
-    if not location:
-        raise InvalidRequest("current_location must have latitude or longitude, but it was empty")
-    for name, value in location.items():
-        if name not in {"latitude", "longitude"}:
-            raise InvalidRequest(f'unknown field "current_location.{name}"')
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        _expect(is_number, f"current_location.{name}", "a number", value)
+            expect(value is None or _is_scalar(value), f"attributes.{name}", wanted, value)
 
 
 def _is_scalar(value: object) -> bool:
     return isinstance(value, str | int | float)
 
 
-def _expect(holds: bool, field: str, wanted: str, value: object) -> None:
+def expect(holds: bool, field: str, wanted: str, value: object) -> None:
+    """Raise ``InvalidRequest`` about ``field`` unless the condition holds."""
     if not holds:
-        raise InvalidRequest(f"{field} must be {wanted}, but it was {_kind(value)}")
+        raise InvalidRequest(f"{field} must be {wanted}, but it was {kind(value)}")
 
 
-def _kind(value: object) -> str:
+def kind(value: object) -> str:
+    """What complaints call the value's type."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from sync.destinations.sandbox import Sandbox
-from sync.destinations.sandbox.validation import TEXT_FIELDS
+from sync.destinations.sandbox.profiles import TEXT_FIELDS
 
 TRACK_USER = "/integration-segment/v1/track-user"
 PING = "/integration-segment/v1/ping"

@@ -25,7 +25,7 @@ from sync.cli.sandbox import Printer, _count
 from sync.cli.sandbox import sandbox as command
 from sync.destinations.sandbox import Faults, Sandbox, SandboxThread, serve
 from sync.destinations.sandbox.app import build_app
-from sync.destinations.sandbox.validation import PROFILE_FIELDS
+from sync.destinations.sandbox.profiles import PROFILE_FIELDS
 from sync.errors import UsageError
 
 TRACK_USER = "/integration-segment/v1/track-user"
