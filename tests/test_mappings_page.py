@@ -22,7 +22,7 @@ from sync.config import load
 from sync.config.schema import MOST_MAPPINGS
 from sync.destinations.pushwoosh.actions import ACTIONS
 from sync.destinations.pushwoosh.batching import MOST_EVENTS
-from sync.errors import InvalidEvent, InvalidSubscription
+from sync.errors import InvalidEvent, InvalidMapping, InvalidSubscription
 from sync.mapping.action import Action, Field
 from sync.mapping.check import DEEPEST_MAPPING, LARGEST_MAPPING
 from sync.mapping.compiler import compile_mapping
@@ -66,7 +66,8 @@ FIRST_CONFIGURATION = next(block.text for block in BLOCKS if block.kind == "yaml
 
 
 def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+    inner = line.strip().removeprefix("|").removesuffix("|")
+    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", inner)]
 
 
 def rows(*heading: str, page: str = PAGE) -> list[list[str]]:
@@ -93,9 +94,11 @@ def same(shown: object, real: object) -> bool:
 
 
 def mapped(value: object, event: object) -> str:
-    """What a table's cell says of a value: its JSON in backticks, ``missing`` or ``refused``."""
+    """What a table's cell says of a value: its JSON in backticks, or that there is none, and why."""
     try:
         made = compile_mapping({"x": value})(event)
+    except InvalidMapping:
+        return "refused at load"
     except InvalidEvent:
         return "refused"
     assert isinstance(made, dict)
@@ -202,7 +205,7 @@ def test_every_trigger_takes_and_leaves_the_shown_events(row: list[str]) -> None
 def test_every_operator_says_what_its_row_shows_of_each_value(row: list[str]) -> None:
     trigger = compile_trigger(code(row[0]))
     properties = [{} if column == "missing" else {"x": json.loads(code(column))} for column in TRUTH_COLUMNS]
-    shown = ["takes" if trigger({"properties": each}) else "–" for each in properties]
+    shown = ["takes" if trigger({"properties": each}) else "\N{EN DASH}" for each in properties]
     assert shown == row[1:]
 
 
