@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from sync.mapping.action import Action
 from sync.mapping.compiler import compile_mapping
+from sync.mapping.single_items import with_single_items
 from sync.mapping.trigger import Trigger, compile_trigger
 from sync.mapping.validation import Payload, Validate, compile_validation
 
@@ -54,8 +55,9 @@ def compile_subscription(
     """
     trigger = compile_trigger(subscribe, tolerant=tolerant)
     compiled = compile_mapping(mapping)
+    resolve = with_single_items(mapping, action.fields) or compiled
     reads_personas = any(map(_reads_personas, (*trigger.fields, *compiled.paths)))
-    return Mapping(name, action, trigger, reads_personas, compiled, compile_validation(action))
+    return Mapping(name, action, trigger, reads_personas, resolve, compile_validation(action))
 
 
 def field_problems(action: Action, mapping: object) -> list[tuple[Path, str]]:
