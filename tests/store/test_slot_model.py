@@ -7,6 +7,7 @@ period: that is why R4 confirms.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from hypothesis import HealthCheck, settings
@@ -33,6 +34,8 @@ from tests.recorder import LEASE, PUSH, QUIET, audience, claim, record, settle, 
 USERS = ("ann",)
 """One is enough: users never meet in a slot, and what can go wrong with one is found sooner."""
 VALUES = st.sampled_from([None, 1, 2, "text", ["a", "b"]])
+PARTLY = ["refused", "waits", "unsent", "never", "at once", "late"]
+"""What may become of one key when the other one was accepted: the last three are a send without an answer."""
 
 
 @dataclass
@@ -49,10 +52,19 @@ class Outside:
 
     wanted: dict[tuple[str, str], object] = field(default_factory=dict)
     holds: dict[tuple[str, str], object] = field(default_factory=dict)
-    late: list[ClaimedSlot] = field(default_factory=list)
+    late: list[tuple[ClaimedSlot, frozenset[str]]] = field(default_factory=list)
 
-    def arrive(self, slot: ClaimedSlot) -> None:
-        self.holds |= {(slot.user_id, key): value for key, value in slot.owed.items()}
+    def arrive(self, slot: ClaimedSlot, keys: Collection[str] | None = None) -> None:
+        """What was claimed, or some keys of it, reaches the destination."""
+        arrived = slot.owed if keys is None else keys
+        self.holds |= {(slot.user_id, key): slot.owed[key] for key in arrived}
+
+    def send(self, slot: ClaimedSlot, keys: Collection[str], arrives: str) -> None:
+        """Send without ever getting an answer."""
+        if arrives == "at once":
+            self.arrive(slot, keys)
+        elif arrives == "late":
+            self.late.append((slot, frozenset(keys)))
 
 
 class Outbox(RuleBasedStateMachine):
@@ -61,12 +73,13 @@ class Outbox(RuleBasedStateMachine):
     database: Database
     clock: MovingClock
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(changes_once_more=st.booleans())
+    def begin(self, changes_once_more: bool) -> None:
         with self.database.write() as connection:
             for table in reversed(metadata.sorted_tables):
                 if table.name != "counter":
                     connection.execute(table.delete())
+        self.changes_once_more = changes_once_more
         self.world = Outside()
         self.hands: list[Holding] = []
         self.newest: dict[tuple[str, str], int] = {}
@@ -102,13 +115,48 @@ class Outbox(RuleBasedStateMachine):
             self.newest[slot.user_id, key] = version
             assert slot.owed[key] == self.world.wanted[slot.user_id, key], "not the current value"
 
-    @rule(transition=st.sampled_from(["accept", "never", "at once", "late"]))
-    def send(self, transition: str) -> None:
-        """Claim and settle in one go, as mostly happens."""
+    @rule(
+        becomes=st.sampled_from(["accept", *PARTLY]),
+        first=st.sampled_from([None, "spend", "vip"]),
+        meanwhile=st.booleans(),
+    )
+    def send(self, becomes: str, first: str | None, meanwhile: bool) -> None:
+        """Claim and settle in one go, as mostly happens; ``first`` is accepted before the other key becomes something.
+
+        ``meanwhile`` something changes again.
+        """
         before = len(self.hands)
         self.claim(3)
+        if meanwhile:
+            self.change()
         while len(self.hands) > before:
-            self.accept(-1) if transition == "accept" else self.unknown(-1, transition)
+            if becomes == "accept":
+                self.accept(-1)
+            elif first is not None and len(self.hands[-1].slot.owed) > 1:
+                self.partly(first, becomes)
+            elif becomes in ("never", "at once", "late"):
+                self.unknown(-1, becomes)
+            elif becomes == "unsent":
+                self.release(-1)
+            else:
+                self.not_applied(-1, Transition.PARK if becomes == "refused" else Transition.DEFER)
+
+    @rule(becomes=st.sampled_from(PARTLY), first=st.sampled_from(["spend", "vip"]), meanwhile=st.booleans())
+    def change_and_send(self, becomes: str, first: str, meanwhile: bool) -> None:
+        """Both keys are owed and one is accepted: rarer by chance than it is worth."""
+        self.change()
+        self.send(becomes, first, meanwhile)
+
+    @rule(becomes=st.sampled_from(PARTLY), first=st.sampled_from(["spend", "vip"]))
+    def try_again(self, becomes: str, first: str) -> None:
+        """What is parked or waits is sent, and again not all of it is accepted."""
+        slots.unpark(self.database, PUSH)
+        self.send(becomes, first, meanwhile=False)
+
+    def change(self) -> None:
+        """Everything changes."""
+        self.record_members(set(USERS) - self.members, RunKind.DELTA)
+        self.record_values({} if self.values else dict.fromkeys(USERS, 1), RunKind.DELTA)
 
     def _take(self, choice: int) -> Holding:
         return self.hands.pop(choice if choice < 0 else choice % len(self.hands))
@@ -124,11 +172,22 @@ class Outbox(RuleBasedStateMachine):
     @rule(choice=st.integers(0, 9), arrives=st.sampled_from(["never", "at once", "late"]))
     def unknown(self, choice: int, arrives: str) -> None:
         held = self._take(choice)
-        if arrives == "at once":
-            self.world.arrive(held.slot)
-        elif arrives == "late":
-            self.world.late.append(held.slot)
+        self.world.send(held.slot, held.slot.owed, arrives)
         settle(self.database, held.slot, Transition.DEFER, unknown=True)
+
+    @precondition(lambda self: any(len(held.slot.owed) > 1 for held in self.hands))
+    @rule(first=st.sampled_from(["spend", "vip"]), becomes=st.sampled_from(PARTLY))
+    def partly(self, first: str, becomes: str) -> None:
+        """One key goes alone and is accepted; the other is refused, gets no answer, has to wait, or is not sent."""
+        held = next(held for held in reversed(self.hands) if len(held.slot.owed) > 1)
+        self.hands.remove(held)
+        self.world.arrive(held.slot, [first])
+        unknown = becomes in ("never", "at once", "late")
+        if unknown:
+            self.world.send(held.slot, held.slot.owed.keys() - {first}, becomes)
+        transition = {"refused": Transition.PARK, "unsent": Transition.RELEASE}.get(becomes, Transition.DEFER)
+        accepted = {first: held.slot.versions[first]}
+        settle(self.database, held.slot, transition, unknown=unknown, accepted=accepted)
 
     @precondition(lambda self: self.hands)
     @rule(choice=st.integers(0, 9), transition=st.sampled_from([Transition.DEFER, Transition.PARK]))
@@ -161,8 +220,8 @@ class Outbox(RuleBasedStateMachine):
         slots.rescue(self.database, PUSH)
 
     def late_bytes_arrive(self) -> None:
-        for slot in self.world.late:
-            self.world.arrive(slot)
+        for slot, keys in self.world.late:
+            self.world.arrive(slot, keys)
         self.world.late.clear()
 
     def _pass(self, seconds: float) -> None:
@@ -185,10 +244,10 @@ class Outbox(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "world"):
             return
-        # The worst order: everything changes once more and is sent; only then what is late arrives, and who was frozen
-        # wakes up and sends what it had claimed.
-        self.record_members(set(USERS) - self.members, RunKind.DELTA)
-        self.record_values({} if self.values else dict.fromkeys(USERS, 1), RunKind.DELTA)
+        # The worst order: everything changes once more (or nothing does, which would repair what was lost) and is sent;
+        # only then what is late arrives, and who was frozen wakes up and sends what it had claimed.
+        if self.changes_once_more:
+            self.change()
         self.hands.sort(key=lambda held: not held.frozen)
         while self.hands and not self.hands[-1].frozen:
             self.accept(-1)
