@@ -76,7 +76,7 @@ def _prepared(destination: Pushwoosh, users: int) -> Iterator[Prepared]:
             user_id, "", 1, {"member": True}, {"member": 1}, {}, doubt=False, attempts=0, failing_since=None
         )
         event = identify(slot, destination=destination.name, at=SystemClock().now())
-        for request in destination.requests_for(event):
+        for request in destination.requests_for(event).requests:
             yield str(request.url), request.read(), dict(request.headers)
 
 
