@@ -22,6 +22,9 @@ Walk: TypeAlias = Callable[[object], object]
 _BETWEEN = re.compile(r"""\.|\[(?=["'0-9])|(?<=["'0-9])\]+""")
 _QUOTES = str.maketrans("", "", "'\"")
 
+_LONGEST_REMEMBERED = 100
+"""Characters: an event may name paths of any length, and must not fill the memory with them."""
+
 
 def split(path: str) -> Pieces:
     """The pieces of a path as a template writes it: ``a.b``, ``a['b']``, ``a[0]``; ``a[b]`` is a single key."""
@@ -30,14 +33,18 @@ def split(path: str) -> Pieces:
     return tuple(piece.translate(_QUOTES) for piece in _BETWEEN.split(path) if piece)
 
 
-def split_directive(path: str) -> Pieces:
-    """The pieces of a path as ``@path`` takes it: the first ``$.`` is left out, wherever it stands."""
-    return split(path.replace("$.", "", 1))
+def prepared(path: str) -> str:
+    """A path as ``@path`` takes it, in a template's words: the first ``$.`` is left out, wherever it stands."""
+    return path.replace("$.", "", 1)
+
+
+def found(path: str) -> Walk:
+    """The walk for a path, in a template's words, that is known only when the event is."""
+    return _remembered(path) if len(path) <= _LONGEST_REMEMBERED else walker(split(path))
 
 
 @lru_cache(maxsize=1024)
-def found(path: str) -> Walk:
-    """The walk for a path that is known only when the event is (for what a template's text holds, see ``split``)."""
+def _remembered(path: str) -> Walk:
     return walker(split(path))
 
 

@@ -25,9 +25,9 @@ MISSING: Final = Missing.MISSING
 BLANKS: Final = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 """What JavaScript trims from a text; Python's own idea of blanks is another one."""
 
-DEEPEST: Final = 500
+DEEPEST: Final = 255
 """Levels of lists and objects that are followed into an event: a fixed number, so that what is too deep does not
-depend on who calls."""
+depend on who calls. ``orjson`` writes no deeper ones."""
 
 LONGEST_TEXT: Final = 4_000_000
 """Characters of a text that directives build; templates filled by templates would grow without end."""

@@ -7,7 +7,7 @@ there is neither, or no shape, the value passes through as it is.
 from __future__ import annotations
 
 from sync.mapping.check import Checker, Path
-from sync.mapping.paths import split_directive, walker
+from sync.mapping.paths import prepared, split, walker
 from sync.mapping.scope import NOTHING, Directive, Node, Scope
 from sync.mapping.values import MISSING
 
@@ -33,7 +33,7 @@ def _build(scope: Scope, argument: object) -> Node:
 def _root(scope: Scope, path: object) -> Node:
     if not isinstance(path, str):
         return scope.at(0).exactly().node(path)
-    pieces = split_directive(path)
+    pieces = split(prepared(path))
     scope.reads.add(pieces)
     return Node(walker(pieces), whole=scope.input_whole)
 

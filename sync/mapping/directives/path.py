@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from sync.errors import InvalidEvent
 from sync.mapping.check import Checker, Path
-from sync.mapping.paths import Walk, split_directive, walker
+from sync.mapping.paths import found, prepared, split, walker
 from sync.mapping.scope import Directive, Node, Scope
 
 
@@ -21,7 +19,7 @@ def _build(scope: Scope, argument: object) -> Node:
     path = named.value()
     if not isinstance(path, str):
         return scope.failure("the path must be a text")
-    pieces = split_directive(path)
+    pieces = split(prepared(path))
     scope.reads.add(pieces)
     return Node(walker(pieces), whole=scope.input_whole)
 
@@ -34,14 +32,9 @@ def _named_by_event(scope: Scope, named: Node) -> Node:
         path = named.resolve(event)
         if not isinstance(path, str):
             raise InvalidEvent(refusal)
-        return _walk(path)(event)
+        return found(prepared(path))(event)
 
     return Node(resolve, whole=scope.input_whole)
-
-
-@lru_cache(maxsize=1024)
-def _walk(path: str) -> Walk:
-    return walker(split_directive(path))
 
 
 DIRECTIVE = Directive("@path", _check, _build)

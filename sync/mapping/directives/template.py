@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from sync.errors import InvalidEvent
 from sync.mapping.check import Checker, Path
-from sync.mapping.paths import found, split, walker
+from sync.mapping.paths import Pieces, found, split, walker
 from sync.mapping.scope import Directive, Node, Resolve, Scope, constant
 from sync.mapping.values import BLANKS, LONGEST_TEXT, MISSING, text_of
 
@@ -26,12 +26,22 @@ def _build(scope: Scope, argument: object) -> Node:
     template = given.value()
     if not isinstance(template, str):
         return scope.failure("the template must be a text")
-    for braces in (3, 2):
-        scope.reads.update(split(path) for _, path, _ in placeholders(template, braces))
+    scope.reads.update(_reads(template))
     if "{{{" in template:
         too_long = _too_long(scope)
         return Node(lambda event: _expanded(template, event, too_long))
     return _taken_apart(scope, template)
+
+
+def _reads(template: str) -> Iterator[Pieces]:
+    """The paths in three braces, then those in two of what is left without them."""
+    for braces in (3, 2):
+        left, done = [], 0
+        for start, path, end in placeholders(template, braces):
+            yield split(path)
+            left.append(template[done:start])
+            done = end
+        template = "".join((*left, template[done:]))
 
 
 def _given_by_event(scope: Scope, given: Node) -> Node:
