@@ -65,9 +65,11 @@ class Turn:
         """Why the slot is not done with, for people."""
         if self.halt is not None:
             return described(self.halt)
-        more = len(self.refusals) - _MOST_REASONS
-        said = self.refusals[:_MOST_REASONS] + ([f"and {more} more"] if more > 0 else [])
-        return "; ".join(said) or None
+        if not self.refusals:
+            return None
+        said = list(dict.fromkeys(self.refusals))
+        more = len(said) - _MOST_REASONS
+        return "; ".join(said[:_MOST_REASONS] + ([f"and {more} more"] if more > 0 else []))
 
 
 def described(outcome: Outcome) -> str:
