@@ -155,7 +155,7 @@ def print_delivered(done: Delivered) -> None:
     if done.unconfirmed:
         parts.append(f"{output.number(done.unconfirmed)} of them sent again to make sure")
     if done.filtered:
-        parts.append(f"{output.plural(done.filtered, 'event')} filtered (no mapping wants them)")
+        parts.append(f"{output.plural(done.filtered, 'event')} filtered out by the mappings")
     if done.deferred:
         parts.append(f"{output.plural(done.deferred, 'try')} deferred")
     if done.parked:

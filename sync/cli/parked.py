@@ -77,9 +77,9 @@ def show(user_id: str, as_json: bool, config: Path) -> None:
             click.echo(f"  owed {key} = {output.cell(value)}")
     output.table(
         "last tries",
-        ("at", "destination", "verdict", "status", "answer"),
+        ("at", "destination", "values", "verdict", "status", "answer"),
         [
-            (each["at"], each["destination"], each["verdict"], each["status"], each["detail"])
+            (each["at"], each["destination"], ", ".join(each["sent"]), each["verdict"], each["status"], each["detail"])
             for each in found["attempts"]
         ],
     )
