@@ -58,9 +58,17 @@ class Road:
         return self.folder / "sync.yaml"
 
     def configure(
-        self, *, retry: Mapping[str, object] = RETRY, others: Mapping[str, str] | None = None, **limits: object
+        self,
+        *,
+        retry: Mapping[str, object] = RETRY,
+        others: Mapping[str, str] | None = None,
+        more: Mapping[str, object] | None = None,
+        **limits: object,
     ) -> None:
-        """Write the configuration: one destination at the sandbox, and ``others`` by name and URL."""
+        """Write the configuration: one destination at the sandbox, and ``others`` by name and URL.
+
+        ``more`` are further settings of all of them.
+        """
         destinations = {"pushwoosh": self.url, **(others or {})}
         document = {
             "version": 1,
@@ -75,6 +83,7 @@ class Road:
                     "base_url": url,
                     "limits": {**LIMITS, **limits},
                     "retry": dict(retry),
+                    **(more or {}),
                 }
                 for name, url in destinations.items()
             },

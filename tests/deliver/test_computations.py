@@ -36,11 +36,7 @@ def mapping(custom_attributes: object, subscribe: str = 'type = "identify"', **f
 
 def configure(road: Road, *mappings: dict[str, object], **more: object) -> None:
     """Give the destination mappings (none: the presets), and other settings."""
-    document = json.loads(road.config.read_text())
-    settings = document["destinations"]["pushwoosh"]
-    settings.pop("mappings", None)
-    settings.update(more, **({"mappings": list(mappings)} if mappings else {}))
-    road.config.write_bytes(orjson.dumps(document))
+    road.configure(more={**more, **({"mappings": list(mappings)} if mappings else {})})
 
 
 def report(road: Road, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
