@@ -1,0 +1,140 @@
+"""Alerts: what is watched, and when a state counts as changed. Nobody hears of a state twice, nor of one that was not.
+
+Everything here is said by names of the configuration, counts and instants, and in sentences of our own. What a source
+or a destination answered is never repeated: it may hold a trait's value or a user's id.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class AlertKind(StrEnum):
+    """What can be wrong. Destinations can be down and have parked users; definitions can fail and have held exits."""
+
+    DESTINATION_DOWN = "destination_down"
+    DEFINITION_FAILING = "definition_failing"
+    GUARD_HELD = "guard_held"
+    PARKED_ABOVE = "parked_above"
+
+
+class AlertState(StrEnum):
+    """Of one alert; one that was never stored counts as resolved."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the store says now, of the destinations and definitions (by key) that are configured and switched on.
+
+    ``breakers``: state and reason of those that were ever reported. ``parked``: users, where there are any.
+    ``failed``: the instants of ticks that failed for good, where no run has been recorded since.
+    ``held``: exits, where the newest recorded run holds some.
+    """
+
+    breakers: Mapping[str, tuple[str, str]]
+    parked: Mapping[str, int]
+    failed: Mapping[str, datetime]
+    held: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What one alert is about: a destination by its name, or a definition by its key."""
+
+    kind: AlertKind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How one subject is. ``state`` is ``None`` where that cannot be told now; ``detail`` is for people."""
+
+    state: AlertState | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What somebody wants to hear of."""
+
+    kinds: frozenset[AlertKind]
+    parked_above: int
+
+
+def judge(
+    observed: Observed, watch: Watch, *, destinations: Iterable[str], definitions: Iterable[str]
+) -> dict[Subject, Finding]:
+    """How everything watched is now."""
+    found: dict[Subject, Finding] = {}
+    for name in destinations:
+        found[Subject(AlertKind.DESTINATION_DOWN, name)] = _down(*observed.breakers.get(name, ("closed", "")))
+        found[Subject(AlertKind.PARKED_ABOVE, name)] = _parked(observed.parked.get(name, 0), watch.parked_above)
+    for key in definitions:
+        found[Subject(AlertKind.DEFINITION_FAILING, key)] = _failing(observed.failed.get(key))
+        found[Subject(AlertKind.GUARD_HELD, key)] = _held(observed.held.get(key, 0))
+    return {subject: finding for subject, finding in found.items() if subject.kind in watch.kinds}
+
+
+def changes(
+    firing: Collection[Subject], found: Mapping[Subject, Finding]
+) -> Iterator[tuple[Subject, AlertState, str]]:
+    """What is to be told: the state and detail of every subject whose state is another than the one stored.
+
+    A subject that is ``firing`` and is not watched any more is resolved: whoever was alarmed must not wait for ever.
+    """
+    for subject, finding in found.items():
+        stored = AlertState.FIRING if subject in firing else AlertState.RESOLVED
+        if finding.state is not None and finding.state is not stored:
+            yield subject, finding.state, finding.detail
+    for subject in firing:
+        if subject not in found:
+            yield subject, AlertState.RESOLVED, "it is not watched any more: the configuration changed"
+
+
+def _down(breaker: str, reason: str) -> Finding:
+    if breaker == "open":
+        detail = f"only a probe is sent now and then ({own_words(reason)}); what is owed stays owed"
+        return Finding(AlertState.FIRING, detail)
+    if breaker == "closed":
+        return Finding(AlertState.RESOLVED, "it takes requests again")
+    return Finding(None, "it is being probed")
+
+
+def _parked(parked: int, above: int) -> Finding:
+    state = AlertState.FIRING if parked > above else AlertState.RESOLVED
+    users = "1 user is parked" if parked == 1 else f"{parked} users are parked"
+    return Finding(state, f"{users}, and the limit is {above}")
+
+
+def _failing(instant: datetime | None) -> Finding:
+    if instant is None:
+        return Finding(AlertState.RESOLVED, "a run was recorded again")
+    detail = f"its run for {instant:%Y-%m-%d %H:%M:%S} UTC failed and is not tried again"
+    return Finding(AlertState.FIRING, detail)
+
+
+def _held(exits: int) -> Finding:
+    if not exits:
+        return Finding(AlertState.RESOLVED, "no exits are held any more")
+    return Finding(AlertState.FIRING, f"{exits} exits are held until somebody decides about them")
+
+
+_OWN_WORDS = re.compile(
+    r"(a probe failed: |\d+ failures in a row, the last: )?"
+    r"(\d{3}(?= |$)|[A-Z]\w+(Error|Timeout)\b|no (whole answer|connection) within [\d.]+ s$)"
+    r"|\d+ of the last \d+ exchanges failed$"
+    r"|\d+ users refused in a row, none accepted$"
+)
+
+
+def own_words(reason: str) -> str:
+    """The part of a breaker's reason that is surely ours: counts, the HTTP status, the kind of network trouble."""
+    match = _OWN_WORDS.match(reason)
+    return match[0] if match else "`engage-sync status` says why"
