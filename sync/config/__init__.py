@@ -13,6 +13,7 @@ references   what must hold between sections: keys, names, chains of ``after``
 sentences    a validation error as a sentence
 problems     the collection of problems; never a value, for it may be a secret
 durations    ``30 days`` in seconds
+listen       ``HOST:PORT`` or ``off``
 schedule     when a definition is due; the only place that knows APScheduler
 settings     the frozen values that the rest of the program reads
 coverage     definitions that no mapping takes
@@ -21,17 +22,20 @@ starter      what ``engage-sync init`` writes
 """
 
 from sync.config.editors import json_schema
+from sync.config.listen import Address
 from sync.config.load import load
 from sync.config.schedule import CatchUp, Schedule
-from sync.config.settings import PushwooshSettings, Settings, SourceSettings, StoreSettings
+from sync.config.settings import PushwooshSettings, Settings, SourceSettings, StoreSettings, WebSettings
 
 __all__ = [
+    "Address",
     "CatchUp",
     "PushwooshSettings",
     "Schedule",
     "Settings",
     "SourceSettings",
     "StoreSettings",
+    "WebSettings",
     "json_schema",
     "load",
 ]

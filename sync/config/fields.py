@@ -9,11 +9,11 @@ import ipaddress
 import math
 import re
 from typing import Annotated, Any, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, WithJsonSchema
 
-from sync.config import durations
+from sync.config import durations, listen
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+_.-]*://")
 _POSTGRES = re.compile(r"(postgres|postgresql|postgresql\+psycopg)://", re.IGNORECASE)
@@ -102,6 +102,12 @@ def _line(text: str) -> str:
     return text
 
 
+def _filled(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value().strip():
+        raise ValueError("must not be empty")
+    return secret
+
+
 def _header_value(secret: SecretStr) -> SecretStr:
     _header_text(secret.get_secret_value())
     return secret
@@ -114,6 +120,11 @@ def _header_text(text: str) -> str:
     if not (text.isascii() and text.isprintable()) or text != text.strip():
         raise ValueError("must be plain ASCII without control characters or spaces around it")
     return text
+
+
+def _left_out(value: object) -> object:
+    """``${WEB_TOKEN:-}`` without the variable is no token at all."""
+    return None if value == "" else value
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
@@ -167,6 +178,27 @@ def _store_url(secret: SecretStr) -> SecretStr:
 
 def _base_url(text: str) -> str:
     """Without a slash at the end. Plain http only to this host, since the key travels in a header."""
+    parts, host = _web_address(text)
+    if "@" in parts.netloc or "?" in text or "#" in text:
+        raise ValueError("must be without user name, password, `?` and `#`")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError("must start with https://, for the key would travel in clear: http is for this host only")
+    return text.rstrip("/")
+
+
+def _alert_url(secret: SecretStr) -> SecretStr:
+    """An address is as good as a password to whoever may post to it. Plain http only to this host."""
+    text = secret.get_secret_value()
+    parts, host = _web_address(text)
+    if "@" in parts.netloc or "#" in text:
+        raise ValueError("must be without user name, password and `#`")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError("must start with https://, for alerts would travel in clear: http is for this host only")
+    return secret
+
+
+def _web_address(text: str) -> tuple[SplitResult, str]:
+    """The parts of an http or https URL, and its host."""
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port  # a port out of range raises here
@@ -174,11 +206,7 @@ def _base_url(text: str) -> str:
         host = None
     if not host or parts.scheme not in {"http", "https"} or not re.fullmatch(r"[!-~]+", text) or "\\" in text:
         raise ValueError("must be a URL like `https://host`")
-    if "@" in parts.netloc or "?" in text or "#" in text:
-        raise ValueError("must be without user name, password, `?` and `#`")
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise ValueError("must start with https://, for the key would travel in clear: http is for this host only")
-    return text.rstrip("/")
+    return parts, host
 
 
 def _is_loopback(host: str) -> bool:
@@ -217,6 +245,14 @@ Identifier: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-
 Key: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=255)]
 HeaderText: TypeAlias = Annotated[str, AfterValidator(_header_text)]
 HeaderSecret: TypeAlias = Annotated[SecretStr, AfterValidator(_header_value), WithJsonSchema({"type": "string"})]
+Token: TypeAlias = Annotated[HeaderSecret | None, BeforeValidator(_left_out)]
+Listen: TypeAlias = Annotated[
+    listen.Address | None,
+    BeforeValidator(listen.parse),
+    WithJsonSchema({"anyOf": [{"type": "string", "examples": ["127.0.0.1:9464", "off"]}, {"const": False}]}),
+]
 SourceUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_source_url), WithJsonSchema({"type": "string"})]
 StoreUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_store_url), WithJsonSchema({"type": "string"})]
 BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]
+AlertUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_alert_url), WithJsonSchema({"type": "string"})]
+Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_filled), WithJsonSchema({"type": "string"})]

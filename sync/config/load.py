@@ -12,14 +12,16 @@ from pydantic import ValidationError
 from sync.config import document, interpolate, mappings, references, sentences
 from sync.config.problems import Problems
 from sync.config.schedule import Schedule
-from sync.config.schema import AudienceSection, Document, PushwooshSection, ScheduleSection, TraitSection
-from sync.config.settings import PushwooshSettings, Settings, SourceSettings, StoreSettings
+from sync.config.schema import AlertSection, AudienceSection, Document, PushwooshSection, ScheduleSection, TraitSection
+from sync.config.settings import AlertSettings, PushwooshSettings, Settings, SourceSettings, StoreSettings, WebSettings
 from sync.errors import ConfigurationError
 from sync.mapping.mapping import Mapping as SegmentMapping
+from sync.model.alert import Watch
 from sync.model.definition import Definition, Kind, Table
 from sync.model.delivery import DeliverySettings
 from sync.model.identify import IdentifyPer
 from sync.model.naming import snake_case
+from sync.model.retention import Retention
 
 
 def load(path: pathlib.Path, env: Mapping[str, str]) -> Settings:
@@ -68,6 +70,9 @@ def _built(path: pathlib.Path, valid: Document, compiled: Mapping[str, tuple[Seg
         destinations=MappingProxyType(destinations),
         definitions=definitions,
         schedules=MappingProxyType(dict(_schedules(definitions, valid, keys))),
+        retention=Retention(valid.retention.runs, valid.retention.attempts, valid.retention.events),
+        alerts=tuple(_alert(index, section) for index, section in enumerate(valid.alerts)),
+        web=WebSettings(valid.web.listen, valid.web.token),
     )
 
 
@@ -95,6 +100,11 @@ def _pushwoosh(name: str, section: PushwooshSection, compiled: tuple[SegmentMapp
         identify_per=section.identify_per or automatic,
         switched_by=reading[0] if reading and section.identify_per is None else None,
     )
+
+
+def _alert(index: int, section: AlertSection) -> AlertSettings:
+    watch = Watch(frozenset(section.on), section.parked_above or 0)
+    return AlertSettings(index, section.type, section.url, section.secret, watch)
 
 
 def _definition(section: AudienceSection | TraitSection, valid: Document) -> Definition:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sync.config import durations
+from sync.config import durations, listen
 from sync.config.fields import is_postgresql
 from sync.config.problems import Path, Problems, did_you_mean, listed
 from sync.config.schema import LimitsSection, ScheduleSection, StoreSection
@@ -46,6 +46,7 @@ def check(document: Mapping, problems: Problems) -> None:
     _check_sources(document, drafts, problems)
     _check_destinations(document, drafts, problems)
     _check_limits(document, problems)
+    _check_web(document, problems)
     _check_keys(drafts, problems)
     _check_questions(drafts, problems)
     _check_enrichment(drafts, problems)
@@ -152,6 +153,23 @@ def _check_limits(document: Mapping, problems: Problems) -> None:
                 (*path, at),
                 f"`lease` must be longer than `deadline` plus {LEASE_MARGIN:g} s: lengthen one or shorten the other",
             )
+
+
+def _check_web(document: Mapping, problems: Problems) -> None:
+    """What other hosts can reach wants a token."""
+    web = document.get("web")
+    section = mapping(web) if isinstance(web, dict) else {"listen": web}
+    try:
+        address = None if section.get("listen") is None else listen.parse(section["listen"])
+    except ValueError:
+        return  # already reported
+    unresolved = any(problems.is_unresolved(("web", key)) for key in ("listen", "token"))
+    if address is None or address.is_loopback or section.get("token") or unresolved:
+        return
+    problems.add(
+        ("web", "listen"),
+        "can be reached from other hosts: give a `token` beside it, or listen on 127.0.0.1",
+    )
 
 
 def _seconds(limits: Mapping, key: str) -> float:

@@ -10,9 +10,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema, model_validator
 
-from sync.config import schedule
+from sync.config import listen, schedule
 from sync.config.fields import (
     ActionName,
+    AlertUrl,
     BaseUrl,
     Count,
     Duration,
@@ -24,14 +25,18 @@ from sync.config.fields import (
     Interval,
     Key,
     Line,
+    Listen,
     Name,
     NoModel,
     PlainFlag,
     Rate,
+    Secret,
     SourceUrl,
     StoreUrl,
+    Token,
     Words,
 )
+from sync.model.alert import AlertKind
 from sync.model.definition import OnDelete
 from sync.model.delivery import DeliverySettings
 from sync.model.identify import IdentifyPer
@@ -39,6 +44,8 @@ from sync.model.identify import IdentifyPer
 DEFAULT_STORE = "sqlite:///engage-sync.db"
 DEFAULT_BASE_URL = "https://integration-segment.svc-nue.pushwoosh.com"
 DEFAULT_SCHEDULE = "every 2 hours"
+DEFAULT_WEB = "127.0.0.1:9464"
+DAY = 86_400.0
 MOST_MAPPINGS = 50
 """Of one destination, as in Segment."""
 
@@ -282,6 +289,59 @@ class TraitSection(DefinitionSection):
     sql: Words = Field(description="A SELECT that gives the columns `user_id` and `value`, one row for each user.")
 
 
+class WebSection(Section):
+    """Health and metrics of the daemon. A plain text is `listen`."""
+
+    shorthand = "listen"
+    shorthand_meaning = "Short for `listen`."
+    listen: Listen = Field(
+        default_factory=lambda: listen.parse(DEFAULT_WEB),
+        description="HOST:PORT, port 0 = a free one, or `off`.",
+    )
+    token: Token = Field(
+        default=None, description="What `Authorization: Bearer` must carry; required where others can connect."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switched_off(cls, data: Any) -> Any:
+        return {"listen": data} if data is False else data  # `web: off`
+
+
+class RetentionSection(Section):
+    """How long what happened is kept; what is still owed, and what was decided, is never thrown away by age."""
+
+    runs: Duration = Field(default=90 * DAY, description="Runs; the newest of each definition stay.")
+    attempts: Duration = Field(default=7 * DAY, description="What was sent to whom, and answered.")
+    events: Duration = Field(default=400 * DAY, description="Events; used from the collector on, there are none yet.")
+
+
+class AlertSection(Section):
+    """Somebody who is told when something goes wrong, and when it is right again."""
+
+    type: Literal["webhook", "slack"] = Field(
+        description="Signed JSON, or Slack's `text` (Mattermost and others read it too)."
+    )
+    url: AlertUrl = Field(description="Where to post; https, or http to this host only. Counts as a secret.")
+    secret: Secret | None = Field(default=None, description="Key of the signature; `webhook` only, and required there.")
+    on: Annotated[list[AlertKind], BeforeValidator(_listed)] = Field(
+        default_factory=lambda: list(AlertKind), min_length=1, description="What to tell; else everything."
+    )
+    parked_above: Count | None = Field(
+        default=None, ge=0, description="So many parked users at one destination are no alert; 0 when left out."
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> AlertSection:
+        if self.type == "webhook" and self.secret is None:
+            raise ValueError("has no `secret` to sign with: add one, and check the signature where it arrives")
+        if self.type == "slack" and self.secret is not None:
+            raise ValueError("has a `secret`, which `slack` does not use: remove it")
+        if self.parked_above is not None and AlertKind.PARKED_ABOVE not in self.on:
+            raise ValueError("has a `parked_above`, but `on` does not ask for it: add it there, or remove it here")
+        return self
+
+
 class Document(Section):
     """The whole of `sync.yaml`."""
 
@@ -291,5 +351,8 @@ class Document(Section):
     sources: dict[Name, SourceSection] = Field(default_factory=dict, description="The customer's databases, by name.")
     destinations: dict[Name, PushwooshSection] = Field(default_factory=dict, description="Where to send, by name.")
     defaults: DefaultsSection = Field(default_factory=DefaultsSection, description="What definitions use if silent.")
+    web: WebSection = Field(default_factory=WebSection, description="Health and metrics of the daemon.")
     audiences: list[AudienceSection] = Field(default_factory=list, description="Who is a member of what.")
     traits: list[TraitSection] = Field(default_factory=list, description="Computed traits: one value for each user.")
+    retention: RetentionSection = Field(default_factory=RetentionSection, description="How long history is kept.")
+    alerts: list[AlertSection] = Field(default_factory=list, description="Who is told when something goes wrong.")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import pathlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from typing import Literal
 
 from pydantic import SecretStr
 
+from sync.config import listen
+from sync.config.listen import Address
 from sync.config.schedule import Schedule
 from sync.errors import UsageError
 from sync.mapping.mapping import Mapping as SegmentMapping
+from sync.model.alert import Watch
 from sync.model.definition import Definition
 from sync.model.delivery import DeliverySettings
 from sync.model.identify import IdentifyPer
+from sync.model.retention import Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,46 @@ class PushwooshSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WebSettings:
+    """Where the daemon shows health and metrics: nowhere when ``listen`` is ``None``."""
+
+    listen: Address | None
+    token: SecretStr | None = None
+
+    def listening_on(self, text: str) -> WebSettings:
+        """The same at another address, as ``--web-listen`` says it. Raises ``UsageError``."""
+        try:
+            address = listen.parse(text)
+        except ValueError as error:
+            raise UsageError(f"--web-listen {error}") from None
+        if address is not None and not address.is_loopback and self.token is None:
+            raise UsageError(
+                f"--web-listen {address} can be reached from other hosts: "
+                "set `web.token` in the configuration, or listen on 127.0.0.1"
+            )
+        return replace(self, listen=address)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """Somebody who is told of changes. ``index`` is the place in the file, for logs; ``url`` is a secret too.
+
+    ``secret`` is there for a ``webhook``, and only there.
+    """
+
+    index: int
+    type: Literal["webhook", "slack"]
+    url: SecretStr
+    secret: SecretStr | None
+    watch: Watch
+
+    @property
+    def id(self) -> str:
+        """Tells this receiver from others in the store, which must not know its address (12 hex digits)."""
+        return hashlib.sha256(f"{self.type} {self.url.get_secret_value()}".encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A valid ``sync.yaml``: ``definitions`` are audiences, then traits, in the file's order; ``schedules`` by key."""
 
@@ -63,6 +109,9 @@ class Settings:
     destinations: Mapping[str, PushwooshSettings]
     definitions: tuple[Definition, ...]
     schedules: Mapping[str, Schedule]
+    web: WebSettings
+    retention: Retention
+    alerts: tuple[AlertSettings, ...]
 
     def definition(self, name_or_key: str) -> Definition:
         """The definition of that key, else of that name. Raises ``UsageError`` that offers what comes close."""
