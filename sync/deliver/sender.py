@@ -116,13 +116,15 @@ class Sender:
 
     async def _may_send(self, turn: Turn) -> bool:
         """Whether one request may go out now, after waiting for its place in the rate; asked before each request."""
-        if self.pause.remaining > 0 or not self._lease_suffices(turn.claimed):
-            return False
-        await self._bucket.acquire()
-        if self.pause.remaining > 0 or not self._lease_suffices(turn.claimed) or not turn.allowed():
-            return False
+        if self._settings.rate is not None:
+            if not self._is_ready(turn):
+                return False
+            await self._bucket.acquire()
         # The breaker is asked last: a yes while it is open is the one probe, and must be used.
-        return self.breaker.may_send()
+        return self._is_ready(turn) and self.breaker.may_send()
+
+    def _is_ready(self, turn: Turn) -> bool:
+        return self.pause.remaining <= 0 and self._lease_suffices(turn.claimed) and turn.allowed()
 
     def _lease_suffices(self, claimed: Claimed) -> bool:
         """R2: what is left of the lease must exceed the whole request deadline, or another holder could overtake us."""
