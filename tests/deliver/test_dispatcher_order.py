@@ -164,9 +164,9 @@ def test_a_backfill_under_way_never_overtakes_a_delta(road: Road) -> None:
         [done] = deliver(app.database(), app.outlets(["pushwoosh"]), app.clock, patience=10, on_progress=record_a_delta)
     assert done.complete
     road.delivered()
-    # Those who were claimed already go first (twice the concurrency), then the delta, and the backfill after it.
+    # Those who were claimed already go first (three times the concurrency), then the delta, and the backfill after it.
     later = [request.body["attributes"]["score"] for request in road.sandbox.log[recorded_at:] if request.body]  # type: ignore[index]
-    ahead = 2 * 4
+    ahead = 3 * 4
     assert recorded_at
     assert sum(score <= 0 for score in later[: len(changed) + ahead]) >= len(changed)
     assert len(later) > len(changed) + 150
