@@ -18,6 +18,9 @@ from sync.config.problems import Path, Problems
 LARGEST_FILE = 1024 * 1024
 """Bytes; a configuration is written by people."""
 
+_TEXT_AS_KEY = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:bool"}
+"""A bare ``on`` is true to YAML; as a key it is meant as the word it is."""
+
 _MOST_NODES = 100_000
 _DEEPEST = 50
 _QUOTED = re.compile(r"""(['"])(?!<[a-z -]+>\1).{2,}\1""", re.DOTALL)
@@ -124,7 +127,7 @@ class _Walk:
                 self.problems.add(path, "has a merge key `<<`, which is not read here: write the keys out", line=line)
             elif isinstance(key_node, yaml.MappingNode):
                 self.problems.add(path, "has a `{` where a key is due: put quotes around a template", line=line)
-            elif key_node.tag != "tag:yaml.org,2002:str" or not isinstance(key_node.value, str):
+            elif key_node.tag not in _TEXT_AS_KEY or not isinstance(key_node.value, str):
                 self.problems.add(path, "has a key that is not text: put quotes around the key", line=line)
             else:
                 self.member(verbatim.joined(key_node.value), value_node, path, found, line)

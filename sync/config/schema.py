@@ -8,7 +8,16 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    WithJsonSchema,
+    model_validator,
+)
 
 from sync.config import listen, schedule
 from sync.config.fields import (
@@ -325,7 +334,7 @@ class AlertSection(Section):
     url: AlertUrl = Field(description="Where to post; https, or http to this host only. Counts as a secret.")
     secret: Secret | None = Field(default=None, description="Key of the signature; `webhook` only, and required there.")
     on: Annotated[list[AlertKind], BeforeValidator(_listed)] = Field(
-        default_factory=lambda: list(AlertKind), min_length=1, description="What to tell; else everything."
+        default_factory=lambda: list(AlertKind), description="What to tell; else everything."
     )
     parked_above: Count | None = Field(
         default=None, ge=0, description="So many parked users at one destination are no alert; 0 when left out."
@@ -333,6 +342,8 @@ class AlertSection(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> AlertSection:
+        if not self.on:
+            raise ValueError("has an empty `on`: name what to tell, or leave it out for everything")
         if self.type == "webhook" and self.secret is None:
             raise ValueError("has no `secret` to sign with: add one, and check the signature where it arrives")
         if self.type == "slack" and self.secret is not None:
@@ -340,6 +351,15 @@ class AlertSection(Section):
         if self.parked_above is not None and AlertKind.PARKED_ABOVE not in self.on:
             raise ValueError("has a `parked_above`, but `on` does not ask for it: add it there, or remove it here")
         return self
+
+
+def _different(alerts: list[AlertSection]) -> list[AlertSection]:
+    seen: dict[tuple[str, str], int] = {}
+    for index, alert in enumerate(alerts):
+        first = seen.setdefault((alert.type, alert.url.get_secret_value()), index)
+        if first != index:
+            raise ValueError(f"has the same type and address at [{first}] and [{index}]: make one of the two")
+    return alerts
 
 
 class Document(Section):
@@ -355,4 +375,6 @@ class Document(Section):
     audiences: list[AudienceSection] = Field(default_factory=list, description="Who is a member of what.")
     traits: list[TraitSection] = Field(default_factory=list, description="Computed traits: one value for each user.")
     retention: RetentionSection = Field(default_factory=RetentionSection, description="How long history is kept.")
-    alerts: list[AlertSection] = Field(default_factory=list, description="Who is told when something goes wrong.")
+    alerts: Annotated[list[AlertSection], AfterValidator(_different)] = Field(
+        default_factory=list, description="Who is told when something goes wrong."
+    )

@@ -48,9 +48,10 @@ def test_every_key_has_a_description() -> None:
 def test_every_example_of_the_documentation_loads(settings_of: Load, tmp_path: pathlib.Path, example: str) -> None:
     (tmp_path / "secret").write_text("s3cret\n")
     example = example.replace("/run/secrets/pushwoosh_api_key", str(tmp_path / "secret"))
-    names = dict.fromkeys(("PUSHWOOSH_API_KEY", "PUSHWOOSH_APP_CODE", "WEB_TOKEN"), "x")
+    names = dict.fromkeys(("PUSHWOOSH_API_KEY", "PUSHWOOSH_APP_CODE", "WEB_TOKEN", "ALERTS_SECRET"), "x")
     urls = dict.fromkeys(("SHOP_DATABASE_URL", "WAREHOUSE_URL"), "sqlite:///shop.db")
-    assert settings_of(example, names | urls)
+    addresses = dict.fromkeys(("ALERTS_URL", "SLACK_URL"), "https://alerts.example/x")
+    assert settings_of(example, names | urls | addresses)
 
 
 def test_the_schema_takes_the_short_forms() -> None:
