@@ -1,8 +1,8 @@
 """Date-like values as RFC 3339 text, the only form that services take.
 
-A text that is RFC 3339 already is never touched. Any other ISO 8601 text, with ``/`` for ``-`` too, and a count of
-seconds (or, with 13 digits, of milliseconds) since 1970 is written anew in UTC; a text without an offset is UTC. What
-is no real date, or lies outside the years 1 to 9999, has no such form.
+A text that is RFC 3339 already is never touched. Any other ISO 8601 text that Segment takes, with ``/`` for ``-`` too,
+and a count of seconds (or, with 13 digits, of milliseconds) since 1970 is written anew in UTC; a text without an offset
+is UTC. What is no real date, or lies outside the years 1 to 9999, has no such form.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ with here."""
 
 _ISO8601 = re.compile(
     r"(?P<year>\d{4})(?:(?P<dash>[-/]?)(?P<month>\d\d?)(?:(?P=dash)(?P<day>\d\d?))?)?"
-    r"(?:[Tt ](?P<hour>\d\d?)(?:(?P<colon>:?)(?P<minute>\d\d?)(?:(?P=colon)(?P<second>\d\d?)(?P<fraction>\.\d+)?)?"
+    r"(?:(?P<separator>[Tt ])(?P<hour>\d\d?)"
+    r"(?:(?P<colon>:?)(?P<minute>\d\d?)(?:(?P=colon)(?P<second>\d\d?)(?P<fraction>\.\d+)?)?"
     r"(?P<offset>[Zz]|[+-](?:[01]\d|2[0-3]):?[0-5]\d)?)?)?",
     re.ASCII,
 )
@@ -80,7 +81,7 @@ def _since_1970(number: float) -> str | None:
 
 def _rewritten(text: str) -> str | None:
     found = _ISO8601.fullmatch(text)
-    if found is None or _runs_together(found):
+    if found is None or _runs_together(found) or _refused_by_segment(found):
         return None
     year, month, day = int(found["year"]), int(found["month"] or 1), int(found["day"] or 1)
     hour, minute, second = (int(found[name] or 0) for name in ("hour", "minute", "second"))
@@ -98,6 +99,21 @@ def _runs_together(found: re.Match[str]) -> bool:
     dates = () if found["dash"] else (found["month"], found["day"])
     times = () if found["colon"] else (found["hour"], found["minute"], found["second"])
     return any(each is not None and len(each) == 1 for each in (*dates, *times))
+
+
+def _refused_by_segment(found: re.Match[str]) -> bool:
+    """Whether the text has an offset, and what its engine's parser of dates cannot read before it.
+
+    A time needs its colons then, and a date that is written together has no time. With a ``T`` before the time, dates
+    have dashes and every number all of its digits.
+    """
+    if found["offset"] is None:
+        return False
+    if not found["colon"] or found["dash"] == "":
+        return True
+    numbers = (found[name] for name in ("month", "day", "hour", "minute", "second"))
+    one_digit = any(each is not None and len(each) == 1 for each in numbers)
+    return found["separator"] != " " and (found["dash"] == "/" or one_digit)
 
 
 def _offset(text: str) -> timedelta:
