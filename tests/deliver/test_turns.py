@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from random import Random
 
 import httpx
@@ -55,7 +56,9 @@ class Picky:
 class Bench:
     """A sender that sends each key alone; ``answers`` are statuses by key, 200 for the others."""
 
-    def __init__(self, destination: Picky | None = None, **answers: int) -> None:
+    def __init__(
+        self, destination: Picky | None = None, *, settings: DeliverySettings = SETTINGS, **answers: int
+    ) -> None:
         self.clock = MovingClock()
         self.destination = destination or Picky()
         self.answers = answers
@@ -64,7 +67,7 @@ class Bench:
         self.moves: list[breaker.Transition] = []
         self.sender = Sender(
             self.destination,
-            SETTINGS,
+            settings,
             httpx.MockTransport(self._answer),
             self.clock,
             Random(1),
@@ -196,7 +199,7 @@ async def test_a_breaker_that_opens_between_two_requests_is_respected() -> None:
 async def test_every_request_takes_its_place_in_the_rate_and_what_is_filtered_takes_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bench = Bench()
+    bench = Bench(settings=replace(SETTINGS, rate=1000))
     bench.destination.filtered = {"b"}
     steps: list[str] = []
     bench.on_request = steps.append
