@@ -44,8 +44,10 @@ class CompiledMapping:
         return None if value is MISSING else value
 
 
-def compile_mapping(mapping: object) -> CompiledMapping:
+def compile_mapping(mapping: object, exact_keys: frozenset[str] = frozenset()) -> CompiledMapping:
     """Check and compile a mapping as Segment's ``mapping`` holds it.
+
+    ``exact_keys``: what these keys hold may have ``MISSING`` inside, for a reader who can tell it from null.
 
     Raises:
         InvalidMapping: with every problem found, and where it stands in the mapping.
@@ -56,7 +58,7 @@ def compile_mapping(mapping: object) -> CompiledMapping:
         raise InvalidMapping(problems)
     found: list[Problem] = []
     reads: set[tuple[str, ...]] = set()
-    node = Scope(DIRECTIVES, found, reads).node(checked(mapping, DIRECTIVES))
+    node = Scope(DIRECTIVES, found, reads, exact_keys=exact_keys).node(checked(mapping, DIRECTIVES))
     if found:
         raise InvalidMapping(list(dict.fromkeys(found)))
     return CompiledMapping(frozenset(reads), _fresh(node))

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from sync.mapping.action import Action
+from sync.mapping.action import Action, Type
 from sync.mapping.compiler import compile_mapping
-from sync.mapping.single_items import with_single_items
 from sync.mapping.trigger import Trigger, compile_trigger
 from sync.mapping.validation import Payload, Validate, compile_validation
 
@@ -54,10 +53,17 @@ def compile_subscription(
     ``tolerant`` lets a trigger pass that Segment accepts but nobody can have meant.
     """
     trigger = compile_trigger(subscribe, tolerant=tolerant)
-    compiled = compile_mapping(mapping)
-    resolve = with_single_items(mapping, action.fields) or compiled
+    compiled = compile_mapping(mapping, _read_exactly(action))
     reads_personas = any(map(_reads_personas, (*trigger.fields, *compiled.paths)))
-    return Mapping(name, action, trigger, reads_personas, resolve, compile_validation(action))
+    return Mapping(name, action, trigger, reads_personas, compiled, compile_validation(action))
+
+
+def _read_exactly(action: Action) -> frozenset[str]:
+    """The fields of which validation reads every value, so that none of their lists or objects is sent as it is.
+
+    It opens lists of one item, and an item that is missing is refused where null is an empty text or a zero.
+    """
+    return frozenset(each.key for each in action.fields if each.properties or Type.OBJECT not in each.types)
 
 
 def field_problems(action: Action, mapping: object) -> list[tuple[Path, str]]:

@@ -58,7 +58,8 @@ class Scope:
 
     ``reads`` collects the paths on the event. ``certain``: every event resolves this place, so that what cannot work
     here is a problem of the mapping. ``exact``: something above tells a missing value inside from an absent one.
-    ``input_whole``: the event, or the item in its place, holds no missing values.
+    ``exact_keys``: the members of an object at this very place for which that is so. ``input_whole``: the event, or the
+    item in its place, holds no missing values.
     """
 
     directives: Mapping[str, Directive]
@@ -67,11 +68,12 @@ class Scope:
     path: Path = ()
     certain: bool = True
     exact: bool = False
+    exact_keys: frozenset[str] = frozenset()
     input_whole: bool = True
 
     def at(self, *steps: str | int) -> Scope:
         """The same for a part of this."""
-        return replace(self, path=(*self.path, *steps))
+        return replace(self, path=(*self.path, *steps), exact_keys=frozenset())
 
     def perhaps(self) -> Scope:
         """The same where not every event comes."""
@@ -115,11 +117,14 @@ class Scope:
         return node if node.whole or self.exact else _settled(node)
 
     def _object(self, raw: dict[str, object]) -> Node:
-        nodes = {key: self.at(key).node(each) for key, each in raw.items()}
+        nodes = {key: self._member(key).node(each) for key, each in raw.items()}
         if all(node.constant for node in nodes.values()):
             return constant({key: node.value() for key, node in nodes.items()})
         parts = tuple((key, node.resolve) for key, node in nodes.items())
         return Node(_with_holes(parts), whole=False) if self.exact else Node(_without_holes(parts))
+
+    def _member(self, key: str) -> Scope:
+        return self.at(key).exactly() if key in self.exact_keys else self.at(key)
 
     def _list(self, raw: list[object]) -> Node:
         nodes = [self.at(index).node(each) for index, each in enumerate(raw)]

@@ -78,6 +78,24 @@ def test_a_list_of_one_directive_tells_a_missing_item_from_null(key: str) -> Non
         mapping.payload({})
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        [{"@path": "$.found.it", "_metadata": {"label": "it"}}],
+        {"@literal": [{"@path": "$.found.it"}]},
+        {"@if": {"exists": {"@path": "$.found"}, "then": [{"@path": "$.found.it"}]}},
+        {"@arrayPath": ["$.found", {"@path": "$.it"}]},
+        {"@case": {"operator": "lower", "value": {"@literal": [{"@path": "$.found.it"}]}}},
+    ],
+)
+def test_a_list_of_one_is_told_from_null_however_it_came_about(raw: object) -> None:
+    mapping = compiled({"email": raw, "current_location": {"@literal": {"latitude": raw}}})
+    assert mapping.payload({"found": {"it": 5}}) == {"email": "5", "current_location": {"latitude": 5}}
+    assert mapping.payload({"found": {"it": None}}) == {"email": "", "current_location": {"latitude": 0}}
+    with pytest.raises(InvalidEvent, match=r"but it was undefined\. Latitude must be a number but it was undefined\."):
+        mapping.payload({"found": {}})
+
+
 def test_a_list_of_one_directive_in_a_free_object_has_null_where_nothing_is() -> None:
     mapping = compiled({"custom_attributes": {"list": [{"@path": "$.nope"}]}})
     assert mapping.payload({}) == {"custom_attributes": {"list": [None]}}
