@@ -25,10 +25,11 @@ from sync.config.editors import json_schema
 from sync.config.listen import Address
 from sync.config.load import load
 from sync.config.schedule import CatchUp, Schedule
-from sync.config.settings import PushwooshSettings, Settings, SourceSettings, StoreSettings, WebSettings
+from sync.config.settings import AlertSettings, PushwooshSettings, Settings, SourceSettings, StoreSettings, WebSettings
 
 __all__ = [
     "Address",
+    "AlertSettings",
     "CatchUp",
     "PushwooshSettings",
     "Schedule",
