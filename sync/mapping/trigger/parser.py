@@ -24,6 +24,7 @@ DEEPEST = 50
 _VALUES = frozenset({Kind.STRING, Kind.NUMBER, Kind.WORD, Kind.NULL})
 _READ_AS_VALUES = _VALUES | {Kind.OPERATOR, Kind.DOT}
 _OPERATORS = frozenset({Kind.OPERATOR, Kind.DOT, Kind.WORD})
+_CUTS_A_NAME = frozenset({Kind.JUNCTION, Kind.NULL, Kind.NUMBER})
 _STOPS = frozenset({Kind.JUNCTION, Kind.CLOSE, Kind.END})
 
 _WORDED = {
@@ -186,18 +187,29 @@ class Parser:
         argument = self._expect(Kind.WORD, f"the first argument of `{name.text}` is a field")
         path = self._argument(name, argument)
         comma = self._next()
-        if comma.kind is not Kind.COMMA:
-            odd = _odd_name(comma, self._peek()) or (f"`{name.text}` has two arguments: a comma is missing", comma)
-            raise InvalidSubscription(odd[0], odd[1].position)
-        value = self._next()
-        if value.kind not in _VALUES:
-            raise InvalidSubscription(
-                f"the second argument of `{name.text}` is missing: a text in double quotes", value.position
-            )
+        if comma.kind is Kind.COMMA:
+            value = self._next()
+            if value.kind not in _VALUES:
+                raise InvalidSubscription(
+                    f"the second argument of `{name.text}` is missing: a text in double quotes", value.position
+                )
+        else:
+            value = self._cut_argument(name, comma)
         self._expect(Kind.CLOSE, f"`{name.text}` has two arguments: its `)` is missing")
         if not path:
             return None
         return (contained if name.text == "contains" else matched)(path, value, negated=negated)
+
+    def _cut_argument(self, name: Token, sign: Token) -> Token:
+        """What stands where the comma should: of a name that it cuts at a dot, Segment compares with the part behind."""
+        value = self._peek()
+        odd = _odd_name(sign, value) or (f"`{name.text}` has two arguments: a comma is missing", sign)
+        if value.kind not in _CUTS_A_NAME or sign.kind is not Kind.DOT:
+            raise InvalidSubscription(odd[0], odd[1].position)
+        self._refuse(*odd)
+        self._next()
+        self._skip()
+        return value
 
     def _argument(self, name: Token, argument: Token) -> tuple[str, ...] | None:
         """Where a function looks; nothing for a field that a tolerant reading skips."""

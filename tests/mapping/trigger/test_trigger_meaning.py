@@ -163,6 +163,10 @@ def test_conditions_are_joined_as_they_are_grouped(text: str, expected: bool) ->
         ('foo = "bar" and type = "track"', {"type": "track"}, True),
         ('contains(type, "x") or type = "track"', {"type": "track"}, True),
         ('match(contextual, "x*")', {"context": {"contextual": "xy"}}, True),
+        ('contains(properties.a.or, "x")', {"properties": {"a": {"or": "x"}}}, False),
+        ('contains(properties.a.or, "x")', {"properties": {"a": "for"}}, True),
+        ('match(properties.null,"x*") or type = "track"', {"properties": {"properties": "full"}}, True),
+        ('!contains(traits.a.1st, "x") and type = "track"', {"type": "track", "traits": {"a": "2"}}, True),
     ],
 )
 def test_comparing_with_segment_gives_its_result_for_what_cannot_mean_what_it_says(
