@@ -13,6 +13,7 @@ outcome        what one HTTP exchange meant
 delivery       the numbers that rule delivery to one destination
 retry          when to try again, when to give up
 run            what a refresh did, in numbers
+tick           a definition is due for an instant
 slot           a claimed slot: what is owed to one user at one destination
 =============  ==================================================================================
 """

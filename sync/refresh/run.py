@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sync import telemetry
-from sync.errors import DataError
+from sync.errors import DataError, RunLost
 from sync.model.chunk import Chunk
 from sync.model.definition import Definition
 from sync.model.guard import Hold
@@ -46,9 +46,14 @@ def refresh(
     as_of: datetime | None,
     forced: bool = False,
     backfilled: Sequence[str] | None = None,
+    tick: datetime | None = None,
 ) -> Refreshed:
-    """Compute a definition as of an instant (``None``: now) and record what changed. Raises a `SyncError`; then nothing is recorded."""
-    claimed = runs.claim(database, definition, kind, as_of, forced=forced)
+    """Compute a definition as of an instant (``None``: now) and record what changed. Raises a `SyncError`; then nothing is recorded.
+
+    ``tick`` is the instant of the tick that asks for it: at most one run is recorded for each.
+    """
+    claimed = runs.claim(database, definition, kind, as_of, forced=forced, tick=tick)
+    began = database.clock.monotonic()
     telemetry.step("refresh.claimed", definition=definition.key)
     try:
         with runs.heartbeat(database, claimed), recording.session(database) as session:
@@ -56,8 +61,11 @@ def refresh(
             done = session.record(claimed, definition, members, backfilled)
     except BaseException as error:
         runs.fail(database, claimed, error)
+        ended = RunStatus.LOST if isinstance(error, RunLost) else RunStatus.FAILED
+        _count(definition, ended, database.clock.monotonic() - began)
         raise
     status = RunStatus.SUCCEEDED if done.hold is None else RunStatus.HELD
+    _count(definition, status, database.clock.monotonic() - began, done.counts)
     telemetry.event(
         "run.held" if done.hold else "run.succeeded",
         level=logging.WARNING if done.hold else logging.INFO,
@@ -70,6 +78,14 @@ def refresh(
         held=done.counts.held,
     )
     return Refreshed(definition, claimed.id, status, done.counts, done.hold, done.joined, done.resumed)
+
+
+def _count(definition: Definition, status: RunStatus, seconds: float, counts: Counts | None = None) -> None:
+    """Add one run to the process's counters."""
+    telemetry.count("runs", definition=definition.key, status=status)
+    telemetry.count("run_seconds", seconds, definition=definition.key)
+    for name in ("entered", "exited", "changed"):
+        telemetry.count(name, getattr(counts, name, 0), definition=definition.key)
 
 
 def stage(session: recording.Session, source: Source, definition: Definition, as_of: datetime) -> int:

@@ -1,20 +1,24 @@
 """The engine's own database, on SQLite or PostgreSQL: the only place (with ``source``) that knows SQL.
 
-=============  ==================================================================================
-engine         open it; ``read`` and ``write`` transactions; driver errors in our words
-migrate        the schema, by Alembic
-schema         the tables, for Core statements; ``instants`` is how time is stored
-definitions    what was recorded of each definition; the project that owns the store
-enrolments     which definition goes to which destination, and which backfill is unfinished
-runs           one row per refresh: claim, heartbeat, fence, finish
-recording      compare, owe, advance: the order of a recording's steps
-recordable     what those statements are told
-slots          the outbox: claim, settle, rescue, un-park
-leases         who delivers to a destination; ``holder`` tells the living from the dead
-destinations   breaker and last error, for ``status``
-reports        what people ask: status, runs, members, one user, parked
-counter        the version that marks what is owed
-sqlite/        statements whose plan is the design: staging, recording, slots
-postgresql/    the same
-=============  ==================================================================================
+==============  ==================================================================================
+engine          open it; ``read`` and ``write`` transactions; driver errors in our words
+migrate         the schema, by Alembic
+schema          the tables, for Core statements; ``instants`` is how time is stored
+definitions     what was recorded of each definition; the project that owns the store
+enrolments      which definition goes to which destination, and which backfill is unfinished
+runs            one row per refresh: claim, heartbeat, fence, finish
+recording       compare, owe, advance: the order of a recording's steps
+recordable      what those statements are told
+slots           the outbox: claim, settle, rescue, un-park
+configurations  generations of configuration: which daemon is outdated
+ticks           one row per instant at which a definition is due: add, claim, finish, rescue
+leases          who delivers to a destination; ``holder`` tells the living from the dead
+destinations    breaker and last error, for ``status``
+alerts          how each alert stands, and what was told of it
+upkeep          pruning, checkpoints, the oldest transaction
+reports         what people ask: status, runs, members, one user, parked
+counter         the version that marks what is owed
+sqlite/         statements whose plan is the design: staging, recording, slots
+postgresql/     the same
+==============  ==================================================================================
 """

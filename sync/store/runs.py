@@ -28,14 +28,27 @@ LEASE_SECONDS = 30.0
 LONGEST_MESSAGE = 500
 
 
-def claim(database: Database, asked: Definition, kind: RunKind, as_of: datetime | None, *, forced: bool) -> ClaimedRun:
-    """Begin a run. `RunBusy` when somebody else is refreshing it, `AsOfError` for an instant before the last."""
+def claim(
+    database: Database,
+    asked: Definition,
+    kind: RunKind,
+    as_of: datetime | None,
+    *,
+    forced: bool,
+    tick: datetime | None = None,
+) -> ClaimedRun:
+    """Begin a run, for the tick of that instant if one is given.
+
+    `RunBusy` when somebody else is refreshing it, `RunLost` when the tick has its run already, `AsOfError` for an
+    instant before the last.
+    """
     with database.write() as connection:
         refuse_busy(database, connection, definitions.ensure(connection, asked, database.now(connection)).id)
         # Only now: to get here may have meant waiting for a recording, which knows more than we did before.
         known, now = definitions.ensure(connection, asked, database.now(connection)), database.now(connection)
         if as_of is None:
             as_of = _present(known, database.clock.now())
+        _refuse_twice(connection, known.id, tick)
         check_as_of(asked, known, as_of, forced=forced)
         token = uuid.uuid4().hex
         identifier = connection.execute(
@@ -50,11 +63,23 @@ def claim(database: Database, asked: Definition, kind: RunKind, as_of: datetime 
                 as_of=as_of,
                 forced=forced,
                 started_at=now,
+                tick=tick,
             )
             .returning(run.c.id)
         ).scalar_one()
         already_shown = shown(connection, known.id)
     return ClaimedRun(identifier, known.id, kind, token, as_of, already_shown, forced)
+
+
+def _refuse_twice(connection: Connection, definition_id: int, tick: datetime | None) -> None:
+    """One tick, one run: raise `RunLost` when a slow holder has recorded it after the tick was taken from it."""
+    recorded = select(run.c.id).where(
+        run.c.definition_id == definition_id,
+        run.c.tick == tick,
+        text("status IN ('succeeded', 'held')"),
+    )
+    if tick is not None and connection.execute(recorded).one_or_none() is not None:
+        raise RunLost("another process has recorded the run of this tick: nothing was recorded by this one")
 
 
 SKEW = timedelta(minutes=1)
@@ -76,10 +101,10 @@ def check_as_of(asked: Definition, known: definitions.Recorded | None, as_of: da
     )
 
 
-def refuse_busy(database: Database, connection: Connection, definition_id: int) -> None:
+def refuse_busy(database: Database, connection: Connection, definition_id: int) -> bool:
     """Raise `RunBusy` when a definition is being refreshed; a run whose holder is dead or silent is marked as lost.
 
-    Until the transaction ends, nobody else can claim a run of the definition.
+    Gives whether there was such a run. Until the transaction ends, nobody else can claim a run of the definition.
     """
     connection.execute(select(definition.c.id).where(definition.c.id == definition_id).with_for_update(key_share=True))
     now = database.now(connection)
@@ -89,18 +114,37 @@ def refuse_busy(database: Database, connection: Connection, definition_id: int) 
         )
     ).one_or_none()
     if row is None:
-        return
+        return False
     holder = Holder.parse(row.holder)
     if row.lease_until >= now and not holder.provably_dead():
         raise RunBusy(
             f"run {row.id} of this definition is going on in process {holder.pid} on {holder.host}: "
             "wait for it to end, or stop it"
         )
-    connection.execute(
+    lost = connection.execute(
         update(run)
         .where(run.c.id == row.id, run.c.status == RunStatus.RUNNING)
         .values(status=RunStatus.LOST, finished_at=now, message="its process ended before it could record")
     )
+    return bool(lost.rowcount)
+
+
+def rescue(database: Database) -> int:
+    """Mark the runs as lost whose holder is dead or silent; gives how many. Nobody has to want their definitions."""
+    with database.read() as connection:
+        # Written out, not bound: SQLite knows a partial index only by its very words.
+        running = select(run.c.definition_id, run.c.holder, run.c.lease_until).where(text("status = 'running'"))
+        now = database.now(connection)
+        ended = [
+            row.definition_id
+            for row in connection.execute(running)
+            if row.lease_until < now or Holder.parse(row.holder).provably_dead()
+        ]
+    rescued = 0
+    for definition_id in ended:
+        with suppress(RunBusy), database.write() as connection:
+            rescued += refuse_busy(database, connection, definition_id)
+    return rescued
 
 
 def shown(connection: Connection, definition_id: int) -> int | None:

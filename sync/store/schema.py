@@ -1,8 +1,8 @@
 """The store's tables, for the statements written with SQLAlchemy Core.
 
 Alembic (``migrations/``) creates them; a test proves that both agree. What two processes must not do at once is
-forbidden here, by constraints: one project per store, one owner per key, one running run per definition, one slot per
-(destination, user).
+forbidden here, by constraints: one project per store, one owner per key, one running run per definition, one recorded
+run per tick, one due and one running tick per definition, one slot per (destination, user).
 
 PostgreSQL's ``snapshot`` has one more column, ``value_hash``, generated from the value and read only by the diff
 (``store/postgresql``); SQLite has no 64-bit hash and compares the values.
@@ -97,6 +97,7 @@ run = Table(
         for count in ("members", "entered", "exited", "changed", "unchanged", "held")
     ),
     Column("message", Text),
+    Column("tick", Instant),
     Index(
         "run_one_running",
         "definition_id",
@@ -104,7 +105,21 @@ run = Table(
         sqlite_where=text("status = 'running'"),
         postgresql_where=text("status = 'running'"),
     ),
+    Index(
+        "run_one_per_tick",
+        "definition_id",
+        "tick",
+        unique=True,
+        sqlite_where=text("status IN ('succeeded', 'held')"),
+        postgresql_where=text("status IN ('succeeded', 'held')"),
+    ),
     Index("run_history", "definition_id", "id"),
+    Index(
+        "run_finished",
+        "finished_at",
+        sqlite_where=text("finished_at IS NOT NULL"),
+        postgresql_where=text("finished_at IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -217,4 +232,67 @@ destination = Table(
     Column("changed_at", Instant, nullable=False),
     Column("last_error", Text),
     Column("last_error_at", Instant),
+)
+
+configuration = Table(
+    "configuration",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("announced_at", Instant, nullable=False),
+    Column("holder", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+tick = Table(
+    "tick",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("instant", Instant, primary_key=True),
+    Column("due_at", Instant, nullable=False),
+    Column("generation", Id, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("token", Text),
+    Column("holder", Text),
+    Column("lease_until", Instant),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("reason", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    CheckConstraint("state IN ('due', 'running', 'done', 'failed', 'skipped')", name="state"),
+    CheckConstraint("(state = 'running') = (token IS NOT NULL)", name="token"),
+    CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="lease"),
+    CheckConstraint("(state IN ('due', 'running')) = (finished_at IS NULL)", name="finished"),
+    Index(
+        "tick_one_due",
+        "key",
+        unique=True,
+        sqlite_where=text("state = 'due'"),
+        postgresql_where=text("state = 'due'"),
+    ),
+    Index(
+        "tick_one_running",
+        "key",
+        unique=True,
+        sqlite_where=text("state = 'running'"),
+        postgresql_where=text("state = 'running'"),
+    ),
+    Index(
+        "tick_finished",
+        "finished_at",
+        sqlite_where=text("finished_at IS NOT NULL"),
+        postgresql_where=text("finished_at IS NOT NULL"),
+    ),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("notified_state", Text),
+    Column("notified_at", Instant),
 )
