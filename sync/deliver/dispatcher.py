@@ -95,6 +95,18 @@ class Delivered:
             self.parked += 1
             self.refused += Verdict.REFUSED in verdicts
 
+    def add_to_counters(self) -> None:
+        """Add it to the process's counters, which outlive a dispatcher."""
+        for name, number in (
+            ("delivered", self.users),
+            ("deferred", self.deferred),
+            ("refused", self.refused),
+            ("parked", self.parked),
+        ):
+            telemetry.count(name, number, destination=self.destination)
+        for verdict, number in self.by_verdict.items():
+            telemetry.count("exchanges", number, destination=self.destination, verdict=verdict)
+
 
 class Dispatcher:
     """Drains one destination's slots. ``on_progress`` is told after every settled batch."""
@@ -309,8 +321,10 @@ class Dispatcher:
 
     def _settled(self, batch: list[Settlement]) -> None:
         self._claimed -= len(batch)
+        now = Delivered(self._name)
         for settlement in batch:
             self.done.count(settlement)
+            now.count(settlement)
             if settlement.transition is Transition.PARK and not settlement.confirms:
                 telemetry.event(
                     "slot.parked",
@@ -319,6 +333,7 @@ class Dispatcher:
                     user=telemetry.user_hash(settlement.slot.user_id),
                     status=settlement.attempts[-1].status if settlement.attempts else None,
                 )
+        now.add_to_counters()
         if any(settlement.accepted for settlement in batch):
             self._progress_at = self._clock.monotonic()
         self._room.set()
