@@ -7,6 +7,7 @@ project        init, schema
 checking       check, migrate
 deltas         plan, delta, backfill
 progress       what a delivery shows while it runs
+daemon         daemon
 status         status, runs
 parked         parked list, show, redrive, drop
 users          user show
@@ -39,6 +40,7 @@ _COMMANDS = {
     "plan": "deltas:plan",
     "backfill": "deltas:backfill",
     "delta": "deltas:delta",
+    "daemon": "daemon:daemon",
     "status": "status:status",
     "runs": "status:runs",
     "parked": "parked:parked",

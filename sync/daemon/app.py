@@ -73,9 +73,13 @@ class App:
     def source(self, name: str) -> Source:
         """A source by its name."""
         if name not in self._sources:
-            settings = self.settings.sources[name]
-            self._sources[name] = Source(name, settings.url.get_secret_value(), settings.statement_timeout)
+            self._sources[name] = self.own_source(name)
         return self._sources[name]
+
+    def own_source(self, name: str) -> Source:
+        """A source that nobody else works with: its statement timeout runs for one reader at a time."""
+        settings = self.settings.sources[name]
+        return Source(name, settings.url.get_secret_value(), settings.statement_timeout)
 
     def destination(self, name: str) -> Pushwoosh:
         """A destination by its name."""

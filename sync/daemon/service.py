@@ -16,6 +16,7 @@ from typing import Protocol
 
 from sync import telemetry
 from sync.errors import SyncError
+from sync.web import Vitals
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
@@ -54,11 +55,17 @@ async def pause(stopping: asyncio.Event, seconds: float, nudged: asyncio.Event |
 
 
 async def supervise(
-    service: Service, stopping: asyncio.Event, random: Random | None = None, pause: Pause = pause
+    service: Service,
+    stopping: asyncio.Event,
+    vitals: Vitals,
+    *,
+    random: Random | None = None,
+    pause: Pause = pause,
 ) -> None:
     """Run ``service`` until ``stopping``, again after every failure; each change of its state is told once."""
-    condition = _Condition(service.name)
+    condition = _Condition(service.name, vitals)
     random = random or Random()  # noqa: S311 - spreads retries, guards nothing
+    vitals.up(service.name)
     while not stopping.is_set():
         timer = asyncio.get_running_loop().call_later(HEALTHY_AFTER, condition.mended)
         try:
@@ -73,10 +80,11 @@ async def supervise(
 
 
 class _Condition:
-    """Whether a service works, as told to the log."""
+    """Whether a service works, as told to the log and to those who look."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, vitals: Vitals) -> None:
         self._name = name
+        self._vitals = vitals
         self._failures = 0
         self._told = ""
 
@@ -95,6 +103,7 @@ class _Condition:
             self._told = said
             level = logging.ERROR if ours else logging.WARNING
             telemetry.event("service.failed", level=level, service=self._name, reason=said)
+            self._vitals.down(self._name, said)
 
     def mended(self) -> None:
         """It has been running for a while."""
@@ -102,6 +111,7 @@ class _Condition:
         if self._told:
             self._told = ""
             telemetry.event("service.mended", service=self._name)
+            self._vitals.up(self._name)
 
 
 def origin(error: BaseException) -> str:

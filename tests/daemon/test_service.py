@@ -12,6 +12,7 @@ from sync import telemetry
 from sync.daemon import service
 from sync.daemon.service import FIRST_DELAY, LONGEST_DELAY, supervise
 from sync.errors import StoreUnavailable
+from sync.web import Vitals
 
 AWAY = StoreUnavailable("the store cannot be reached")
 
@@ -52,7 +53,7 @@ def events() -> Iterator[list[tuple[str, object]]]:
 async def supervised(failing: Failing) -> Pauses:
     """Let it fail as often as it does, and stop it once it works."""
     stopping, pauses = asyncio.Event(), Pauses()
-    task = asyncio.create_task(supervise(failing, stopping, Random(1), pauses))
+    task = asyncio.create_task(supervise(failing, stopping, Vitals(), random=Random(1), pause=pauses))
     async with asyncio.timeout(10):
         await failing.works.wait()
         stopping.set()
@@ -108,7 +109,7 @@ async def test_a_service_that_waits_to_be_started_again_stops_at_once() -> None:
     failing, stopping = Failing([AWAY] * 1000), asyncio.Event()
     told = asyncio.Event()
     stop = telemetry.listen(lambda *_: told.set())
-    task = asyncio.create_task(supervise(failing, stopping, Random(1)))
+    task = asyncio.create_task(supervise(failing, stopping, Vitals()))
     async with asyncio.timeout(10):
         await told.wait()
         stopping.set()

@@ -1,0 +1,46 @@
+"""``daemon``: schedules, deliveries and upkeep, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from sync import __version__, telemetry
+from sync.cli.options import configured
+from sync.daemon.app import App
+from sync.daemon.daemon import Daemon
+
+
+@click.command("daemon")
+@click.option("--web-listen", metavar="ADDR", help="HOST:PORT for health and metrics, instead of the file's; or off.")
+@configured
+@click.pass_context
+def daemon(context: click.Context, web_listen: str | None, config: Path) -> int:
+    """Run schedules and deliver what is owed, until SIGTERM.
+
+    Several daemons on several hosts may share one PostgreSQL store. The first SIGTERM or Ctrl-C ends it in good order,
+    a second one at once; SIGHUP reads the configuration anew.
+    """
+    if context.get_parameter_source("log_level") is not click.core.ParameterSource.COMMANDLINE:
+        telemetry.configure(logging.INFO)
+    say(f"engage-sync {__version__}, process {os.getpid()}")
+    return asyncio.run(Daemon(lambda: _opened(config, web_listen), say).run())
+
+
+def _opened(config: Path, web_listen: str | None) -> App:
+    app = App.load(config, os.environ)
+    if web_listen is not None:
+        app.settings = replace(app.settings, web=app.settings.web.listening_on(web_listen))
+    return app
+
+
+def say(text: str) -> None:
+    """One line to whoever started it."""
+    click.echo(text)
+    sys.stdout.flush()

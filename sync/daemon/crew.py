@@ -1,0 +1,83 @@
+"""Which services a daemon runs for one configuration, and who nudges whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from sync.daemon.app import App
+from sync.daemon.generation import Generation
+from sync.daemon.leader import Leader
+from sync.daemon.remover import Remover
+from sync.daemon.rescuer import Rescuer
+from sync.daemon.service import Service
+from sync.daemon.storetime import StoreTime
+from sync.daemon.ticker import Ticker
+from sync.daemon.worker import Refresh, Worker
+from sync.model.definition import Definition
+from sync.model.run import RunKind
+from sync.model.tick import ClaimedTick
+from sync.refresh.run import Refreshed, refresh
+from sync.store.engine import Database
+from sync.web import Vitals
+
+WORKERS = 2
+"""Refreshes at once in one daemon: each holds a connection to its source, and most of the work is done there."""
+
+
+class Nudged(Service, Protocol):
+    """A service that may be told to look now."""
+
+    def nudge(self) -> None:
+        """Look now."""
+        ...
+
+
+def assemble(app: App, database: Database, generation: Generation, vitals: Vitals) -> list[Service]:
+    """Everything the daemon runs for this configuration, in the order in which it is started."""
+    settings = app.settings
+    enabled = {each.key: each for each in settings.definitions if each.enabled}
+    schedules = {key: settings.schedules[key] for key in enabled}
+    time = StoreTime(database, app.clock)
+
+    def looked() -> None:
+        vitals.looked_at, vitals.outdated = app.clock.monotonic(), generation.outdated
+
+    deliveries: list[Nudged] = []
+    workers: list[Worker] = []
+    ticker = Ticker(database, schedules, generation, time, on_look=looked, on_tick=lambda: _nudge(workers))
+
+    def recorded(_: Refreshed) -> None:
+        _nudge((*deliveries, ticker))
+
+    workers += [
+        Worker(
+            f"worker-{number}",
+            database,
+            enabled,
+            schedules,
+            _refreshing(app, database),
+            generation,
+            time,
+            on_recorded=recorded,
+        )
+        for number in range(1, WORKERS + 1)
+    ]
+    duties: Sequence[Service] = [
+        Rescuer(database, list(settings.destinations), lambda: _nudge(workers)),
+        Remover(database, settings.definitions, generation, lambda: _nudge(deliveries)),
+    ]
+    return [*deliveries, *workers, ticker, Leader(database, generation, app.clock, vitals, duties)]
+
+
+def _refreshing(app: App, database: Database) -> Refresh:
+    def work(definition: Definition, tick: ClaimedTick) -> Refreshed:
+        source = app.own_source(definition.source)
+        return refresh(database, source, definition, kind=RunKind.DELTA, as_of=None, tick=tick.instant)
+
+    return work
+
+
+def _nudge(services: Iterable[Nudged]) -> None:
+    for each in services:
+        each.nudge()

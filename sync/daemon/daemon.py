@@ -1,0 +1,161 @@
+"""The daemon as a whole: start, signals, the configuration read anew, a stop in good order.
+
+The first SIGTERM or SIGINT ends it: nothing new is begun, what is in flight is settled, leases are given back. A second
+one aborts, which is as harmless as a kill -9. SIGHUP reads the file anew; one that is wrong changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from sync import telemetry
+from sync.daemon.app import App
+from sync.daemon.crew import assemble
+from sync.daemon.generation import Generation, fingerprint
+from sync.daemon.service import Service, supervise
+from sync.daemon.watch import Watch
+from sync.errors import ConfigurationError, SyncError
+from sync.store.engine import Database
+
+DRAIN_SECONDS = 30.0
+"""How long a stop waits for what is under way: a request has its deadline, a refresh that takes longer is cut off."""
+
+_MARGIN = 5.0
+_THREADS = 32
+"""For short questions to the store; refreshes have threads of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration whose store is open and whose number is known."""
+
+    app: App
+    database: Database
+    generation: Generation
+
+
+class Daemon:
+    """Runs until it is told to end. ``open_app`` reads the configuration; ``say`` is for whoever started it."""
+
+    def __init__(self, open_app: Callable[[], App], say: Callable[[str], None]) -> None:
+        self._open_app = open_app
+        self._say = say
+        self._ending = asyncio.Event()
+        self._told = asyncio.Event()
+        self._watch = Watch(say)
+
+    async def run(self) -> int:
+        """The exit code. Raises a `SyncError` when it cannot start."""
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="store"))
+        loaded: Loaded | None = await self._load()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._told_to_end, number.name)
+        loop.add_signal_handler(signal.SIGHUP, self._told.set)
+        try:
+            while loaded is not None:
+                loaded = await self._live(loaded)
+        finally:
+            await self._watch.close()
+        self._say("stopped")
+        return 0
+
+    def _told_to_end(self, by: str) -> None:
+        if self._ending.is_set():
+            telemetry.event("daemon.aborted", level=logging.WARNING, by=by)
+            self._say("aborted")
+            _exit(1)
+        telemetry.event("daemon.stopping", by=by)
+        self._watch.vitals.stopping = True
+        self._ending.set()
+        self._told.set()
+
+    async def _load(self) -> Loaded:
+        """Read the configuration, open its store, listen, announce it. Raises a `SyncError`; then nothing is left open."""
+        app = await asyncio.to_thread(self._open_app)
+        try:
+            database = await asyncio.to_thread(app.database)
+            await self._watch.listen(app, database)
+            # Last: once it is announced, daemons that have another one stop taking ticks.
+            told = await asyncio.to_thread(Generation.announce, database, fingerprint(app.settings.path))
+        except BaseException:
+            app.close()
+            raise
+        return Loaded(app, database, told)
+
+    async def _live(self, loaded: Loaded) -> Loaded | None:
+        """Run one configuration until told to end, or until there is another one to run."""
+        app, stopping = loaded.app, asyncio.Event()
+        tasks: dict[asyncio.Task[None], Service] = {}
+        try:
+            self._watch.show(app, loaded.database)
+            for service in assemble(app, loaded.database, loaded.generation, self._watch.vitals):
+                tasks[asyncio.create_task(supervise(service, stopping, self._watch.vitals))] = service
+            self._say(_greeting(loaded))
+            telemetry.event("daemon.started", generation=loaded.generation.number, pid=os.getpid())
+            return await self._successor()
+        finally:
+            stopping.set()
+            await self._drain(tasks, app)
+            app.close()
+
+    async def _successor(self) -> Loaded | None:
+        """What is to be run next: a configuration that was read anew and is right, or nothing."""
+        while True:
+            await self._told.wait()
+            self._told.clear()
+            if self._ending.is_set():
+                return None
+            try:
+                found = await self._load()
+            except SyncError as error:
+                problems = error.problems if isinstance(error, ConfigurationError) else (str(error),)
+                telemetry.event("configuration.refused", level=logging.ERROR, problems=problems)
+            else:
+                telemetry.event("configuration.reloaded", generation=found.generation.number)
+                return found
+
+    async def _drain(self, tasks: dict[asyncio.Task[None], Service], app: App) -> None:
+        """Let everything end in good order, for so long; then cut it off."""
+        deadlines = [each.delivery.deadline + _MARGIN for each in app.settings.destinations.values()]
+        patience = max([DRAIN_SECONDS, *deadlines])
+        if self._ending.is_set():
+            _end_by(patience + _MARGIN)
+        if not tasks:
+            return
+        _, unfinished = await asyncio.wait(tasks, timeout=patience)
+        for each in unfinished:
+            telemetry.event("service.cut_off", level=logging.WARNING, service=tasks[each].name)
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _greeting(loaded: Loaded) -> str:
+    settings = loaded.app.settings
+    definitions = sum(each.enabled for each in settings.definitions)
+    return (
+        f"running: {definitions} definitions, destinations {', '.join(settings.destinations) or 'none'}, "
+        f"store {loaded.database.description}"
+    )
+
+
+def _end_by(seconds: float) -> None:
+    """End the process by then, whatever happens: a thread may hang in a database's silence for ever."""
+    guard = threading.Timer(seconds, _exit, (1,))
+    guard.daemon = True
+    guard.start()
+
+
+def _exit(code: int) -> None:
+    """End now, without waiting for anybody."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,59 @@
+"""Which configuration this daemon has, and whether another one has a newer one.
+
+Daemons announce what they read; the store numbers it. One whose number is not the newest takes no ticks and leads
+nothing, because its file says something else than the one that was put in place after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+
+from sync import telemetry
+from sync.config import document
+from sync.config.problems import Problems
+from sync.store import configurations
+from sync.store.engine import Database
+
+_OF_ONE_HOST = ("store", "web")
+"""Sections that may differ from host to host without the daemons doing different things."""
+
+
+def fingerprint(path: Path) -> str:
+    """Changes when the file says something else; comments, layout and the values of variables do not count."""
+    read = document.read(path, Problems(str(path)))
+    said = (
+        {name: section for name, section in read.items() if name not in _OF_ONE_HOST} if isinstance(read, dict) else {}
+    )
+    return hashlib.sha256(
+        orjson.dumps(said, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
+    ).hexdigest()[:16]
+
+
+class Generation:
+    """The number of a daemon's configuration. ``since``: before that instant nobody had to keep its schedules."""
+
+    def __init__(self, number: int, since: datetime) -> None:
+        self.number = number
+        self.since = since
+        self.outdated = False
+
+    @classmethod
+    def announce(cls, database: Database, fingerprint: str) -> Generation:
+        """Tell the store which configuration this daemon has."""
+        number = configurations.announce(database, fingerprint)
+        with database.read() as connection:
+            return cls(number, configurations.announced_at(connection, number))
+
+    def check(self, database: Database) -> bool:
+        """Whether it is still the newest; says so once when it is not."""
+        with database.read() as connection:
+            newest = configurations.newest(connection)
+        if newest > self.number and not self.outdated:
+            self.outdated = True
+            telemetry.event("configuration.outdated", level=logging.WARNING, ours=self.number, newest=newest)
+        return not self.outdated
