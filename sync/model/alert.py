@@ -22,6 +22,9 @@ class AlertKind(StrEnum):
     PARKED_ABOVE = "parked_above"
 
 
+_OF_DESTINATIONS = (AlertKind.DESTINATION_DOWN, AlertKind.PARKED_ABOVE)
+
+
 class AlertState(StrEnum):
     """Of one alert; one that was never stored counts as resolved."""
 
@@ -51,10 +54,26 @@ class Subject:
     kind: AlertKind
     name: str
 
+    @property
+    def noun(self) -> str:
+        """``destination`` or ``definition``."""
+        return "destination" if self.kind in _OF_DESTINATIONS else "definition"
+
+    def named_for(self, receiver: str) -> str:
+        """What the store calls this alert of one receiver, each of whom is told by themselves."""
+        return f"{receiver}:{self.kind}:{self.name}"
+
+
+def named(name: str) -> tuple[str, Subject]:
+    """The receiver and the subject behind a name that the store gave."""
+    receiver, kind, subject = name.split(":", 2)
+    return receiver, Subject(AlertKind(kind), subject)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How one subject is. ``state`` is ``None`` where that cannot be told now; ``detail`` is for people."""
+    """How one subject is. ``state`` is ``None`` where that cannot be told now; ``detail`` is the rest of a sentence
+    that begins with the subject."""
 
     state: AlertState | None
     detail: str
@@ -77,14 +96,12 @@ def judge(
         found[Subject(AlertKind.DESTINATION_DOWN, name)] = _down(*observed.breakers.get(name, ("closed", "")))
         found[Subject(AlertKind.PARKED_ABOVE, name)] = _parked(observed.parked.get(name, 0), watch.parked_above)
     for key in definitions:
-        found[Subject(AlertKind.DEFINITION_FAILING, key)] = _failing(observed.failed.get(key))
-        found[Subject(AlertKind.GUARD_HELD, key)] = _held(observed.held.get(key, 0))
+        found[Subject(AlertKind.DEFINITION_FAILING, key)] = _failing(key, observed.failed.get(key))
+        found[Subject(AlertKind.GUARD_HELD, key)] = _held(key, observed.held.get(key, 0))
     return {subject: finding for subject, finding in found.items() if subject.kind in watch.kinds}
 
 
-def changes(
-    firing: Collection[Subject], found: Mapping[Subject, Finding]
-) -> Iterator[tuple[Subject, AlertState, str]]:
+def changes(firing: Collection[Subject], found: Mapping[Subject, Finding]) -> Iterator[tuple[Subject, AlertState, str]]:
     """What is to be told: the state and detail of every subject whose state is another than the one stored.
 
     A subject that is ``firing`` and is not watched any more is resolved: whoever was alarmed must not wait for ever.
@@ -95,35 +112,36 @@ def changes(
             yield subject, finding.state, finding.detail
     for subject in firing:
         if subject not in found:
-            yield subject, AlertState.RESOLVED, "it is not watched any more: the configuration changed"
+            yield subject, AlertState.RESOLVED, "is not watched any more: the configuration changed"
 
 
 def _down(breaker: str, reason: str) -> Finding:
     if breaker == "open":
-        detail = f"only a probe is sent now and then ({own_words(reason)}); what is owed stays owed"
+        detail = f"is down ({own_words(reason)}): only a probe is sent now and then, what is owed stays owed"
         return Finding(AlertState.FIRING, detail)
     if breaker == "closed":
-        return Finding(AlertState.RESOLVED, "it takes requests again")
-    return Finding(None, "it is being probed")
+        return Finding(AlertState.RESOLVED, "takes requests again")
+    return Finding(None, "is being probed")
 
 
 def _parked(parked: int, above: int) -> Finding:
     state = AlertState.FIRING if parked > above else AlertState.RESOLVED
-    users = "1 user is parked" if parked == 1 else f"{parked} users are parked"
-    return Finding(state, f"{users}, and the limit is {above}")
+    users = "1 parked user" if parked == 1 else f"{parked} parked users"
+    return Finding(state, f"has {users}, and the limit is {above}")
 
 
-def _failing(instant: datetime | None) -> Finding:
+def _failing(key: str, instant: datetime | None) -> Finding:
     if instant is None:
-        return Finding(AlertState.RESOLVED, "a run was recorded again")
-    detail = f"its run for {instant:%Y-%m-%d %H:%M:%S} UTC failed and is not tried again"
-    return Finding(AlertState.FIRING, detail)
+        return Finding(AlertState.RESOLVED, "works again: a run was recorded")
+    when = f"{instant:%Y-%m-%d %H:%M:%S} UTC"
+    return Finding(AlertState.FIRING, f"failed: its run for {when} is not tried again, see `engage-sync runs {key}`")
 
 
-def _held(exits: int) -> Finding:
+def _held(key: str, exits: int) -> Finding:
     if not exits:
-        return Finding(AlertState.RESOLVED, "no exits are held any more")
-    return Finding(AlertState.FIRING, f"{exits} exits are held until somebody decides about them")
+        return Finding(AlertState.RESOLVED, "holds no exits back any more")
+    detail = f"holds {exits} exits back until somebody decides, see `engage-sync plan {key}`"
+    return Finding(AlertState.FIRING, detail)
 
 
 _OWN_WORDS = re.compile(
@@ -137,4 +155,4 @@ _OWN_WORDS = re.compile(
 def own_words(reason: str) -> str:
     """The part of a breaker's reason that is surely ours: counts, the HTTP status, the kind of network trouble."""
     match = _OWN_WORDS.match(reason)
-    return match[0] if match else "`engage-sync status` says why"
+    return match[0] if match else "see `engage-sync status`"

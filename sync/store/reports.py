@@ -59,9 +59,16 @@ def last_runs(connection: Connection) -> dict[str, Row]:
 
 def held_runs(connection: Connection) -> dict[str, Row]:
     """The newest recorded run of every definition whose exits it held, by key."""
-    recorded = run.c.status.in_((RunStatus.SUCCEEDED, RunStatus.HELD))
-    newest = select(func.max(run.c.id)).where(recorded).group_by(run.c.definition_id)
-    query = select(*_RUN).join(definition).where(run.c.id.in_(newest), run.c.status == RunStatus.HELD)
+    # By the index of each definition's history: alerts ask every few seconds, and the history is long.
+    newest = (
+        select(run.c.id)
+        .where(run.c.definition_id == definition.c.id, run.c.status.in_((RunStatus.SUCCEEDED, RunStatus.HELD)))
+        .order_by(run.c.id.desc())
+        .limit(1)
+        .correlate(definition)
+        .scalar_subquery()
+    )
+    query = select(*_RUN).select_from(definition).join(run, run.c.id == newest).where(run.c.status == RunStatus.HELD)
     return {row["key"]: dict(row) for row in connection.execute(query).mappings()}
 
 

@@ -47,28 +47,41 @@ class OpenTransaction:
     application: str
 
 
-def prune(database: Database, retention: Retention, *, batch: int = BATCH) -> Pruned:
-    """Delete what is older than ``retention`` says, ``batch`` rows at a time.
+def _always() -> bool:
+    return True
+
+
+def prune(
+    database: Database, retention: Retention, *, batch: int = BATCH, go_on: Callable[[], bool] = _always
+) -> Pruned:
+    """Delete what is older than ``retention`` says, ``batch`` rows at a time, for as long as ``go_on`` says so.
 
     Kept are, of every definition, the newest runs, the newest recorded and the newest succeeded one (their held exits
     and their instants are still asked for) and the last tick; and whatever is under way.
     """
     return Pruned(
-        runs=_delete(database, retention.runs, _old_runs, batch),
-        attempts=_delete(database, retention.attempts, _old_attempts, batch),
-        ticks=_delete(database, retention.runs, _old_ticks, batch),
+        runs=_delete(database, retention.runs, _old_runs, batch, go_on),
+        attempts=_delete(database, retention.attempts, _old_attempts, batch, go_on),
+        ticks=_delete(database, retention.runs, _old_ticks, batch, go_on),
     )
 
 
-def _delete(database: Database, seconds: float, old: Callable[[datetime, datetime, int], Delete], batch: int) -> int:
+def _delete(
+    database: Database,
+    seconds: float,
+    old: Callable[[datetime, datetime, int], Delete],
+    batch: int,
+    go_on: Callable[[], bool],
+) -> int:
     deleted = 0
-    while True:
+    while go_on():
         with database.write() as connection:
             now = database.now(connection)
             gone = connection.execute(old(now - timedelta(seconds=seconds), now, batch)).rowcount
         deleted += gone
         if gone < batch:
-            return deleted
+            break
+    return deleted
 
 
 def _old_runs(before: datetime, _: datetime, batch: int) -> Delete:
