@@ -4,8 +4,9 @@ Instants are a pure function of the schedule: every daemon, on every host, compu
 store tell that a tick was already taken. Hence intervals are counted from 1970-01-01 00:00 UTC (``every 2 hours`` is
 00:00, 02:00, …), and jitter is no part of an instant: who waits for it adds up to ``jitter`` seconds before starting.
 
-APScheduler differs from cron in two ways that are undone here: it counts weekdays from Monday (cron: 0 and 7 are
-Sunday), and it wants day of month *and* weekday to fit (cron: either, when both are given).
+APScheduler differs from cron in three ways that are undone here: it counts weekdays from Monday (cron: 0 and 7 are
+Sunday), it wants day of month *and* weekday to fit (cron: either, when both are given), and a time of day that comes
+twice when the clock is put back counts twice (cron: once).
 """
 
 from __future__ import annotations
@@ -76,7 +77,14 @@ class Schedule:
         """The first instant at or after ``instant``."""
         trigger = _interval(self.every) if self.every is not None else cron_trigger(self.cron or "", self.timezone)
         fire: datetime | None = trigger.get_next_fire_time(None, instant.astimezone(UTC))
+        while fire is not None and fire.fold and self._names_a_time:
+            fire = trigger.get_next_fire_time(None, fire.astimezone(UTC) + _SECOND)
         return fire.astimezone(UTC) if fire else None
+
+    @property
+    def _names_a_time(self) -> bool:
+        """Whether cron's minute and hour are given: then an hour that the clock repeats counts once, as cron has it."""
+        return self.cron is not None and not any(field.startswith("*") for field in self.cron.split()[:2])
 
     def _latest(self, due: datetime, now: datetime) -> datetime:
         """The last instant at or before ``now``, found by halving: a host may have been off for a year of minutes."""

@@ -100,6 +100,18 @@ def test_a_time_that_the_clock_skips_comes_when_the_clock_goes_on() -> None:
     assert instant.astimezone(ZoneInfo("Europe/Oslo")).isoformat() == "2025-03-30T03:30:00+02:00"
 
 
+def test_a_time_that_comes_twice_when_the_clock_is_put_back_counts_once() -> None:
+    nightly = Schedule(cron="15 2 * * *", timezone="Europe/Oslo")
+    first, then = at("2025-10-26T00:15"), at("2025-10-27T01:15")
+    assert nightly.next_after(None, at("2025-10-25T12:00")) == first
+    assert nightly.next_after(first, first) == then
+    assert nightly.next_after(first - timedelta(days=1), at("2025-10-26T02:00")) == first
+    # Every quarter of an hour means each that passes, though.
+    often = Schedule(cron="*/15 * * * *", timezone="Europe/Oslo")
+    assert often.next_after(first, first) == first + timedelta(minutes=15)
+    assert often.next_after(at("2025-10-26T01:00"), at("2025-10-26T01:00")) == at("2025-10-26T01:15")
+
+
 def test_intervals_are_counted_from_the_epoch_so_that_all_daemons_agree() -> None:
     schedule = Schedule(every=7200.0)
     assert schedule.next_after(None, WEDNESDAY) == at("2026-07-01T14:00")
