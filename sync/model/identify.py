@@ -46,7 +46,7 @@ def portions(slot: ClaimedSlot, per: IdentifyPer) -> list[dict[str, int]]:
     if per is IdentifyPer.USER:
         return [slot.versions]
     keys = sorted(slot.versions, key=lambda key: (slot.versions[key], key))
-    first = slot.attempts % len(keys)
+    first = slot.attempts % max(len(keys), 1)
     return [{key: slot.versions[key]} for key in (*keys[first:], *keys[:first])]
 
 
