@@ -7,7 +7,7 @@ from sync.model.slot import ClaimedSlot
 
 
 def slot(attempts: int = 0, **versions: int) -> ClaimedSlot:
-    owed = dict.fromkeys(versions, True)
+    owed: dict[str, object] = dict.fromkeys(versions, True)
     return ClaimedSlot("ann", "token", 9, owed, versions, {}, doubt=False, attempts=attempts, failing_since=None)
 
 
