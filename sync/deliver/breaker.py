@@ -32,6 +32,9 @@ FEWEST = 20
 LONGEST_DELAY = 60.0
 """Seconds until the next probe, at most."""
 
+FIRST_FAULT_DELAY, LONGEST_FAULT_DELAY = 15.0, 300.0
+"""Seconds until the next probe after a fault, the first time and at most: it waits for a person, not for a server."""
+
 PROBE_PATIENCE = 60.0
 """Seconds after which a probe whose verdict never came counts as lost, so that a lost one cannot block for ever."""
 
@@ -176,14 +179,18 @@ class Breaker:
     def _open(self, reason: str, *, fault: bool = False, refusals: int = 0) -> Transition:
         # A fault that arrives while it is open already says why; it is not one more attempt that failed.
         if self._state is not State.OPEN:
-            self._openings += 1
-            delay = jittered_backoff(self._openings, LONGEST_DELAY, self._random)
-            self._retry_at = self._clock.monotonic() + delay
+            self._openings = self._openings + 1 if self._fault or not fault else 1
+            self._retry_at = self._clock.monotonic() + self._delay(fault=self._fault or fault)
         self._state = State.OPEN
         if fault or not self._fault:
             self._reason = reason
         self._fault = self._fault or fault
         return Transition(State.OPEN, reason, fault=fault, refusals=refusals)
+
+    def _delay(self, *, fault: bool) -> float:
+        if fault:
+            return jittered_backoff(self._openings, LONGEST_FAULT_DELAY, self._random, FIRST_FAULT_DELAY)
+        return jittered_backoff(self._openings, LONGEST_DELAY, self._random)
 
     def _close(self, reason: str) -> Transition:
         self._state = State.CLOSED

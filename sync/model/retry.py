@@ -15,9 +15,9 @@ JITTER = 0.2
 _MOST_DOUBLINGS = 32
 
 
-def jittered_backoff(failures: int, longest: float, random: Random) -> float:
+def jittered_backoff(failures: int, longest: float, random: Random, first: float = FIRST_DELAY) -> float:
     """Seconds to wait after ``failures`` failures in a row (the first is 1), never more than ``longest``."""
-    doubled = FIRST_DELAY * 2.0 ** min(max(failures - 1, 0), _MOST_DOUBLINGS)
+    doubled = first * 2.0 ** min(max(failures - 1, 0), _MOST_DOUBLINGS)
     return min(min(doubled, longest) * random.uniform(1 - JITTER, 1 + JITTER), longest)
 
 

@@ -5,7 +5,15 @@ from random import Random
 
 import pytest
 
-from sync.deliver.breaker import LONGEST_DELAY, PROBE_PATIENCE, Breaker, State, Transition
+from sync.deliver.breaker import (
+    FIRST_FAULT_DELAY,
+    LONGEST_DELAY,
+    LONGEST_FAULT_DELAY,
+    PROBE_PATIENCE,
+    Breaker,
+    State,
+    Transition,
+)
 from sync.model.outcome import Outcome, Verdict
 
 ACCEPTED = Outcome(Verdict.ACCEPTED, 200)
@@ -102,15 +110,31 @@ def test_a_fault_while_open_names_itself_without_a_longer_delay(breaker: Breaker
     assert (breaker.retry_at, breaker.opened_by_fault) == (retry_at, True)
 
 
-def test_delays_double_to_a_minute_with_a_fifth_of_jitter(breaker: Breaker, clock: FakeClock) -> None:
-    breaker.record(FAULT)
+def check_delays(breaker: Breaker, clock: FakeClock, first: float, longest: float) -> None:
     for doubling in range(10):
         assert breaker.retry_at is not None
         delay = breaker.retry_at - clock.seconds
-        wanted = min(2.0**doubling, LONGEST_DELAY)
-        assert 0.8 * wanted <= delay <= min(1.2 * wanted, LONGEST_DELAY)
+        wanted = min(first * 2.0**doubling, longest)
+        assert 0.8 * wanted <= delay <= min(1.2 * wanted, longest)
         let_probe(breaker, clock)
         breaker.record(UNKNOWN)
+
+
+def test_delays_double_to_a_minute_with_a_fifth_of_jitter(breaker: Breaker, clock: FakeClock) -> None:
+    feed(breaker, *[UNKNOWN] * 20)
+    check_delays(breaker, clock, 1.0, LONGEST_DELAY)
+
+
+def test_after_a_fault_delays_double_from_a_quarter_of_a_minute_to_five_minutes(
+    breaker: Breaker, clock: FakeClock
+) -> None:
+    feed(breaker, *[UNKNOWN] * 20)
+    for _ in range(5):
+        let_probe(breaker, clock)
+        breaker.record(UNKNOWN)
+    let_probe(breaker, clock)
+    breaker.record(FAULT)  # what went before was another trouble
+    check_delays(breaker, clock, FIRST_FAULT_DELAY, LONGEST_FAULT_DELAY)
 
 
 def test_one_probe_at_a_time(breaker: Breaker, clock: FakeClock) -> None:
