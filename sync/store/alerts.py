@@ -43,7 +43,8 @@ def change(database: Database, name: str, state: AlertState, detail: str) -> boo
         values = {"state": state, "since": database.now(connection), "detail": detail}
         if state is AlertState.FIRING:
             insert = (sqlite.insert if database.dialect == "sqlite" else postgresql.insert)(alert)
-            if connection.execute(insert.values(name=name, **values).on_conflict_do_nothing()).rowcount:
+            added = insert.values(name=name, **values).on_conflict_do_nothing().returning(alert.c.name)
+            if connection.execute(added).one_or_none() is not None:
                 return True
         changed = connection.execute(update(alert).where(alert.c.name == name, alert.c.state != state).values(**values))
         return bool(changed.rowcount)

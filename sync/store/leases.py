@@ -1,4 +1,4 @@
-"""Leases on destinations: (name, holder, term, until), by the store's clock. A new holder gets a new term."""
+"""Leases on destinations and on the leadership: (name, holder, term, until), by the store's clock. A new holder gets a new term."""
 
 from __future__ import annotations
 
@@ -32,22 +32,35 @@ class Held:
 
 def acquire(database: Database, name: str, seconds: float) -> Lease | Held:
     """Take a lease that is free, run out, or held by a process that is provably dead."""
+    held = holder(database, name)
+    if held is not None:
+        return held
     me = this_process().text()
     with database.write() as connection:
         now = database.now(connection)
         until = now + timedelta(seconds=seconds)
         _ensure(connection, name, me, now - timedelta(seconds=1))
         row = connection.execute(select(lease).where(lease.c.name == name).with_for_update()).one()
-        holder = Holder.parse(row.holder)
-        dead = row.term > 0 and holder.provably_dead()
+        former = Holder.parse(row.holder)
+        dead = row.term > 0 and former.provably_dead()
         if row.until >= now and not dead:
-            return Held(name, holder)
+            return Held(name, former)
         connection.execute(
             update(lease)
             .where(lease.c.name == name, lease.c.term == row.term)
             .values(holder=me, term=row.term + 1, until=until)
         )
         return Lease(name, row.term + 1, from_dead=dead)
+
+
+def holder(database: Database, name: str) -> Held | None:
+    """Who holds a lease now: a look that takes no lock, so that one may wait for it by looking again and again."""
+    with database.read() as connection:
+        row = connection.execute(select(lease).where(lease.c.name == name)).one_or_none()
+        if row is None or row.term == 0 or row.until < database.now(connection):
+            return None
+    found = Holder.parse(row.holder)
+    return None if found.provably_dead() else Held(name, found)
 
 
 def _ensure(connection: Connection, name: str, holder: str, past: datetime) -> None:

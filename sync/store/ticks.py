@@ -46,17 +46,11 @@ def insert(database: Database, key: str, instant: datetime, *, due_at: datetime,
         last = connection.execute(select(func.max(tick.c.instant)).where(tick.c.key == key)).scalar_one()
         if last is not None and instant <= last:
             return False
+        row = {"key": key, "instant": instant, "due_at": due_at, "generation": generation, "state": TickState.DUE}
         added = connection.execute(
-            statement.values(
-                key=key,
-                instant=instant,
-                due_at=due_at,
-                generation=generation,
-                state=TickState.DUE,
-                created_at=database.now(connection),
-            ).on_conflict_do_nothing()
+            statement.values(**row, created_at=database.now(connection)).on_conflict_do_nothing().returning(tick.c.key)
         )
-        return bool(added.rowcount)
+        return added.one_or_none() is not None
 
 
 _LATEST = {

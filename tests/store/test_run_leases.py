@@ -25,28 +25,6 @@ from tests.moving_clock import MovingClock
 from tests.recorder import audience, owed, record
 
 
-@pytest.fixture(scope="module")
-def dead() -> Holder:
-    """A process of this host that has ended."""
-    code = "from sync.store.holder import this_process; print(this_process().text())"
-    ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return Holder.parse(ended.stdout)
-
-
-@pytest.fixture
-def as_if_dead(dead: Holder, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """From here on, claims are made as the dead process; call the result to be ourselves again."""
-    real = this_process()
-    monkeypatch.setattr(runs, "this_process", lambda: dead)
-    monkeypatch.setattr(leases, "this_process", lambda: dead)
-
-    def ourselves() -> None:
-        monkeypatch.setattr(runs, "this_process", lambda: real)
-        monkeypatch.setattr(leases, "this_process", lambda: real)
-
-    return ourselves
-
-
 def claim(database: Database, key: str = "vip", **more: bool) -> ClaimedRun:
     return runs.claim(database, audience(key), RunKind.DELTA, database.clock.now(), forced=False)
 
