@@ -17,7 +17,8 @@ from bench.places import Place, Places
 from bench.sink import sink
 from bench.table import Row, heading, line
 from sync.clock import SystemClock
-from sync.deliver.foreground import Outlet, deliver
+from sync.deliver.foreground import deliver
+from sync.deliver.outlet import Outlet
 from sync.destinations.pushwoosh.destination import Pushwoosh
 from sync.model.delivery import DeliverySettings
 from sync.model.identify import identify

@@ -13,7 +13,7 @@ from sync.cli import output
 from sync.cli.options import configured, opened, reporting
 from sync.config.coverage import unheard
 from sync.daemon.app import App
-from sync.deliver.foreground import Outlet
+from sync.deliver.outlet import Outlet
 from sync.deliver.ping import ping
 from sync.errors import SyncError
 from sync.source.inspection import columns

@@ -14,7 +14,7 @@ from sync.cli.options import at_instant, configured, opened, reporting, waiting
 from sync.cli.progress import progress
 from sync.daemon.app import App
 from sync.daemon.cycle import Cycle, Order, destinations_of, make_plan, run_deliveries, run_refreshes
-from sync.deliver.dispatcher import Delivered
+from sync.deliver.delivered import Delivered
 from sync.model.run import Counts, RunKind
 from sync.refresh.plan import Plan, Planned
 from sync.refresh.run import Refreshed

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from sync.cli.output import duration, number
-from sync.deliver.dispatcher import Delivered
+from sync.deliver.delivered import Delivered
 
 OnProgress = Callable[[Delivered], None]
 LINE_EVERY = 10.0

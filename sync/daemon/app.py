@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from sync.clock import Clock, SystemClock
 from sync.config import Settings, load
-from sync.deliver.foreground import Outlet
+from sync.deliver.outlet import Outlet
 from sync.destinations.pushwoosh.destination import Pushwoosh
 from sync.errors import UsageError
 from sync.model.definition import Definition

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sync.daemon.app import App
-from sync.deliver.dispatcher import Delivered
+from sync.deliver.delivered import Delivered
 from sync.deliver.foreground import deliver
 from sync.errors import StoreError, SyncError
 from sync.model.definition import Definition

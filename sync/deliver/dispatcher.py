@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from random import Random
 
 import httpx
@@ -18,6 +16,7 @@ import httpx
 from sync import telemetry
 from sync.clock import Clock
 from sync.deliver import breaker
+from sync.deliver.delivered import Delivered
 from sync.deliver.destination import Destination
 from sync.deliver.persistence import persistently
 from sync.deliver.sender import Sender
@@ -26,7 +25,6 @@ from sync.deliver.tenure import Tenure
 from sync.deliver.turn import Claimed
 from sync.model.delivery import DeliverySettings
 from sync.model.identify import IdentifyPer
-from sync.model.outcome import FILTERED, Verdict
 from sync.model.slot import ClaimedSlot
 from sync.store import definitions, destinations, enrolments, slots
 from sync.store.engine import Database
@@ -40,72 +38,6 @@ RESCUE_EVERY = 2.0
 
 _LOOK_EVERY = 0.5
 """Seconds between two looks at the store while nothing is due."""
-
-
-@dataclass(slots=True)
-class Delivered:
-    """What a dispatcher did, in users; ``by_verdict`` counts exchanges. ``backlog`` is what is left, ``stopped`` why it ended.
-
-    ``settled``: users of whom nothing is owed any more, ``users`` those of them who were sent something. ``unconfirmed``
-    had something accepted that was in doubt, so that it is sent once more (R4): they are settled when that is accepted.
-    ``fault``: somebody has to mend the destination's settings.
-    """
-
-    destination: str
-    users: int = 0
-    settled: int = 0
-    unconfirmed: int = 0
-    refused: int = 0
-    deferred: int = 0
-    parked: int = 0
-    owed_anew: int = 0
-    stopped: str = ""
-    fault: bool = False
-    backlog: Backlog | None = None
-    warnings: tuple[str, ...] = ()
-    by_verdict: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def complete(self) -> bool:
-        """Nothing is owed any more, and nobody is parked."""
-        return self.backlog is not None and not self.backlog.owed and not self.backlog.parked
-
-    @property
-    def accepted(self) -> int:
-        """Requests that were accepted."""
-        return self.by_verdict[Verdict.ACCEPTED]
-
-    @property
-    def filtered(self) -> int:
-        """Events that no mapping wanted: there was nothing to send."""
-        return self.by_verdict[FILTERED]
-
-    def count(self, settlement: Settlement) -> None:
-        """Take in what became of one slot."""
-        verdicts = [attempt.verdict for attempt in settlement.attempts]
-        for verdict in verdicts:
-            self.by_verdict[verdict] += 1
-        self.deferred += settlement.transition is Transition.DEFER
-        if settlement.confirms:
-            self.unconfirmed += 1
-        elif settlement.transition is Transition.ACCEPT:
-            self.settled += 1
-            self.users += Verdict.ACCEPTED in verdicts
-        elif settlement.transition is Transition.PARK:
-            self.parked += 1
-            self.refused += Verdict.REFUSED in verdicts
-
-    def add_to_counters(self) -> None:
-        """Add it to the process's counters, which outlive a dispatcher."""
-        for name, number in (
-            ("delivered", self.users),
-            ("deferred", self.deferred),
-            ("refused", self.refused),
-            ("parked", self.parked),
-        ):
-            telemetry.count(name, number, destination=self.destination)
-        for verdict, number in self.by_verdict.items():
-            telemetry.count("exchanges", number, destination=self.destination, verdict=verdict)
 
 
 class Dispatcher:

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from sync.clock import Clock
-from sync.deliver.destination import Destination
-from sync.deliver.dispatcher import Delivered, Dispatcher
+from sync.deliver.delivered import Delivered
+from sync.deliver.garbage import few_collections
+from sync.deliver.outlet import Outlet, dispatching
 from sync.deliver.tenure import tenure
-from sync.deliver.transport import AiohttpTransport
-from sync.model.delivery import DeliverySettings
-from sync.model.identify import IdentifyPer
 from sync.store import slots
 from sync.store.engine import Database
 from sync.store.leases import Held
 
 _LOOK_EVERY = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Outlet:
-    """A destination and how to treat it."""
-
-    destination: Destination
-    settings: DeliverySettings
-    identify_per: IdentifyPer = IdentifyPer.USER
 
 
 def deliver(
@@ -42,25 +29,8 @@ def deliver(
 ) -> list[Delivered]:
     """Deliver everything owed to ``outlets``; waits for retries and confirmations up to ``patience`` seconds without
     progress. SIGINT and SIGTERM end it in good order: what is in flight is settled, the rest stays owed."""
-    with _few_collections():
+    with few_collections():
         return asyncio.run(_deliver(database, outlets, clock, patience, on_progress))
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Look for cyclic garbage rarely while delivering.
-
-    Every user makes some hundred objects that die by themselves, and next to no cycles: at Python's defaults an eighth
-    of the time goes into looking through objects that live on. Memory stays flat all the same; ``bench`` shows it.
-    """
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 50)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 async def _deliver(
@@ -99,21 +69,8 @@ async def _one(
     while True:
         async with tenure(database, name, clock) as held:
             if not isinstance(held, Held):
-                async with AiohttpTransport(outlet.settings.concurrency) as transport:
-                    dispatcher = Dispatcher(
-                        database,
-                        outlet.destination,
-                        outlet.settings,
-                        transport,
-                        clock,
-                        identify_per=outlet.identify_per,
-                        on_progress=on_progress,
-                    )
-                    watcher = asyncio.create_task(_stop_when(stopping, dispatcher))
-                    try:
-                        return await dispatcher.drain(held, patience)
-                    finally:
-                        watcher.cancel()
+                async with dispatching(database, outlet, clock, stopping, on_progress) as dispatcher:
+                    return await dispatcher.drain(held, patience)
         with database.read() as connection:
             left = slots.backlog(connection, name)
         if least is None or left.owed < least:
@@ -122,8 +79,3 @@ async def _one(
             stopped = "" if not left.owed else f"process {held.holder.pid} on {held.holder.host} is delivering"
             return Delivered(name, stopped=stopped, backlog=left)
         await asyncio.sleep(_LOOK_EVERY)
-
-
-async def _stop_when(stopping: asyncio.Event, dispatcher: Dispatcher) -> None:
-    await stopping.wait()
-    dispatcher.stop("stopped by a signal")

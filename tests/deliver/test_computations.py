@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from sync.deliver.dispatcher import Delivered
+from sync.deliver.delivered import Delivered
 from sync.deliver.foreground import deliver
 from sync.model.computation import computation_id
 from sync.model.definition import Definition, Kind

@@ -8,7 +8,7 @@ import pytest
 
 from sync import telemetry
 from sync.daemon.app import App
-from sync.deliver.dispatcher import Delivered
+from sync.deliver.delivered import Delivered
 from sync.deliver.foreground import deliver
 from sync.deliver.sender import Sender
 from sync.store import destinations, slots

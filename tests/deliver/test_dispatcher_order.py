@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import httpx
 
 from sync.daemon.app import App
-from sync.deliver.dispatcher import Delivered, Dispatcher
+from sync.deliver.delivered import Delivered
+from sync.deliver.dispatcher import Dispatcher
 from sync.deliver.foreground import deliver
 from sync.deliver.tenure import Tenure, tenure
 from sync.deliver.transport import AiohttpTransport
