@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from sync.daemon.alerts import Alerts
 from sync.daemon.app import App
 from sync.daemon.generation import Generation
 from sync.daemon.leader import Leader
+from sync.daemon.pruner import Pruner
 from sync.daemon.remover import Remover
 from sync.daemon.rescuer import Rescuer
 from sync.daemon.service import Service
@@ -66,6 +68,8 @@ def assemble(app: App, database: Database, generation: Generation, vitals: Vital
     duties: Sequence[Service] = [
         Rescuer(database, list(settings.destinations), lambda: _nudge(workers)),
         Remover(database, settings.definitions, generation, lambda: _nudge(deliveries)),
+        Alerts(database, settings, app.clock),
+        Pruner(database, settings.retention, app.clock),
     ]
     return [*deliveries, *workers, ticker, Leader(database, generation, app.clock, vitals, duties)]
 

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import pytest
+
 from sync.daemon.generation import Generation
 from sync.daemon.leader import LEASE, Leader
 from sync.deliver.tenure import LEASE_SECONDS
@@ -96,13 +98,14 @@ async def test_who_has_an_outdated_configuration_leaves_the_lead_to_others(
 
 
 async def test_the_lease_is_given_back_at_once_even_when_a_duty_takes_its_time(
-    database: Database, clock: MovingClock
+    database: Database, clock: MovingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sync.daemon.leader.PATIENCE", 2.0)
     stubborn, other = Duty(stubborn=True), Duty()
     now = Generation.announce(database, "one")
     async with running(Leader(database, now, clock, Vitals(), [stubborn])) as stopping:
         await until(lambda: stubborn.done)
         stopping.set()
         async with running(Leader(database, now, clock, Vitals(), [other])):
-            await until(lambda: other.done, 2.0)
+            await until(lambda: other.done, 1.5)
             assert stubborn.done
