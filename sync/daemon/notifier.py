@@ -118,7 +118,7 @@ class Notifier:
         try:
             request = notices.request(receiver.settings, self._project, told, self._clock.now())
             return await client.exchange(request)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError):  # a host that cannot be one
             return Outcome(Verdict.NOT_SENT)
 
     def _read_answer(self, status: int, headers: httpx.Headers, _: bytes) -> Outcome:
