@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, case, func, select, text
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, func, literal_column, select, text, union_all
 
-from sync.store import destinations, reports
+from sync.model.run import RunStatus
+from sync.store import destinations, reports, upkeep
 from sync.store.engine import Database
 from sync.store.schema import definition, run, slot, tick
+
+_RECORDED = (RunStatus.SUCCEEDED, RunStatus.HELD)
 
 STATEMENT_MILLISECONDS = 4000
 """The longest that one of these statements may take on PostgreSQL; behind a locked table it would wait for ever."""
@@ -19,7 +22,8 @@ STATEMENT_MILLISECONDS = 4000
 
 @dataclass(frozen=True, slots=True)
 class DefinitionMeasure:
-    """One definition. ``recorded_at`` is ``None`` before its first success; the counts are its newest finished run's."""
+    """One definition. ``recorded_at`` is ``None`` before its first success; the counts are those of its newest recorded
+    run, ``status`` and ``seconds`` those of the newest that ended, also of one that failed."""
 
     kind: str
     members: int
@@ -51,7 +55,10 @@ class TickMeasure:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """The store at the instant ``at``, by its own clock; definitions by key, destinations by name."""
+    """The store at the instant ``at``, by its own clock; definitions by key, destinations by name.
+
+    ``oldest_transaction`` is how long another connection to the server has kept a transaction open; nothing on SQLite.
+    """
 
     at: datetime
     definitions: Mapping[str, DefinitionMeasure]
@@ -59,6 +66,7 @@ class Measures:
     breakers: Mapping[str, str]
     leases: Sequence[Mapping[str, Any]]
     ticks: TickMeasure
+    oldest_transaction: timedelta
 
 
 def measure(database: Database) -> Measures:
@@ -67,6 +75,7 @@ def measure(database: Database) -> Measures:
         if database.dialect == "postgresql":
             connection.execute(text(f"SET LOCAL statement_timeout = {STATEMENT_MILLISECONDS}"))
         now = database.now(connection)
+        transaction = upkeep.oldest_transaction(connection)
         return Measures(
             at=now,
             definitions=_definitions(connection),
@@ -74,23 +83,35 @@ def measure(database: Database) -> Measures:
             breakers={name: str(row["breaker"]) for name, row in destinations.states(connection).items()},
             leases=reports.leases(connection, database),
             ticks=_ticks(connection, now),
+            oldest_transaction=transaction.age if transaction else timedelta(),
         )
 
 
 def _definitions(connection: Connection) -> dict[str, DefinitionMeasure]:
-    # A definition's newest finished run, by the index of its history: the table of runs is long, and is not read.
-    newest = (
+    ended, recorded = run.alias("ended"), run.alias("recorded")
+    own = (definition.c.key, definition.c.kind, definition.c.members, definition.c.recorded_at)
+    last = (ended.c.status, ended.c.started_at, ended.c.finished_at)
+    counts = (recorded.c.entered, recorded.c.exited, recorded.c.changed, recorded.c.held)
+    query = (
+        select(*own, *last, *counts)
+        .select_from(definition)
+        .join(ended, ended.c.id == _newest(run.c.finished_at.is_not(None)), isouter=True)
+        .join(recorded, recorded.c.id == _newest(run.c.status.in_(_RECORDED)), isouter=True)
+        .where(definition.c.removed_at.is_(None))
+    )
+    return {row.key: _definition(row) for row in connection.execute(query)}
+
+
+def _newest(condition: ColumnElement[bool]) -> ScalarSelect[int]:
+    """A definition's newest run, by the index of its history: the table of runs is long, and is not read."""
+    return (
         select(run.c.id)
-        .where(run.c.definition_id == definition.c.id, run.c.finished_at.is_not(None))
+        .where(run.c.definition_id == definition.c.id, condition)
         .order_by(run.c.id.desc())
         .limit(1)
         .correlate(definition)
         .scalar_subquery()
     )
-    own = (definition.c.key, definition.c.kind, definition.c.members, definition.c.recorded_at)
-    its = (run.c.status, run.c.started_at, run.c.finished_at, run.c.entered, run.c.exited, run.c.changed, run.c.held)
-    query = select(*own, *its).join(run, run.c.id == newest, isouter=True).where(definition.c.removed_at.is_(None))
-    return {row.key: _definition(row) for row in connection.execute(query)}
 
 
 def _definition(row: Any) -> DefinitionMeasure:
@@ -113,11 +134,16 @@ def _backlogs(connection: Connection) -> dict[str, BacklogMeasure]:
 
 
 def _ticks(connection: Connection, now: datetime) -> TickMeasure:
-    waiting, running = tick.c.state == "due", tick.c.state == "running"
-    query = select(
-        func.count(case((waiting, 1))),
-        func.count(case((running, 1))),
-        func.min(case((waiting, tick.c.due_at))),
-    ).where(waiting | running)
-    due, started, oldest = connection.execute(query).one()
-    return TickMeasure(due, started, oldest if oldest is not None and oldest < now else None)
+    due, running = (_ticks_in(state) for state in ("'due'", "'running'"))
+    rows = connection.execute(union_all(due, running)).all()
+    found = {row.state: (row.ticks, row.oldest) for row in rows}
+    waiting, oldest = found["due"]
+    overdue = None if oldest is None or oldest >= now else oldest
+    return TickMeasure(waiting, found["running"][0], overdue)
+
+
+def _ticks_in(state: str) -> Select[Any, Any, Any]:
+    # Written out, not bound: SQLite knows a partial index only by its very words, and history is long.
+    return select(
+        literal_column(state).label("state"), func.count().label("ticks"), func.min(tick.c.due_at).label("oldest")
+    ).where(tick.c.state == literal_column(state))

@@ -60,12 +60,16 @@ FRESHNESS = _gauge(
 MEMBERS = _gauge("definition_members", "Users with a value now.", "definition")
 RUN_STATUS = _gauge(
     "definition_last_run_status",
-    "1 for how the newest finished run ended: `succeeded`, `held`, `failed` or `lost`; 0 for the others.",
+    "1 for how the newest run ended: `succeeded`, `held`, `failed` or `lost`; 0 for the others.",
     "definition",
     "status",
 )
-RUN_SECONDS = _gauge("definition_last_run_seconds", "How long the newest finished run took.", "definition")
-ENTERED = _gauge("definition_last_run_entered", "Users who entered in the newest finished run.", "definition")
+RUN_SECONDS = _gauge("definition_last_run_seconds", "How long that run took.", "definition")
+ENTERED = _gauge(
+    "definition_last_run_entered",
+    "Users who entered in the newest recorded run, which is one that succeeded or held.",
+    "definition",
+)
 EXITED = _gauge("definition_last_run_exited", "Users who left in it.", "definition")
 CHANGED = _gauge("definition_last_run_changed", "Users whose value changed in it.", "definition")
 HELD = _gauge("definition_last_run_held", "Users whose exit it held: somebody must decide.", "definition")
@@ -92,6 +96,10 @@ LEASE_HOLDER = _gauge(
 LEASE_TERM = _gauge("lease_term", "How often the lease has changed hands.", "lease")
 TICK_LAG = _gauge("tick_lag_seconds", "How long the oldest tick that nobody has taken has been due; 0 when none is.")
 TICKS = _gauge("ticks", "Ticks by state: `due` (also those of which the time has not come) and `running`.", "state")
+OLDEST_TRANSACTION = _gauge(
+    "store_oldest_transaction_seconds",
+    "How long another connection has kept a transaction open on the store's server; 0 on SQLite.",
+)
 
 STORE_UP = _own("store_up", "1 when the store could be read for this answer; else what comes from it is left out.")
 STORE_SECONDS = _own("store_read_seconds", "How long reading the store took.")
@@ -124,5 +132,5 @@ EXCHANGES = _counter(
 VERDICTS = (*Verdict, FILTERED, INVALID)
 """What may become of an event at a destination."""
 
-METRICS = tuple(each for each in list(globals().values()) if isinstance(each, Metric))
+METRICS = tuple(each for each in globals().copy().values() if isinstance(each, Metric))
 """All of them, in the order above."""

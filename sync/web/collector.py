@@ -120,6 +120,8 @@ def _of_daemons(metric: Metric, measures: Measures) -> Iterator[Series]:
         yield from (((each["name"],), float(each["term"])) for each in measures.leases)
     elif metric is catalogue.TICK_LAG:
         yield (), _age(ticks.overdue_since, measures.at) if ticks.overdue_since else 0.0
+    elif metric is catalogue.OLDEST_TRANSACTION:
+        yield (), measures.oldest_transaction.total_seconds()
     else:
         yield from zip(((state,) for state in TICK_STATES), (float(ticks.due), float(ticks.running)), strict=True)
 
