@@ -17,6 +17,7 @@ destinations    breaker and last error, for ``status``
 alerts          how each alert stands, and what was told of it
 upkeep          pruning, checkpoints, the oldest transaction
 reports         what people ask: status, runs, members, one user, parked
+measures        the numbers that are watched from outside
 counter         the version that marks what is owed
 sqlite/         statements whose plan is the design: staging, recording, slots
 postgresql/     the same

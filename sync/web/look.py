@@ -73,7 +73,7 @@ async def in_thread(work: Callable[[], _Answer]) -> _Answer:
     def run() -> None:
         try:
             found = work()
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+        except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it, or would wait for ever
             tell(done.set_exception, error)
         else:
             tell(done.set_result, found)
