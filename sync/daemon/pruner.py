@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
+from collections.abc import Callable
 
 from sync import telemetry
 from sync.clock import Clock
@@ -34,34 +34,19 @@ class Pruner:
         self._told_of: int | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Prune and look now and then. A stop is waited for no longer than one batch takes."""
-        ended = threading.Event()
+        """Prune and look now and then. A stop waits for one batch, not for all of them."""
         prune_at = self._clock.monotonic()
-        try:
-            while not stopping.is_set():
-                if self._clock.monotonic() >= prune_at:
-                    prune_at = self._clock.monotonic() + PRUNE_EVERY
-                    await self._until(stopping, ended)
-                await asyncio.to_thread(self.look)
-                await pause(stopping, LOOK_EVERY)
-        finally:
-            ended.set()
+        while not stopping.is_set():
+            if self._clock.monotonic() >= prune_at:
+                prune_at = self._clock.monotonic() + PRUNE_EVERY
+                await asyncio.to_thread(self.prune, lambda: not stopping.is_set())
+            await asyncio.to_thread(self.look)
+            await pause(stopping, LOOK_EVERY)
 
-    async def _until(self, stopping: asyncio.Event, ended: threading.Event) -> None:
-        pruning = asyncio.create_task(asyncio.to_thread(self.prune, ended))
-        stopped = asyncio.create_task(stopping.wait())
-        try:
-            await asyncio.wait((pruning, stopped), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopped.cancel()
-            if not pruning.done():
-                ended.set()
-        await pruning
-
-    def prune(self, ended: threading.Event | None = None) -> Pruned:
-        """Throw away what is old, a batch at a time, until done or ``ended``. Raises `StoreError`."""
+    def prune(self, go_on: Callable[[], bool] = lambda: True) -> Pruned:
+        """Throw away what is old, a batch at a time, while ``go_on`` says so. Raises `StoreError`."""
         began = self._clock.monotonic()
-        pruned = upkeep.prune(self._database, self._retention, go_on=lambda: ended is None or not ended.is_set())
+        pruned = upkeep.prune(self._database, self._retention, go_on=go_on)
         emptied = upkeep.checkpoint(self._database)
         telemetry.event(
             "store.pruned",
