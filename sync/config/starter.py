@@ -51,6 +51,10 @@ traits:
       from orders
       group by customer_id
     schedule: "after: Big Spenders"
+
+# Whom the daemon tells when something goes wrong, and when it is right again.
+# alerts:
+#   - {type: slack, url: "${SLACK_URL}"}
 """
 
 ENVIRONMENT = """\

@@ -14,6 +14,8 @@ delivery       the numbers that rule delivery to one destination
 retry          when to try again, when to give up
 run            what a refresh did, in numbers
 tick           a definition is due for an instant
+alert          what is watched, when it counts as changed, what is said of it
+retention      how long history is kept
 slot           a claimed slot: what is owed to one user at one destination
 =============  ==================================================================================
 """

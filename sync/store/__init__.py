@@ -15,6 +15,7 @@ ticks           one row per instant at which a definition is due: add, claim, fi
 leases          who delivers to a destination; ``holder`` tells the living from the dead
 destinations    breaker and last error, for ``status``
 alerts          how each alert stands, and what was told of it
+watched         what alerts look at
 upkeep          pruning, checkpoints, the oldest transaction
 reports         what people ask: status, runs, members, one user, parked
 measures        the numbers that are watched from outside
