@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sync.daemon.alerts import Alerts
 from sync.daemon.app import App
+from sync.daemon.delivery import DeliveryService
 from sync.daemon.generation import Generation
 from sync.daemon.leader import Leader
 from sync.daemon.pruner import Pruner
@@ -45,7 +46,10 @@ def assemble(app: App, database: Database, generation: Generation, vitals: Vital
     def looked() -> None:
         vitals.looked_at, vitals.outdated = app.clock.monotonic(), generation.outdated
 
-    deliveries: list[Nudged] = []
+    deliveries = [
+        DeliveryService(database, outlet, app.clock, is_current=lambda: not generation.outdated)
+        for outlet in app.outlets(settings.destinations)
+    ]
     workers: list[Worker] = []
     ticker = Ticker(database, schedules, generation, time, on_look=looked, on_tick=lambda: _nudge(workers))
 

@@ -1,7 +1,7 @@
 """Which configuration this daemon has, and whether another one has a newer one.
 
-Daemons announce what they read; the store numbers it. One whose number is not the newest takes no ticks and leads
-nothing, because its file says something else than the one that was put in place after it.
+Daemons announce what they read; the store numbers it. One whose number is not the newest takes no ticks, delivers
+nothing and leads nothing, because its file says something else than the one that was put in place after it.
 """
 
 from __future__ import annotations

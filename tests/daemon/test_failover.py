@@ -1,0 +1,91 @@
+"""When the leader goes, another daemon leads: at once when it said so or is dead, when its lease is over if it hangs."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import orjson
+import pytest
+
+from tests.daemon.running import Running, running, schedule
+from tests.proofs import Road
+
+
+@pytest.fixture
+def pair(road: Road) -> Iterator[tuple[Running, Running]]:
+    """Two daemons on one store: the one that leads, and the other one."""
+    road.crowd(3)
+    schedule(road)
+    with ExitStack() as stack:
+        both = [stack.enter_context(running(road)) for _ in range(2)]
+        both[0].until(lambda: leads(road) in {each.pid for each in both}, "nobody leads")
+        first = leads(road)
+        yield (both[0], both[1]) if both[0].pid == first else (both[1], both[0])
+
+
+def leads(road: Road) -> int | None:
+    """The process that holds the lead, by the store."""
+    rows = road.rows("SELECT holder FROM lease WHERE name = 'leader'")
+    return orjson.loads(str(rows[0][0]))["pid"] if rows else None
+
+
+def seconds_until_led_by(road: Road, daemon: Running) -> float:
+    began = time.monotonic()
+    daemon.until(lambda: leads(road) == daemon.pid, "nobody takes the lead over", 25)
+    return time.monotonic() - began
+
+
+def test_a_leader_that_is_killed_is_followed_within_twenty_seconds(road: Road, pair: tuple[Running, Running]) -> None:
+    leader, other = pair
+    leader.signal(signal.SIGKILL)
+    leader.process.wait()
+    # On the same host its death can be proven; elsewhere its lease has to run out (as in the next test).
+    assert seconds_until_led_by(road, other) < 5
+    ticked = len(other.events("run.succeeded"))
+    other.hear("run.succeeded", ticked + 2)
+    other.stop()
+
+
+def test_a_leader_that_hangs_is_followed_when_its_lease_is_over_and_notices_when_it_wakes(
+    road: Road, pair: tuple[Running, Running]
+) -> None:
+    leader, other = pair
+    leader.signal(signal.SIGSTOP)
+    assert seconds_until_led_by(road, other) < 20
+    leader.signal(signal.SIGCONT)
+    leader.hear("leader.ended")
+    assert leads(road) == other.pid
+    leader.stop()
+    other.stop()
+    assert len(other.events("leader.began")) == 1
+
+
+def test_a_leader_that_is_told_to_end_is_followed_within_a_second(road: Road, pair: tuple[Running, Running]) -> None:
+    leader, other = pair
+    leader.signal(signal.SIGTERM)
+    assert seconds_until_led_by(road, other) < 1
+    assert leader.ended() == 0
+    other.stop()
+
+
+def test_a_tick_whose_worker_was_killed_is_run_by_another_daemon_and_recorded_once(road: Road) -> None:
+    road.crowd(30)
+    schedule(road)
+    with running(road, die_at="refresh.staged", occurrence=3) as victim:
+        assert victim.ended() == -signal.SIGKILL
+        ((key, instant),) = road.rows("SELECT key, instant FROM tick WHERE state = 'running'")[:1]
+        with running(road) as other:
+            other.hear("ticks.rescued")
+            other.until(
+                lambda: not road.rows(f"SELECT 1 FROM tick WHERE instant = '{instant}' AND finished_at IS NULL"),
+                "the tick is not run",
+            )
+            other.stop()
+    recorded = road.rows(
+        "SELECT count(*) FROM run JOIN definition ON definition.id = run.definition_id "
+        f"WHERE key = '{key}' AND tick = '{instant}' AND status = 'succeeded'"
+    )
+    assert recorded == [(1,)]
