@@ -63,6 +63,12 @@ class Delivered:
             self.parked += 1
             self.refused += Verdict.REFUSED in verdicts
 
+    def add(self, more: Delivered) -> None:
+        """Take in what ``more`` counted."""
+        for name in ("users", "settled", "unconfirmed", "refused", "deferred", "parked"):
+            setattr(self, name, getattr(self, name) + getattr(more, name))
+        self.by_verdict.update(more.by_verdict)
+
     def add_to_counters(self) -> None:
         """Add it to the process's counters, which outlive a dispatcher."""
         for name, number in (

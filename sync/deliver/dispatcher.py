@@ -1,5 +1,8 @@
 """Deliver what one destination is owed: claim → send → settle, under a lease, until nothing is left or told to stop.
 
+A command drains: it ends when nothing is owed, when nothing gets through any more, or when somebody has to mend the
+destination's settings. The daemon serves: it waits for what comes, and for the destination, as long as it may.
+
 One dispatcher holds a destination, so its rate limit, breaker and concurrency are exact. Slots are claimed in batches,
 a little ahead of the senders; outcomes are settled in batches behind them.
 """
@@ -8,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import Random
 
 import httpx
@@ -28,6 +31,7 @@ from sync.model.identify import IdentifyPer
 from sync.model.slot import ClaimedSlot
 from sync.store import definitions, destinations, enrolments, slots
 from sync.store.engine import Database
+from sync.store.outlook import outlook
 from sync.store.slots import Backlog, Settlement, Transition
 
 MOST_CLAIMED = 500
@@ -39,9 +43,12 @@ RESCUE_EVERY = 2.0
 _LOOK_EVERY = 0.5
 """Seconds between two looks at the store while nothing is due."""
 
+_SUM_UP_EVERY = 5.0
+"""Seconds between two words to the store on how the destination does, while serving."""
+
 
 class Dispatcher:
-    """Drains one destination's slots. ``on_progress`` is told after every settled batch."""
+    """Drains or serves one destination's slots, once. ``on_progress`` is told after every settled batch."""
 
     def __init__(
         self,
@@ -78,46 +85,70 @@ class Dispatcher:
         self._requests_each = 1.0
         self._room = asyncio.Event()
         self._stop = asyncio.Event()
+        self._nudged = asyncio.Event()
         self._progress_at = clock.monotonic()
-        self._reports: list[asyncio.Task[None]] = []
+        self._serving = False
+        self._news: asyncio.Queue[tuple[breaker.Transition, list[str]]] = asyncio.Queue()
+        self._told: breaker.Transition | None = None
+        self._summed_up = 0
 
     def stop(self, reason: str) -> None:
         """Send nothing more; what is in flight is still settled."""
         if not self._stop.is_set():
             self.done.stopped = reason
             self._stop.set()
-            self._room.set()
+            self.nudge()
+
+    def nudge(self) -> None:
+        """Something may be due: look now."""
+        self._nudged.set()
+        self._room.set()
 
     async def drain(self, tenure: Tenure, patience: float) -> Delivered:
         """Deliver until nothing is owed, or nothing has been accepted for ``patience`` seconds, or `stop`."""
         self._progress_at = self._clock.monotonic()
+        await self._deliver(tenure, lambda: self._finished(patience))
+        return await self._account()
+
+    async def serve(self, tenure: Tenure) -> Delivered:
+        """Deliver whatever comes to be owed, until the destination is no longer ours, or `stop`.
+
+        A fault does not end it: a request goes out now and then, to see whether somebody has mended the settings.
+        """
+        self._serving = True
+        await self._deliver(tenure, lambda: self._rested(tenure))
+        if tenure.holds():
+            await self._sum_up()
+        return self.done
+
+    async def _deliver(self, tenure: Tenure, finished: Callable[[], Awaitable[bool]]) -> None:
         workers = [asyncio.create_task(self._work(tenure)) for _ in range(self._settings.concurrency)]
         settler = asyncio.create_task(self._settler.run())
-        feeder = asyncio.create_task(self._feed(tenure, patience))
+        teller = asyncio.create_task(self._tell())
+        feeder = asyncio.create_task(self._feed(tenure, finished))
         try:
             # Only the feeder ends by itself: when another one does, by a mistake of ours, it must not end in silence.
-            await asyncio.wait((feeder, settler, *workers), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((feeder, settler, teller, *workers), return_when=asyncio.FIRST_COMPLETED)
             self._stop.set()
-            self._room.set()
+            self.nudge()
             # A claim under way must come back to be given back.
             await asyncio.wait((feeder, settler), return_when=asyncio.FIRST_COMPLETED)
             await self._give_back(settler)
             ended_well = asyncio.create_task(self._end_well())
-            await asyncio.wait((ended_well, settler), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((ended_well, settler, teller), return_when=asyncio.FIRST_COMPLETED)
             ended_well.cancel()
         finally:
-            for task in (*workers, settler, feeder, *self._reports):
+            for task in (*workers, settler, teller, feeder):
                 task.cancel()
-            ended = await asyncio.gather(settler, feeder, *workers, *self._reports, return_exceptions=True)
+            ended = await asyncio.gather(settler, teller, feeder, *workers, return_exceptions=True)
         for error in ended:
             if isinstance(error, Exception):
                 raise error
-        return await self._account()
 
     async def _end_well(self) -> None:
         """Everything known is written."""
         await self._settler.flush()
-        await asyncio.gather(*self._reports, return_exceptions=True)
+        await self._news.join()
 
     async def _account(self) -> Delivered:
         self.done.owed_anew = self._settler.owed_anew
@@ -125,15 +156,20 @@ class Dispatcher:
         self.done.backlog = await persistently(self._look, "look")
         if not self.done.backlog.owed:
             await persistently(self._finish_backfills, "finish")
-        works = self.done.accepted > 0 and self._sender.breaker.state is breaker.State.CLOSED
-        if works or self._sender.trouble:
-            await persistently(
-                lambda: destinations.sum_up(self._database, self._name, works=works, trouble=self._sender.trouble),
-                "report",
-            )
+        await self._sum_up()
         return self.done
 
-    async def _feed(self, tenure: Tenure, patience: float) -> None:
+    async def _sum_up(self) -> None:
+        """Tell the store that the destination works, and what the last trouble was, where that is news."""
+        accepted, trouble = self.done.accepted, self._sender.trouble
+        works = accepted > self._summed_up and self._sender.breaker.state is breaker.State.CLOSED
+        if works or trouble:
+            self._summed_up, self._sender.trouble = accepted, ""
+            await persistently(
+                lambda: destinations.sum_up(self._database, self._name, works=works, trouble=trouble), "report"
+            )
+
+    async def _feed(self, tenure: Tenure, finished: Callable[[], Awaitable[bool]]) -> None:
         rescued_at = -RESCUE_EVERY
         while not self._stop.is_set() and tenure.holds():
             if self._clock.monotonic() - rescued_at >= RESCUE_EVERY:
@@ -145,7 +181,7 @@ class Dispatcher:
             self._room.clear()
             if self._claimed:
                 await self._wait_for(self._room, self._until_next_look())
-            elif await self._finished(patience):
+            elif await finished():
                 return
         if not tenure.holds():
             self.stop("another process took the destination over")
@@ -225,6 +261,24 @@ class Dispatcher:
         await self._wait_for(self._stop, min(_LOOK_EVERY, self._until_next_look()))
         return False
 
+    async def _rested(self, tenure: Tenure) -> bool:
+        """Nothing is in flight, and nothing is due or may be sent now: wait until that changes. It never ends by itself.
+
+        It waits before it looks: what is due may still not be claimable (see `_finished`).
+        """
+        await self._settler.flush()
+        while not self._stop.is_set() and tenure.holds():
+            await self._wait_for(self._nudged, _LOOK_EVERY)
+            self._nudged.clear()
+            there = await persistently(lambda: outlook(self._database, self._name), "look")
+            if there.delivered:
+                await persistently(self._finish_backfills, "finish")
+            if there.stuck:
+                await persistently(lambda: slots.rescue(self._database, self._name), "rescue")
+            if (there.due or there.stuck) and self._most() > 0:
+                break
+        return False
+
     async def _work(self, tenure: Tenure) -> None:
         while True:
             claimed = await self._queue.get()
@@ -255,7 +309,6 @@ class Dispatcher:
         self._claimed -= len(batch)
         now = Delivered(self._name)
         for settlement in batch:
-            self.done.count(settlement)
             now.count(settlement)
             if settlement.transition is Transition.PARK and not settlement.confirms:
                 telemetry.event(
@@ -265,6 +318,7 @@ class Dispatcher:
                     user=telemetry.user_hash(settlement.slot.user_id),
                     status=settlement.attempts[-1].status if settlement.attempts else None,
                 )
+        self.done.add(now)
         now.add_to_counters()
         if any(settlement.accepted for settlement in batch):
             self._progress_at = self._clock.monotonic()
@@ -274,17 +328,34 @@ class Dispatcher:
     def _breaker_moved(self, moved: breaker.Transition) -> None:
         """Tell everybody; and when refusals were the destination's fault, take back who was parked for them."""
         opened = moved.to is breaker.State.OPEN
+        innocent = self._sender.take_refused() if moved.refusals else []
+        told = self._told
+        if told is not None and told.to is moved.to and (told.fault or not moved.fault) and not innocent:
+            telemetry.step("breaker.still_open", destination=self._name, reason=moved.reason)
+            return
+        self._told = moved
         telemetry.event(
             "breaker.opened" if opened else "breaker.closed",
             level=logging.WARNING if opened else logging.INFO,
             destination=self._name,
             reason=moved.reason,
         )
-        innocent = self._sender.take_refused() if moved.refusals else []
-        self._reports.append(asyncio.create_task(self._report(moved, innocent)))
-        if moved.fault:
+        self._news.put_nowait((moved, innocent))
+        if moved.fault and not self._serving:
             self.done.fault = True
             self.stop(moved.reason)
+
+    async def _tell(self) -> None:
+        """Tell the store what is new, in the order in which it happened."""
+        while True:
+            try:
+                async with asyncio.timeout(_SUM_UP_EVERY if self._serving else None):
+                    moved, innocent = await self._news.get()
+            except TimeoutError:
+                await self._sum_up()
+                continue
+            await self._report(moved, innocent)
+            self._news.task_done()
 
     async def _report(self, moved: breaker.Transition, innocent: list[str]) -> None:
         error = moved.reason if moved.to is breaker.State.OPEN else None

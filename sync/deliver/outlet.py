@@ -33,8 +33,10 @@ async def dispatching(
     clock: Clock,
     stopping: asyncio.Event,
     on_progress: Callable[[Delivered], None] | None = None,
+    *,
+    told: str = "stopped by a signal",
 ) -> AsyncIterator[Dispatcher]:
-    """A dispatcher for ``outlet``, which is told to stop when ``stopping`` is set."""
+    """A dispatcher for ``outlet``, which is told to stop (and reports ``told`` as the reason) when ``stopping`` is set."""
     async with AiohttpTransport(outlet.settings.concurrency) as transport:
         dispatcher = Dispatcher(
             database,
@@ -45,13 +47,13 @@ async def dispatching(
             identify_per=outlet.identify_per,
             on_progress=on_progress,
         )
-        watcher = asyncio.create_task(_stop_when(stopping, dispatcher))
+        watcher = asyncio.create_task(_stop_when(stopping, dispatcher, told))
         try:
             yield dispatcher
         finally:
             watcher.cancel()
 
 
-async def _stop_when(stopping: asyncio.Event, dispatcher: Dispatcher) -> None:
+async def _stop_when(stopping: asyncio.Event, dispatcher: Dispatcher, told: str) -> None:
     await stopping.wait()
-    dispatcher.stop("stopped by a signal")
+    dispatcher.stop(told)

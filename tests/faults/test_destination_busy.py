@@ -80,7 +80,7 @@ def test_a_destination_that_is_down_opens_the_breaker_which_closes_when_it_is_up
     finally:
         stop()
     road.delivered()
-    assert moves == ["breaker.opened", "breaker.opened", "breaker.closed"]
+    assert moves == ["breaker.opened", "breaker.still_open", "breaker.closed"]
     assert road.rows("SELECT breaker FROM destination") == [("closed",)]
     # Opened after 20 failures in a row: those in flight came back as well, and then one probe.
     failed = [request for request in road.sandbox.log if request.status == 500]
