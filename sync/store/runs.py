@@ -132,7 +132,7 @@ def refuse_busy(database: Database, connection: Connection, definition_id: int) 
 def rescue(database: Database) -> int:
     """Mark the runs as lost whose holder is dead or silent; gives how many. Nobody has to want their definitions."""
     with database.read() as connection:
-        # Written out, not bound: SQLite knows a partial index only by its very words.
+        # Written out, not bound: a plan made for any value could not use the partial index.
         running = select(run.c.definition_id, run.c.holder, run.c.lease_until).where(text("status = 'running'"))
         now = database.now(connection)
         ended = [

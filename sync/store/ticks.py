@@ -30,7 +30,7 @@ from sync.store.schema import definition, run, tick
 
 LONGEST_REASON = 500
 
-# Written out, not bound: SQLite knows a partial index only by its very words.
+# Written out, not bound: a plan made for any value could not use the partial indexes.
 _DUE = tick.c.state == text("'due'")
 _RUNNING = tick.c.state == text("'running'")
 _RECORDED = text("run.status IN ('succeeded', 'held')")

@@ -17,7 +17,7 @@ from sync.store.engine import Database
 from tests.moving_clock import MovingClock
 from tests.recorder import audience, record
 
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+NOON = datetime(2024, 11, 21, 12, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
 LEASE = 30.0
 
