@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import click
 from sync.cli import output
 from sync.cli.options import configured, opened, reporting
 from sync.daemon.app import App
+from sync.daemon.generation import fingerprint
 from sync.errors import UsageError
-from sync.store import destinations, reports, slots
+from sync.store import configurations, destinations, reports, slots, ticks
+from sync.store.configurations import Announced
 
 
 @click.command("status")
@@ -38,7 +41,13 @@ def _gather(app: App) -> dict[str, Any]:
         states = destinations.states(connection)
         return {
             "store": where,
-            "definitions": _definitions(app, known, last, reports.held_runs(connection)),
+            "definitions": _definitions(
+                app,
+                known,
+                last,
+                reports.held_runs(connection),
+                ticks.latest(connection, [each.key for each in app.settings.definitions]),
+            ),
             "removed": [row for key, row in known.items() if row["removed_at"] is not None],
             "destinations": [
                 {
@@ -52,12 +61,28 @@ def _gather(app: App) -> dict[str, Any]:
                 }
                 for name in app.settings.destinations
             ],
+            "configuration": _configuration(app, configurations.last_announced(connection)),
             "leases": reports.leases(connection, database),
         }
 
 
+def _configuration(app: App, newest: Announced | None) -> dict[str, Any]:
+    """What daemons go by, and whether this file says the same."""
+    return {
+        "number": newest.number if newest else None,
+        "announced_at": newest.announced_at if newest else None,
+        "host": newest.holder.host if newest else None,
+        "pid": newest.holder.pid if newest else None,
+        "same": newest.fingerprint == fingerprint(app.settings.path) if newest else None,
+    }
+
+
 def _definitions(
-    app: App, known: dict[str, Any], last: dict[str, Any], holding: dict[str, Any]
+    app: App,
+    known: dict[str, Any],
+    last: dict[str, Any],
+    holding: dict[str, Any],
+    ticked: Mapping[str, datetime],
 ) -> list[dict[str, Any]]:
     now = app.clock.now()
     found = []
@@ -66,6 +91,7 @@ def _definitions(
         recorded_at = recorded.get("recorded_at")
         schedule = app.settings.schedules[each.key]
         hold = holding.get(each.key)
+        since = ticked.get(each.key) or (run["started_at"] if run else None)
         found.append(
             {
                 "key": each.key,
@@ -79,7 +105,8 @@ def _definitions(
                 "last_run": run,
                 "held": hold["held"] if hold else 0,
                 "hold": hold["message"] if hold else None,
-                "next_run": schedule.next_after(run["started_at"] if run else None, now) if each.enabled else None,
+                "last_tick": ticked.get(each.key),
+                "next_run": schedule.next_after(since, now) if each.enabled else None,
             }
         )
     return found
@@ -117,8 +144,23 @@ def _print_status(found: dict[str, Any], now: datetime) -> None:
         [_destination_row(each, now) for each in found["destinations"]],
         numbers=("due", "waiting", "confirming", "sending", "parked"),
     )
+    _print_configuration(found["configuration"], now)
     for lease in found["leases"]:
         click.echo(f"{lease['name']} is held by process {lease['pid']} on {lease['host']} (term {lease['term']})")
+
+
+def _print_configuration(found: dict[str, Any], now: datetime) -> None:
+    if found["number"] is None:
+        return
+    ago = output.ago(found["announced_at"], now)
+    by = f"process {found['pid']} on {found['host']}"
+    click.echo(f"configuration {found['number']} is the newest, first read {ago} ago by {by}")
+    if not found["same"]:
+        click.secho(
+            "OUTDATED: this file is not the newest that a daemon has read. If this one is right, have the daemons read "
+            "it: send them SIGHUP",
+            fg="yellow",
+        )
 
 
 def _run_word(each: dict[str, Any]) -> str:

@@ -5,12 +5,13 @@ The numbers only go up. Daemons that read the same announce the same and share a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select, text
 
 from sync.store.engine import Database
-from sync.store.holder import this_process
+from sync.store.holder import Holder, this_process
 from sync.store.schema import configuration
 
 
@@ -32,6 +33,22 @@ def announce(database: Database, fingerprint: str) -> int:
             .returning(configuration.c.id)
         ).scalar_one()
         return added
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A configuration, and who announced it first."""
+
+    number: int
+    fingerprint: str
+    announced_at: datetime
+    holder: Holder
+
+
+def last_announced(connection: Connection) -> Announced | None:
+    """The newest configuration; ``None`` when no daemon ever ran."""
+    row = connection.execute(select(configuration).order_by(configuration.c.id.desc()).limit(1)).one_or_none()
+    return None if row is None else Announced(row.id, row.fingerprint, row.announced_at, Holder.parse(row.holder))
 
 
 def newest(connection: Connection) -> int:

@@ -20,7 +20,7 @@ def test_status_shows_definitions_backlog_and_who_is_parked(synced: Project) -> 
         assert word in said
 
     found = synced.json("status")
-    assert set(found) == {"store", "definitions", "removed", "destinations", "leases"}
+    assert set(found) == {"store", "definitions", "removed", "destinations", "configuration", "leases"}
     assert [each["key"] for each in found["definitions"]] == ["everybody", "listed", "number"]
     assert set(found["definitions"][0]) == {
         *("key", "kind", "name", "enabled", "members", "as_of", "recorded_at", "fresh_seconds", "last_run", "held"),
