@@ -72,11 +72,21 @@ def _one_engine(place: Place, url: str, users: int, times: int) -> Row:
 
 def _prepared(destination: Pushwoosh, users: int) -> Iterator[Prepared]:
     """The same requests as ours, ready to be posted."""
+    now = SystemClock().now()
     for user_id in members(users):
         slot = ClaimedSlot(
-            user_id, "", 1, {"member": True}, {"member": 1}, {}, doubt=False, attempts=0, failing_since=None
+            user_id,
+            "",
+            1,
+            {"member": True},
+            {"member": 1},
+            {},
+            doubt=False,
+            attempts=0,
+            failing_since=None,
+            owed_since=now,
         )
-        event = identify(slot, destination=destination.name, at=SystemClock().now())
+        event = identify(slot, destination=destination.name)
         for request in destination.requests_for(event).requests:
             yield str(request.url), request.read(), dict(request.headers)
 

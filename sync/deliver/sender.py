@@ -14,7 +14,7 @@ from sync.deliver.client import Client
 from sync.deliver.destination import Destination
 from sync.deliver.limits import AdaptiveConcurrency, Pause, TokenBucket
 from sync.deliver.turn import Claimed, Turn, described
-from sync.destinations.mapped import Mapped
+from sync.destinations.mapped import ONCE, Mapped
 from sync.model.delivery import DeliverySettings
 from sync.model.identify import Event, IdentifyPer, Personas, identify, identify_computation, portions
 from sync.model.outcome import DEFERRED, Outcome, Verdict
@@ -81,7 +81,10 @@ class Sender:
             return
         refusals = list(mapped.refusals)
         turn.invalid(refusals, traits)
-        for request in mapped.requests:
+        for request in _repeatable_first(mapped.requests):
+            if refusals and request.extensions.get(ONCE):
+                # What cannot be taken back goes when all the rest has arrived: or it would go again with every try.
+                break
             if not await self._may_send(turn):
                 turn.cut_short = True
                 return
@@ -108,11 +111,11 @@ class Sender:
             return event, Mapped(refusals=[f"no request can be made of it ({type(error).__name__})"])
 
     def _event(self, slot: ClaimedSlot, carried: dict[str, int]) -> Event:
-        name, now = self._destination.name, self._clock.now()
+        name = self._destination.name
         if self._per is IdentifyPer.USER:
-            return identify(slot, destination=name, at=now)
+            return identify(slot, destination=name)
         (key,) = carried
-        return identify_computation(slot, key, destination=name, at=now, personas=self._personas)
+        return identify_computation(slot, key, destination=name, personas=self._personas)
 
     async def _may_send(self, turn: Turn) -> bool:
         """Whether one request may go out now, after waiting for its place in the rate; asked before each request."""
@@ -219,3 +222,8 @@ class Sender:
         users = list(self._refused)
         self._refused.clear()
         return users
+
+
+def _repeatable_first(requests: list[httpx.Request]) -> list[httpx.Request]:
+    """Profiles before events, each in the order of the mappings: when a later request fails, all of them go again."""
+    return requests if len(requests) < 2 else sorted(requests, key=lambda each: bool(each.extensions.get(ONCE)))

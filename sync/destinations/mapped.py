@@ -10,6 +10,10 @@ BODY = "engage_sync.body"
 """The extension of a request or an answer that holds its whole body: reading it through httpx's streams costs more."""
 
 
+ONCE = "engage_sync.once"
+"""The extension of a request whose repetition is a second event to whoever gets it, not the same state once more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mapped:
     """What one event became: a request for each mapping that took it, in order of the mappings.

@@ -7,7 +7,7 @@ definition's key wins over an enrichment of that name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from enum import StrEnum
 
 from sync.model.definition import Kind
@@ -26,16 +26,16 @@ class IdentifyPer(StrEnum):
     COMPUTATION = "computation"
 
 
-def identify(slot: ClaimedSlot, *, destination: str, at: datetime) -> Event:
+def identify(slot: ClaimedSlot, *, destination: str) -> Event:
     """One ``identify`` with all keys owed to the user as traits."""
-    return _event(slot, {**slot.enrichment, **slot.owed}, slot.versions, destination, at, {})
+    return _event(slot, {**slot.enrichment, **slot.owed}, slot.versions, destination, {})
 
 
-def identify_computation(slot: ClaimedSlot, key: str, *, destination: str, at: datetime, personas: Personas) -> Event:
+def identify_computation(slot: ClaimedSlot, key: str, *, destination: str, personas: Personas) -> Event:
     """One ``identify`` with one key owed to the user; `KeyError` when nobody knows the definition."""
     traits = {name: value for name, value in slot.enrichment.items() if name not in slot.owed}
     traits[key] = slot.owed[key]
-    return _event(slot, traits, {key: slot.versions[key]}, destination, at, {"personas": personas[key]})
+    return _event(slot, traits, {key: slot.versions[key]}, destination, {"personas": personas[key]})
 
 
 def portions(slot: ClaimedSlot, per: IdentifyPer) -> list[dict[str, int]]:
@@ -66,7 +66,6 @@ def _event(
     traits: dict[str, object],
     versions: Mapping[str, int],
     destination: str,
-    at: datetime,
     context: dict[str, object],
 ) -> Event:
     return {
@@ -74,6 +73,6 @@ def _event(
         "userId": slot.user_id,
         "traits": traits,
         "messageId": slot.idempotency_key(destination, versions),
-        "timestamp": at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z",
+        "timestamp": slot.owed_since.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z",
         "context": context,
     }

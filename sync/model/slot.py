@@ -34,7 +34,7 @@ class ClaimedSlot:
 
     ``owed`` maps a definition's key to its value, ``versions`` the same keys to the versions claimed; ``version`` is the
     slot's newest. ``doubt`` means an earlier send has an unknown outcome. ``failing_since`` is the first failure of the
-    present series.
+    present series; ``owed_since`` is when the change was decided, the same for every try.
     """
 
     user_id: str
@@ -46,6 +46,7 @@ class ClaimedSlot:
     doubt: bool
     attempts: int
     failing_since: datetime | None
+    owed_since: datetime
 
     @classmethod
     def parse(
@@ -59,6 +60,7 @@ class ClaimedSlot:
         doubt: bool,
         attempts: int,
         failing_since: datetime | None,
+        owed_since: datetime,
     ) -> ClaimedSlot:
         """From a row whose ``owed`` is ``{key: [value, version]}``, as JSON or read already."""
         pairs = orjson.loads(owed) if isinstance(owed, str) else owed
@@ -72,6 +74,7 @@ class ClaimedSlot:
             doubt,
             attempts,
             failing_since,
+            owed_since,
         )
 
     def idempotency_key(self, destination: str, versions: Mapping[str, int] | None = None) -> str:

@@ -9,8 +9,6 @@ from sqlalchemy import DateTime, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
-
 
 def stamp(instant: datetime) -> str:
     """``2026-11-21 10:00:00.000000``, in UTC: how SQLite stores an instant."""
@@ -37,6 +35,6 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         if dialect.name == "sqlite":
-            return datetime.strptime(value, _FORMAT).replace(tzinfo=UTC)
+            return datetime.fromisoformat(value).replace(tzinfo=UTC)
         aware: datetime = value
         return aware.astimezone(UTC)

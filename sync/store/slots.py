@@ -110,8 +110,11 @@ def claim(database: Database, destination: str, most: int, lease: float) -> list
             doubt=bool(doubt),
             attempts=attempts,
             failing_since=read(failing_since, dialect),
+            owed_since=read(owed_since, dialect),  # type: ignore[arg-type] # never null
         )
-        for user_id, owed, enrichment, version, doubt, attempts, failing_since, _ in sorted(rows, key=_PRIORITY)
+        for user_id, owed, enrichment, version, doubt, attempts, failing_since, owed_since, _ in sorted(
+            rows, key=_PRIORITY
+        )
     ]
 
 

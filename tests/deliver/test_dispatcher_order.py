@@ -50,7 +50,7 @@ def claim_one(app: App) -> ClaimedSlot:
 async def send_late(app: App, claimed: ClaimedSlot) -> Settlement:
     """What a frozen holder does when it wakes: its check is behind it, so it sends, and hears that it was accepted."""
     [outlet] = app.outlets(["pushwoosh"])
-    event = identify(claimed, destination="pushwoosh", at=app.clock.now())
+    event = identify(claimed, destination="pushwoosh")
     [request] = outlet.destination.requests_for(event).requests
     async with AiohttpTransport(1) as transport:
         answer = await transport.handle_async_request(request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 import httpx
@@ -21,6 +21,7 @@ from sync.model.slot import ClaimedSlot
 from sync.store.slots import Attempt, Settlement, Transition
 from tests.moving_clock import MovingClock
 
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
 SETTINGS = DeliverySettings(deadline=1.0, lease=2.5, retry_window=60, retry_attempts=3, concurrency=8)
 
 
@@ -64,7 +65,7 @@ class Bench:
 
     def claimed(self, user_id: str = "u", *, attempts: int = 0, failing_for: float | None = None) -> Claimed:
         since = None if failing_for is None else self.clock.now() - timedelta(seconds=failing_for)
-        slot = ClaimedSlot(user_id, "token", 1, {"key": True}, {"key": 1}, {}, False, attempts, since)
+        slot = ClaimedSlot(user_id, "token", 1, {"key": True}, {"key": 1}, {}, False, attempts, since, owed_since=NOW)
         return Claimed(slot, self.clock.monotonic())
 
     async def send(self, claimed: Claimed | None = None, *, allowed: bool = True) -> Settlement:

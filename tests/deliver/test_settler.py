@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from typing import cast
 
 import pytest
@@ -21,8 +22,11 @@ from sync.store.slots import Settlement, Transition
 Settle = Callable[[list[Settlement]], int]
 
 
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
 def settlement(number: int) -> Settlement:
-    return Settlement(ClaimedSlot(f"u{number}", "t", 1, {}, {}, {}, False, 0, None), Transition.ACCEPT)
+    return Settlement(ClaimedSlot(f"u{number}", "t", 1, {}, {}, {}, False, 0, None, NOW), Transition.ACCEPT)
 
 
 def numbers(batch: list[Settlement]) -> list[int]:

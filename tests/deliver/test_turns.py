@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from random import Random
 
 import httpx
@@ -14,7 +15,7 @@ from sync.deliver import breaker
 from sync.deliver.sender import Sender
 from sync.deliver.turn import Claimed
 from sync.destinations.answers import verdict_for
-from sync.destinations.mapped import Mapped
+from sync.destinations.mapped import ONCE, Mapped
 from sync.model.definition import Kind
 from sync.model.delivery import DeliverySettings
 from sync.model.identify import persona
@@ -23,6 +24,7 @@ from sync.model.slot import ClaimedSlot
 from sync.store.slots import Settlement, Transition
 from tests.moving_clock import MovingClock
 
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
 SETTINGS = DeliverySettings(deadline=1.0, lease=10.0, retry_window=60, retry_attempts=3)
 KEYS = ("a", "b", "c", "d")
 
@@ -91,6 +93,7 @@ class Bench:
             owed=dict.fromkeys(named, True),
             versions=versions,
             failing_since=None,
+            owed_since=NOW,
             **values,  # type: ignore[arg-type]
         )
 
@@ -298,3 +301,35 @@ async def test_a_key_is_accepted_when_all_of_its_requests_are() -> None:
     assert bench.asked == ["a", "a", "b", "b", "c", "c", "d", "d"]
     assert settlement.accepted == {"a": 1, "c": 3, "d": 4}
     assert settlement.reason == "b: 400 so it is"
+
+
+class Doubled(Picky):
+    """Two mappings take everything: the first makes an event of it, the second a profile."""
+
+    def requests_for(self, event: dict[str, object]) -> Mapped:
+        mapped = super().requests_for(event)
+        return Mapped(
+            [
+                httpx.Request("POST", f"http://x.y/{path}", content=request.content, extensions={ONCE: path == "event"})
+                for request in mapped.requests
+                for path in ("event", "profile")
+            ],
+            mapped.refusals,
+        )
+
+
+@pytest.mark.parametrize(("status", "paths"), [(200, ["profile", "event"]), (422, ["profile"]), (503, ["profile"])])
+async def test_an_event_goes_only_when_the_profile_has_arrived_so_that_no_retry_repeats_it(
+    status: int, paths: list[str]
+) -> None:
+    seen: list[str] = []
+
+    class Noting(Bench):
+        def _answer(self, request: httpx.Request) -> httpx.Response:
+            seen.append(request.url.path.strip("/"))
+            return super()._answer(request)
+
+    bench = Noting(Doubled(), a=status)
+    settlement = await bench.send(bench.slot("a"))
+    assert seen == paths
+    assert bool(settlement.accepted) == (status == 200)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from sync.model.slot import ClaimedSlot
 
 
@@ -13,6 +15,7 @@ def slot(user_id: str = "ann", owed: str = '{"a":[true,7],"b":[null,8]}') -> Cla
         doubt=False,
         attempts=0,
         failing_since=None,
+        owed_since=datetime(2026, 11, 21, tzinfo=UTC),
     )
 
 

@@ -243,7 +243,7 @@ def test_enrichment_the_latest_recorded_wins_and_the_rest_stays(database: Databa
 def test_enrichment_a_definitions_key_wins(database: Database, clock: MovingClock) -> None:
     record(database, trait("email"), {"ann": "own@x"})
     record(database, audience(), ["ann"], extras={"email": "other@x"})
-    event = identify(claim_one(database), destination=PUSH, at=clock.now())
+    event = identify(claim_one(database), destination=PUSH)
     assert event["traits"] == {"email": "own@x", "vip": True}
 
 

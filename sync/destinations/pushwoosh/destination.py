@@ -13,7 +13,7 @@ import httpx
 
 from sync import __version__
 from sync.clock import Clock, SystemClock
-from sync.destinations.mapped import BODY, Batched, Mapped
+from sync.destinations.mapped import BODY, ONCE, Batched, Mapped
 from sync.destinations.pushwoosh import answers
 from sync.destinations.pushwoosh.actions import CALLS, presets
 from sync.destinations.pushwoosh.batching import Batching
@@ -80,7 +80,7 @@ class Pushwoosh:
                 body = route.call.body(route.mapping.payload(event), self._app_code)
                 if route.call.envelope is not None:
                     body = route.call.envelope([body])
-                mapped.requests.append(self._post(route.url, encoded(body)))
+                mapped.requests.append(self._post(route.url, encoded(body), once=route.call.envelope is not None))
             except InvalidEvent as error:
                 mapped.refusals.append(str(error))
         return mapped
@@ -112,7 +112,8 @@ class Pushwoosh:
         """What Pushwoosh's answer means; ``headers`` with names in any case, as httpx has them."""
         return answers.read_answer(status, headers, body, now=self._clock.now(), secrets=self._secrets)
 
-    def _post(self, url: httpx.URL, body: bytes) -> httpx.Request:
+    def _post(self, url: httpx.URL, body: bytes, *, once: bool = False) -> httpx.Request:
         # With `stream` httpx leaves the headers alone; `content` would parse and normalise them for every request. The
         # transport adds Content-Length.
-        return httpx.Request("POST", url, headers=self._headers, stream=httpx.ByteStream(body), extensions={BODY: body})
+        extensions = {BODY: body, ONCE: once}
+        return httpx.Request("POST", url, headers=self._headers, stream=httpx.ByteStream(body), extensions=extensions)

@@ -13,7 +13,8 @@ WITH picked AS (
 )
 UPDATE slot s SET state = 'sending', token = :token, lease_until = :until, base = '{}'
 FROM picked p WHERE s.destination = p.destination AND s.user_id = p.user_id
-RETURNING s.user_id, s.owed::text, s.enrichment::text, s.version, s.doubt, s.attempts, s.failing_since, s.priority"""
+RETURNING s.user_id, s.owed::text, s.enrichment::text, s.version, s.doubt, s.attempts, s.failing_since, s.owed_since,
+    s.priority"""
 
 CLAIMED = None
 """The claim itself says what it took."""
@@ -62,7 +63,7 @@ UPDATE slot s SET
     version = CASE WHEN s.doubt AND s.version = b.version THEN :confirm ELSE s.version END,
     state = CASE WHEN s.doubt AND s.version = b.version THEN 'confirm' ELSE 'due' END,
     due_at = CASE WHEN s.doubt AND s.version = b.version THEN CAST(:quiet AS timestamptz) ELSE :now END,
-    doubt = s.doubt AND s.version <> b.version,
+    doubt = s.doubt AND s.version <> b.version, owed_since = CASE WHEN s.doubt THEN s.owed_since ELSE :now END,
     token = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, reason = NULL
 FROM b WHERE {_OURS}"""
 

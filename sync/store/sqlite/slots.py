@@ -17,7 +17,7 @@ WHERE destination = :destination AND user_id IN (
 
 CLAIMED = """
 SELECT json_group_array(
-    json_array(user_id, json(owed), json(enrichment), version, doubt, attempts, failing_since, priority))
+    json_array(user_id, json(owed), json(enrichment), version, doubt, attempts, failing_since, owed_since, priority))
 FROM slot
 WHERE destination = :destination AND state = 'sending' AND lease_until = :until AND token = :token"""
 
@@ -62,7 +62,7 @@ UPDATE slot AS s SET
     version = CASE WHEN s.doubt AND s.version = b.version THEN :confirm ELSE s.version END,
     state = CASE WHEN s.doubt AND s.version = b.version THEN 'confirm' ELSE 'due' END,
     due_at = CASE WHEN s.doubt AND s.version = b.version THEN :quiet ELSE :now END,
-    doubt = s.doubt AND s.version <> b.version,
+    doubt = s.doubt AND s.version <> b.version, owed_since = CASE WHEN s.doubt THEN s.owed_since ELSE :now END,
     token = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, reason = NULL
 FROM b WHERE {_OURS}"""
 
