@@ -11,14 +11,12 @@ import click
 
 from sync.cli import output
 from sync.cli.options import configured, opened, reporting
-from sync.config.coverage import unheard
+from sync.config.coverage import note
 from sync.daemon.app import App
 from sync.deliver.outlet import Outlet
 from sync.deliver.ping import ping
-from sync.errors import SyncError
+from sync.errors import ConfigurationError, SyncError
 from sync.source.inspection import columns
-
-_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +38,15 @@ def check(offline: bool, as_json: bool, config: Path) -> int:
 
     Every definition's SQL is tried (no row is read), the sources are proven read-only, the destinations pinged.
     """
-    with opened(config) as app:
-        found = [Checked(f"{app.settings.path}: {_summary(app)}"), *_mappings(app)]
-        if not offline:
-            found += list(_connections(app))
+    try:
+        with opened(config) as app:
+            found = [Checked(f"{app.settings.path}: {_summary(app)}"), *_mappings(app)]
+            if not offline:
+                found += list(_connections(app))
+    except ConfigurationError as error:
+        if as_json:
+            output.as_json({"checks": [{"what": str(config), "problem": each} for each in error.problems]})
+        raise
     if as_json:
         output.as_json({"checks": [{"what": each.what, "problem": each.problem} for each in found]})
     for each in found:
@@ -73,13 +76,8 @@ def _mappings(app: App) -> Iterator[Checked]:
                 f"destination {name}: one call for each audience and trait (identify_per: computation), because mapping "
                 f'"{destination.switched_by}" reads context.personas'
             )
-        if deaf := unheard(app.settings, destination):
-            names = ", ".join(f"{each.kind} {each.key}" for each in deaf[:_NAMED])
-            more = f" and {len(deaf) - _NAMED} more" if len(deaf) > _NAMED else ""
-            yield Checked(
-                f"destination {name}: no enabled mapping takes the changes of {names}{more}: they are not sent",
-                verdict="note",
-            )
+        if said := note(app.settings, destination, app.settings.definitions):
+            yield Checked(said, verdict="note")
 
 
 def _connections(app: App) -> Iterator[Checked]:

@@ -13,7 +13,7 @@ from sync.cli import output
 from sync.cli.options import at_instant, configured, opened, reporting, waiting
 from sync.cli.progress import progress
 from sync.daemon.app import App
-from sync.daemon.cycle import Cycle, Order, destinations_of, make_plan, run_deliveries, run_refreshes
+from sync.daemon.cycle import Cycle, Order, destinations_of, make_plan, notes, run_deliveries, run_refreshes
 from sync.deliver.delivered import Delivered
 from sync.model.run import Counts, RunKind
 from sync.refresh.plan import Plan, Planned
@@ -36,9 +36,10 @@ def plan(names: tuple[str, ...], as_of: datetime | None, force: bool, as_json: b
         order = Order(app.select(names), as_of=as_of, forced=force, everything=not names)
         made = make_plan(app, order)
         if as_json:
-            output.as_json(_plan_document(made))
+            output.as_json(_plan_document(made, notes(app, order)))
         else:
             _print_plan(made)
+            _print_unheard(app, order)
     for _, error in made.failed:
         click.echo(f"error: {error}", err=True)
     return max((error.exit_code for _, error in made.failed), default=0)
@@ -107,6 +108,7 @@ def _carry_out(app: App, order: Order, *, deliver: bool, wait: float, as_json: b
     cycle = run_refreshes(app, order)
     if not as_json:
         _print_refreshes(cycle)
+        _print_unheard(app, order)
     for _, error in cycle.failed:
         click.echo(f"error: {error}", err=True)
     if deliver:
@@ -114,7 +116,7 @@ def _carry_out(app: App, order: Order, *, deliver: bool, wait: float, as_json: b
         with progress(_owed(app, names), quiet=as_json) as on_progress:
             cycle.delivered = run_deliveries(app, names, patience=wait, on_progress=on_progress)
     if as_json:
-        output.as_json(_cycle_document(cycle))
+        output.as_json(_cycle_document(cycle, notes(app, order)))
     elif deliver:
         for done in cycle.delivered:
             print_delivered(done)
@@ -134,6 +136,11 @@ def _print_refreshes(cycle: Cycle) -> None:
         _print_notes(each)
     for removed in cycle.removed:
         click.echo(f"{removed.kind} {removed.key}: removed, {_clearing(removed.cleared)}")
+
+
+def _print_unheard(app: App, order: Order) -> None:
+    for each in notes(app, order):
+        click.secho(f"note: {each}", fg="yellow")
 
 
 def _print_notes(each: Refreshed) -> None:
@@ -193,6 +200,8 @@ def _print_plan(made: Plan) -> None:
         before = made.owed[destination]
         owed = f", {output.number(before)} of them owed already" if before else ""
         click.secho(f"{destination}: {output.plural(users, 'user')} would be sent{owed}", bold=True)
+        if unheard := made.unheard[destination]:
+            click.echo(f"{destination}: {output.plural(unheard, 'user')} would not: no mapping takes what changed")
 
 
 def _print_planned(each: Planned) -> None:
@@ -230,7 +239,7 @@ def _counts(counts: Counts) -> dict[str, int]:
     return {name: getattr(counts, name) for name in _COUNTS}
 
 
-def _plan_document(made: Plan) -> dict[str, Any]:
+def _plan_document(made: Plan, told: list[str]) -> dict[str, Any]:
     return {
         "definitions": [
             {
@@ -246,12 +255,14 @@ def _plan_document(made: Plan) -> dict[str, Any]:
         "failed": [{"key": key, "error": str(error)} for key, error in made.failed],
         "removed": made.removed,
         "destinations": [
-            {"name": name, "users": users, "already_owed": made.owed[name]} for name, users in made.users.items()
+            {"name": name, "users": users, "filtered": made.unheard[name], "already_owed": made.owed[name]}
+            for name, users in made.users.items()
         ],
+        "notes": told,
     }
 
 
-def _cycle_document(cycle: Cycle) -> dict[str, Any]:
+def _cycle_document(cycle: Cycle, told: list[str]) -> dict[str, Any]:
     return {
         "runs": [
             {
@@ -269,6 +280,7 @@ def _cycle_document(cycle: Cycle) -> dict[str, Any]:
         "failed": [{"key": key, "error": str(error)} for key, error in cycle.failed],
         "removed": cycle.removed,
         "delivered": [delivered_document(done) for done in cycle.delivered],
+        "notes": told,
         "exit_code": cycle.exit_code,
     }
 

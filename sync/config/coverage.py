@@ -1,10 +1,12 @@
 """Which definitions a destination never hears of, because none of its mappings takes their changes.
 
-Told by ``check``, and no fault: somebody may want it so. Only what is certain is told: a trigger that also asks for a
+Told by the commands that look or send, and no fault: somebody may want it so. Only what is certain is told: a trigger that also asks for a
 user's id or traits may take some users' changes.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from sync.config.settings import PushwooshSettings, Settings
 from sync.mapping.mapping import Mapping
@@ -13,6 +15,7 @@ from sync.model.identify import IdentifyPer, persona
 
 _OF_A_USER = {"userId", "traits"}
 _GIVEN_LATER = ("context", "personas", "computation_id")
+_NAMED = 5
 
 
 def unheard(settings: Settings, destination: PushwooshSettings) -> list[Definition]:
@@ -24,6 +27,16 @@ def unheard(settings: Settings, destination: PushwooshSettings) -> list[Definiti
         and destination.name in definition.destinations
         and not any(_may_take(each, definition, settings.project, destination) for each in destination.mappings)
     ]
+
+
+def note(settings: Settings, destination: PushwooshSettings, asked: Collection[Definition]) -> str | None:
+    """A sentence on those of ``asked`` that are unheard at ``destination``, if any are."""
+    deaf = [each for each in unheard(settings, destination) if each in asked]
+    if not deaf:
+        return None
+    names = ", ".join(f"{each.kind} {each.key}" for each in deaf[:_NAMED])
+    more = f" and {len(deaf) - _NAMED} more" if len(deaf) > _NAMED else ""
+    return f"destination {destination.name}: no enabled mapping takes the changes of {names}{more}: they are not sent"
 
 
 def _may_take(mapping: Mapping, definition: Definition, project: str, destination: PushwooshSettings) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sync.config import coverage
 from sync.daemon.app import App
 from sync.deliver.delivered import Delivered
 from sync.deliver.foreground import deliver
@@ -110,14 +111,26 @@ def destinations_of(app: App, order: Order) -> list[str]:
     return list(dict.fromkeys(name for each in order.definitions for name in each.destinations))
 
 
+def notes(app: App, order: Order) -> list[str]:
+    """What of this order no mapping takes, a sentence for each destination."""
+    told = (
+        coverage.note(app.settings, app.settings.destinations[name], order.definitions)
+        for name in destinations_of(app, order)
+    )
+    return [each for each in told if each is not None]
+
+
 def make_plan(app: App, order: Order) -> Plan:
     """What `run_refreshes` and `run_deliveries` would do for this order; writes nothing, sends nothing."""
+    names = destinations_of(app, order)
+    destinations = app.settings.destinations
     return plan(
         app.database_to_look_at(),
         {each.source: app.source(each.source) for each in order.definitions},
         order.definitions,
-        destinations_of(app, order),
+        names,
         as_of=order.as_of or app.clock.now(),
         forced=order.forced,
         kept=app.settings.definitions if order.everything else None,
+        unheard={name: [each.key for each in coverage.unheard(app.settings, destinations[name])] for name in names},
     )

@@ -32,12 +32,14 @@ class Planned:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A whole plan. ``users`` are the distinct users per destination who would be sent something, with what is already
-    owed to them; ``owed`` how many of those were owed something before; ``failed`` pairs a definition's key with its error."""
+    owed to them; ``owed`` how many of those were owed something before; ``unheard`` the users who are owed nothing but
+    what no mapping takes. ``failed`` pairs a definition's key with its error."""
 
     definitions: tuple[Planned, ...]
     removed: tuple[Removed, ...]
     users: Mapping[str, int]
     owed: Mapping[str, int]
+    unheard: Mapping[str, int]
     failed: tuple[tuple[str, SyncError], ...] = ()
 
 
@@ -50,11 +52,16 @@ def plan(
     as_of: datetime,
     forced: bool = False,
     kept: Sequence[Definition] | None = None,
+    unheard: Mapping[str, Sequence[str]] | None = None,
 ) -> Plan:
-    """Rehearse a delta of ``asked``. With ``kept`` (all definitions of the file), removals are rehearsed too."""
+    """Rehearse a delta of ``asked``. With ``kept`` (all definitions of the file), removals are rehearsed too.
+
+    ``unheard`` are the keys that no mapping of a destination takes, by the destination's name.
+    """
+    deaf_to = {destination: (unheard or {}).get(destination, ()) for destination in destinations}
     with recording.session(database) as session:
         session.begin_rehearsal()
-        owed = {destination: session.owed_users(destination) for destination in destinations}
+        owed = {destination: session.owed_users(destination, keys) for destination, keys in deaf_to.items()}
         planned: list[Planned] = []
         failed: list[tuple[str, SyncError]] = []
         for each in asked:
@@ -69,8 +76,9 @@ def plan(
             for known in absent(database, kept):
                 cleared = session.rehearse_removal(known, as_definition(known))
                 removed.append(Removed(known.key, known.name, known.kind, cleared))
-        users = {destination: session.owed_users(destination) for destination in destinations}
-    return Plan(tuple(planned), tuple(removed), users, owed, tuple(failed))
+        users = {destination: session.owed_users(destination, keys) for destination, keys in deaf_to.items()}
+        left = {each: session.owed_users(each) - users[each] if deaf_to[each] else 0 for each in destinations}
+    return Plan(tuple(planned), tuple(removed), users, owed, left, tuple(failed))
 
 
 def _rehearse(

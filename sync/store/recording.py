@@ -11,8 +11,9 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+import orjson
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
@@ -38,7 +39,12 @@ NOT_RECORDED_YET = -1
 
 
 class Statements(Protocol):
-    """What an engine must be able to do with the staged answer."""
+    """What an engine must be able to do with the staged answer.
+
+    ``owed_besides`` is the condition that a slot owes a key that is not among ``:keys`` (a JSON list).
+    """
+
+    owed_besides: ClassVar[str]
 
     def compare(self, connection: Connection, definition_id: int, absent: str) -> tuple[int, int, int]:
         """Fill the TEMP table ``change`` (user_id, before, after, extra) and count (entered, exited, changed)."""
@@ -231,11 +237,13 @@ class Session:
         with self._connection.begin():
             return self._owe_clearing(self._recording(asked, known.id, _AFTER_ALL_RUNS, _REHEARSED), advance=False)
 
-    def owed_users(self, destination: str) -> int:
-        """In a rehearsal: the users who would be sent something at ``destination``."""
-        statement = text("SELECT count(*) FROM slot WHERE destination = :destination AND state <> 'parked'")
+    def owed_users(self, destination: str, besides: Sequence[str] = ()) -> int:
+        """In a rehearsal: the users who would be owed something at ``destination``, other than values of ``besides``."""
+        condition = f" AND {self._statements.owed_besides}" if besides else ""
+        statement = text(f"SELECT count(*) FROM slot WHERE destination = :destination AND state <> 'parked'{condition}")
+        asked = {"destination": destination} | ({"keys": orjson.dumps(besides).decode()} if besides else {})
         with self._connection.begin():
-            number: int = self._connection.execute(statement, {"destination": destination}).scalar_one()
+            number: int = self._connection.execute(statement, asked).scalar_one()
         return number
 
     def _recording(self, asked: Definition, definition_id: int, run_id: int, version: int) -> Recording:

@@ -47,3 +47,19 @@ def test_check_notes_what_no_mapping_takes_and_finds_no_fault_in_it(tmp_path: Pa
     (_, noted) = checked(tmp_path, [{"action": "trackEvent"}], "--json").json["checks"]
     assert noted["what"].startswith("destination pw: no enabled mapping takes the changes of audience vip_0: ")
     assert noted["problem"] is None
+
+
+def test_check_tells_a_wrong_configuration_as_json_too(tmp_path: Path) -> None:
+    config = tmp_path / "sync.yaml"
+    config.write_text("version: 2\nprojekt: a\n", encoding="utf-8")
+    said = engage_sync("check", "--json", "--config", str(config))
+    assert said.code == 2
+    problems = [line.removeprefix("error: ") for line in said.err.splitlines()]
+    assert len(problems) == 2
+    assert said.json == {"checks": [{"what": str(config), "problem": each} for each in problems]}
+
+
+def test_check_tells_a_missing_configuration_as_json_too(tmp_path: Path) -> None:
+    said = engage_sync("check", "--json", "--config", str(tmp_path / "sync.yaml"))
+    (check,) = said.json["checks"]
+    assert (said.code, said.err) == (2, f"error: {check['problem']}\n")

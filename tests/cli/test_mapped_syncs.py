@@ -51,6 +51,37 @@ def test_one_call_for_each_computation_can_be_asked_for(project: Project) -> Non
 
 def test_without_a_mapping_that_takes_them_changes_are_filtered_and_settled(project: Project) -> None:
     mapped(project, {"action": "trackEvent"})
-    project.done("delta")
+    said = project.done("delta").out
+    assert (
+        "note: destination pushwoosh: no enabled mapping takes the changes of audience everybody, trait number" in said
+    )
+    assert "pushwoosh: 0 users sent, 10 events filtered out by the mappings" in said
     assert project.sandbox.requests == 0
     assert project.json("status")["destinations"][0]["backlog"]["due"] == 0
+
+
+def test_a_plan_counts_nobody_whose_changes_no_mapping_takes(project: Project) -> None:
+    mapped(project, {"action": "trackEvent"})
+    said = project.done("plan").out
+    assert "note: destination pushwoosh: no enabled mapping takes the changes of audience everybody, trait num" in said
+    assert "pushwoosh: 0 users would be sent\npushwoosh: 10 users would not: no mapping takes what changed\n" in said
+    project.done("delta", "--no-deliver")
+    planned = project.json("plan")
+    assert planned["destinations"] == [{"name": "pushwoosh", "users": 0, "filtered": 10, "already_owed": 0}]
+    assert len(planned["notes"]) == 1
+
+
+def test_a_plan_counts_whoever_is_owed_something_that_a_mapping_takes(project: Project) -> None:
+    mapped(project, AUDIENCES)
+    project.write(audiences=[{"name": "Few", "sql": "select user_id from answer where user_id < 'u3'"}])
+    planned = project.json("plan")
+    assert planned["destinations"] == [{"name": "pushwoosh", "users": 3, "filtered": 7, "already_owed": 0}]
+    (note,) = planned["notes"]
+    assert "takes the changes of trait number: they are not sent" in note
+
+
+def test_a_sync_notes_only_what_it_is_about(project: Project) -> None:
+    mapped(project, AUDIENCES)
+    assert project.json("delta", "everybody")["notes"] == []
+    assert len(project.json("delta", "number")["notes"]) == 1
+    assert len(project.json("backfill", "--destination", "pushwoosh")["notes"]) == 1

@@ -13,9 +13,9 @@ COUNTS = {"members", "entered", "exited", "changed", "unchanged", "held"}
 
 def test_a_plan_has_the_documented_shape_and_changes_nothing(project: Project) -> None:
     made = project.json("plan")
-    assert set(made) == {"definitions", "failed", "removed", "destinations"}
+    assert set(made) == {"definitions", "failed", "removed", "destinations", "notes"}
     assert set(made["definitions"][0]) == {"key", "kind", "hold", "joined", "sample"} | COUNTS
-    assert made["destinations"] == [{"name": "pushwoosh", "users": 10, "already_owed": 0}]
+    assert made["destinations"] == [{"name": "pushwoosh", "users": 10, "filtered": 0, "already_owed": 0}]
     assert project.sandbox.requests == 0
     assert "10 users would be sent" in project.done("plan").out
     assert project.json("runs") == []
@@ -44,7 +44,7 @@ def test_a_hold_stays_in_sight_when_a_later_run_fails(project: Project, sqlite_s
 
 def test_a_delta_has_the_documented_shape(project: Project) -> None:
     done = project.json("delta")
-    assert set(done) == {"runs", "failed", "removed", "delivered", "exit_code"}
+    assert set(done) == {"runs", "failed", "removed", "delivered", "notes", "exit_code"}
     assert set(done["runs"][0]) == {"run", "key", "kind", "status", "hold", "joined", "resumed"} | COUNTS
     assert set(done["delivered"][0]) == {
         *("destination", "users", "accepted", "filtered", "deferred", "refused", "parked", "owed_anew", "by_verdict"),
@@ -58,7 +58,9 @@ def test_what_is_left_in_the_outbox_is_delivered_by_the_next_delta(project: Proj
     assert "Nothing was sent" in project.done("delta", "--no-deliver").out
     assert project.sandbox.requests == 0
     assert project.json("status")["destinations"][0]["backlog"]["due"] == 10
-    assert project.json("plan")["destinations"] == [{"name": "pushwoosh", "users": 10, "already_owed": 10}]
+    assert project.json("plan")["destinations"] == [
+        {"name": "pushwoosh", "users": 10, "filtered": 0, "already_owed": 10}
+    ]
     assert "10 users sent" in project.done("delta").out
     assert project.sandbox.accepted == 10
 

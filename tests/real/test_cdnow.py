@@ -153,7 +153,7 @@ def test_a_month_day_by_day_is_what_plain_python_says_and_nothing_else_is_sent(
 
         planned = cdnow.json("plan", "--as-of", str(day))
         assert counts(planned["definitions"]) == expected.counts, day
-        assert planned["destinations"] == [{"name": "pushwoosh", "users": users, "already_owed": 0}], day
+        assert planned["destinations"] == [{"name": "pushwoosh", "users": users, "filtered": 0, "already_owed": 0}], day
         assert cdnow.sandbox.accepted == sent_before, day
 
         done = cdnow.json(command, "--as-of", str(day))

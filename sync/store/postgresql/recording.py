@@ -7,6 +7,8 @@ test reads the plan.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from sqlalchemy import Connection, text
 
 from sync.store.recordable import Recording
@@ -88,6 +90,8 @@ ON CONFLICT (destination, user_id) DO UPDATE SET
 
 _DROP_EMPTY = "DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due'"
 
+_OWED_BESIDES = "owed - ARRAY(SELECT jsonb_array_elements_text(CAST(:keys AS jsonb))) <> '{}'"
+
 _CLEAR = """
 INSERT INTO change (user_id, before, after, extra)
 SELECT user_id, value, NULL, NULL FROM snapshot WHERE definition_id = :definition_id AND value <> :absent"""
@@ -95,6 +99,8 @@ SELECT user_id, value, NULL, NULL FROM snapshot WHERE definition_id = :definitio
 
 class PostgresqlRecording:
     """`sync.store.recording.Statements` for PostgreSQL."""
+
+    owed_besides: ClassVar[str] = _OWED_BESIDES
 
     def compare(self, connection: Connection, definition_id: int, absent: str) -> tuple[int, int, int]:
         asked = {"definition_id": definition_id, "absent": absent}

@@ -7,6 +7,8 @@ pair in a list, which is replaced whole.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from sqlalchemy import Connection, text
 
 from sync.store.instants import stamp
@@ -81,6 +83,9 @@ ON CONFLICT (destination, user_id) DO UPDATE SET
 
 _DROP_EMPTY = "DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due'"
 
+_OWED_BESIDES = """
+EXISTS (SELECT 1 FROM json_each(slot.owed) WHERE key NOT IN (SELECT value FROM json_each(:keys)))"""
+
 _CLEAR = """
 INSERT INTO temp.change (user_id, before)
 SELECT user_id, value FROM snapshot WHERE definition_id = :definition_id AND value <> :absent"""
@@ -88,6 +93,8 @@ SELECT user_id, value FROM snapshot WHERE definition_id = :definition_id AND val
 
 class SqliteRecording:
     """`sync.store.recording.Statements` for SQLite."""
+
+    owed_besides: ClassVar[str] = _OWED_BESIDES
 
     def compare(self, connection: Connection, definition_id: int, absent: str) -> tuple[int, int, int]:
         self._fresh_change(connection)
