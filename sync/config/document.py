@@ -25,6 +25,13 @@ _MOST_NODES = 100_000
 _DEEPEST = 50
 _QUOTED = re.compile(r"""(['"])(?!<[a-z -]+>\1).{2,}\1""", re.DOTALL)
 
+_PLAINLY = {
+    r"character '\t' that cannot start any token": "a tab where only spaces may stand; indent with spaces",
+    "',' or '}'": "`,` or `}`",
+    "',' or ']'": "`,` or `]`",
+}
+"""What the library says of the file's form, in words that do not look like a piece of the file."""
+
 
 class _TooMuch(Exception):
     """The document grows beyond what any configuration needs."""
@@ -77,7 +84,10 @@ def _text(path: pathlib.Path, problems: Problems) -> str | None:
 def _report(error: yaml.YAMLError, text: str, problems: Problems) -> None:
     """Say what the parser said, without the piece of text it quotes: that may be a secret."""
     if isinstance(error, yaml.MarkedYAMLError):
-        said = _QUOTED.sub("a text", error.problem or error.context or "it cannot be parsed")
+        said = error.problem or error.context or "it cannot be parsed"
+        for written, plain in _PLAINLY.items():
+            said = said.replace(written, plain)
+        said = _QUOTED.sub("a text", said)
         mark = error.problem_mark or error.context_mark
         problems.add((), f"is not valid YAML: {said}{_hint(said)}", line=mark.line + 1 if mark else None)
     else:

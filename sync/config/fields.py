@@ -80,6 +80,14 @@ def _no_model(value: object) -> None:
         raise ValueError("belongs to a Reverse ETL model, whose rows are no events: leave such a mapping out")
 
 
+def _no_answer(value: object) -> object:
+    """A list, but not what Segment's Public API wraps around one."""
+    inner = value.get("data", value) if isinstance(value, dict) else value
+    if isinstance(inner, dict) and "subscriptions" in inner:
+        raise ValueError("is Segment's whole answer: paste the list that stands in its `subscriptions`")
+    return value
+
+
 def _not_flag(value: object) -> object:
     # To Python, and so to pydantic, true is 1.
     if isinstance(value, bool):
@@ -234,6 +242,7 @@ Flag: TypeAlias = Annotated[bool, BeforeValidator(_flag)]
 Count: TypeAlias = Annotated[int, BeforeValidator(_not_flag)]
 PlainFlag: TypeAlias = Annotated[bool, BeforeValidator(_plain_flag), WithJsonSchema({"type": "boolean"})]
 Fields: TypeAlias = Annotated[dict[str, Any], BeforeValidator(_fields), WithJsonSchema({"type": "object"})]
+NoAnswer = BeforeValidator(_no_answer)
 NoModel: TypeAlias = Annotated[None, BeforeValidator(_no_model), WithJsonSchema({"enum": [None, ""]})]
 Words: TypeAlias = Annotated[str, AfterValidator(_words), Field(min_length=1)]
 Line: TypeAlias = Annotated[str, AfterValidator(_line), Field(min_length=1)]

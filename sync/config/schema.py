@@ -36,6 +36,7 @@ from sync.config.fields import (
     Line,
     Listen,
     Name,
+    NoAnswer,
     NoModel,
     PlainFlag,
     Rate,
@@ -174,6 +175,8 @@ class MappingSection(Section):
     created_at: Any = Field(default=None, alias="createdAt", description="Segment's own; not used.")
     updated_at: Any = Field(default=None, alias="updatedAt", description="Segment's own; not used.")
     reverse_etl: NoModel = Field(default=None, alias="modelId", description="Must be empty: not for Reverse ETL.")
+    model_schedule: NoModel = Field(default=None, alias="reverseETLSchedule", description="As `modelId`.")
+    reverse_etl_schedule: NoModel = Field(default=None, description="As `modelId`.")
 
 
 class PushwooshSection(Section):
@@ -186,7 +189,7 @@ class PushwooshSection(Section):
         default="segment-integration", description="Which of the APIs to speak."
     )
     base_url: BaseUrl = Field(default=DEFAULT_BASE_URL, description="Another host; https, or http to this host only.")
-    mappings: list[MappingSection] = Field(
+    mappings: Annotated[list[MappingSection], NoAnswer] = Field(
         default_factory=list,
         description="Segment's mappings: which events are sent, and as what; else its two presets.",
         json_schema_extra={"maxItems": MOST_MAPPINGS},

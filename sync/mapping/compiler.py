@@ -12,7 +12,7 @@ from sync.errors import InvalidEvent, InvalidMapping
 from sync.mapping.check import Problem, unusable
 from sync.mapping.complete import checked
 from sync.mapping.directives import DIRECTIVES
-from sync.mapping.scope import Node, Resolve, Scope
+from sync.mapping.scope import NOTHING, Node, Resolve, Scope
 from sync.mapping.values import MISSING
 
 
@@ -62,6 +62,14 @@ def compile_mapping(mapping: object, exact_keys: frozenset[str] = frozenset()) -
     if found:
         raise InvalidMapping(list(dict.fromkeys(found)))
     return CompiledMapping(frozenset(reads), _fresh(node))
+
+
+def gives_nothing(part: object) -> bool:
+    """Whether it is plain that a part of a mapping gives no value, or an empty text, for every event."""
+    if unusable(part):
+        return False
+    node = Scope(DIRECTIVES, [], set()).node(part)
+    return node is NOTHING or (node.constant and node.value() in (None, ""))
 
 
 def _fresh(node: Node) -> Resolve:

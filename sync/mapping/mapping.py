@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from sync.mapping.action import Action, Type
-from sync.mapping.compiler import compile_mapping
+from sync.mapping.compiler import compile_mapping, gives_nothing
 from sync.mapping.trigger import Trigger, compile_trigger
 from sync.mapping.validation import Payload, Validate, compile_validation
 
@@ -74,7 +74,7 @@ def field_problems(action: Action, mapping: object) -> list[tuple[Path, str]]:
     unknown = [str(key) for key in mapping if key not in known and not _is_tolerated(str(key))]
     problems: list[tuple[Path, str]] = [((key,), _unknown(key, action, known)) for key in unknown]
     if _DIRECTIVE not in mapping:
-        unmapped = [each.key for each in action.fields if each.required and mapping.get(each.key) in (None, "")]
+        unmapped = [each.key for each in action.fields if each.required and gives_nothing(mapping.get(each.key))]
         problems += [
             ((key,), f"is required by the action {action.title}, and nothing is mapped to it") for key in unmapped
         ]

@@ -42,7 +42,12 @@ def test_endless_nesting_is_stopped(problems_of: Problems, text: str) -> None:
         ("version: 1\nstore: *hunter2\n", "sync.yaml:2: is not valid YAML: found undefined alias a text; put quotes"),
         ("version: 1\nproject: a: b\n", "sync.yaml:2: is not valid YAML: mapping values are not allowed here; put"),
         ('version: 1\nproject: "\\hunter2"\n', "sync.yaml:2: is not valid YAML"),
-        ("version: 1\n\tproject: a\n", "sync.yaml:2: is not valid YAML"),
+        (
+            "version: 1\n\tproject: a\n",
+            "sync.yaml:2: is not valid YAML: found a tab where only spaces may stand; indent with spaces",
+        ),
+        ("version: 1\na: [b: 'c' 'hunter2']\n", "sync.yaml:2: is not valid YAML: expected `,` or `]`, but got"),
+        ("version: 1\na: {b: 'c' 'hunter2'}\n", "sync.yaml:2: is not valid YAML: expected `,` or `}`, but got"),
         ("version: 1\nproject: a\x07b\n", "sync.yaml:2: has a character that YAML does not allow"),
         ("version: 1\n1: a\n", "sync.yaml:2: has a key that is not text"),
         ("version: 1\n[a]: a\n", "sync.yaml:2: has a key that is not text"),

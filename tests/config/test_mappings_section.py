@@ -90,6 +90,8 @@ def test_an_answer_of_the_public_api_can_be_pasted(destination_of: Destination) 
         "actionSlug": "updateUserProfile",
         "destinationId": "650c5943c9ab5bd833279ea2",
         "modelId": None,
+        "reverseETLSchedule": None,
+        "reverse_etl_schedule": None,
         "enabled": True,
         "trigger": 'type = "identify"',
         "settings": PROFILE | {"batch_size": 1000, "__segment_internal_sync_mode": "upsert"},
@@ -151,6 +153,8 @@ def test_two_names_may_say_the_same(destination_of: Destination) -> None:
     assert len(destination_of(file(both)).mappings) == 1
 
 
+NAMED = {"external_id": "x", "name": {"@literal": "y"}}
+TRACKED = {"partnerAction": "trackEvent"}
 FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"subscribe": 'type = "a" and event = "b" or event = "c"'}, ".subscribe", "goes wrong at character 28 (`or event"),
     ({"subscribe": 'anonymousId = "a"'}, ".subscribe", 'goes wrong at character 1 (`anonymousId = "a"`): '),
@@ -179,6 +183,12 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"action": "trackEvent"}, ".action", "says something else than `partnerAction`: keep one of the two"),
     ({"enabled": "${ON}"}, ".enabled", "must be true or false, written out: below `mappings` no `${VAR}` is filled in"),
     ({"modelId": "79sGD3fRcxkj5YPgwoQqPv"}, ".modelId", "belongs to a Reverse ETL model"),
+    ({"reverseETLSchedule": {"strategy": "PERIODIC"}}, ".reverseETLSchedule", "belongs to a Reverse ETL model"),
+    ({"reverse_etl_schedule": "every hour"}, ".reverse_etl_schedule", "belongs to a Reverse ETL model"),
+    (TRACKED | {"mapping": {**NAMED, "timestamp": {"@literal": ""}}}, ".mapping.timestamp", "is required by"),
+    (TRACKED | {"mapping": {**NAMED, "timestamp": {"@literal": None}}}, ".mapping.timestamp", "is required by"),
+    (TRACKED | {"mapping": {**NAMED, "timestamp": {"@template": ""}}}, ".mapping.timestamp", "is required by"),
+    (TRACKED | {"mapping": {**NAMED, "timestamp": {"@excludeWhenNull": None}}}, ".mapping.timestamp", "is required by"),
     ({"subscribes": "x"}, ".subscribes", "is not a known key; did you mean `subscribe`?"),
 ]
 
@@ -264,6 +274,15 @@ def test_no_fault_repeats_a_value_of_a_mapping(problems_of: Problems) -> None:
 def test_mappings_are_a_list(problems_of: Problems, mappings: str) -> None:
     (problem,) = problems_of(f"{HEAD}    mappings: {mappings}\n", {"LIST": "[]"})
     assert problem == "sync.yaml:7: destinations.pw.mappings: must be a list: start each item with `- `"
+
+
+@pytest.mark.parametrize("key", ["subscriptions", "data"])
+def test_a_whole_answer_of_segment_is_not_the_list_in_it(problems_of: Problems, key: str) -> None:
+    answer: dict[str, Any] = {"subscriptions": [entry()], "pagination": {}}
+    pasted = json.dumps(answer if key == "subscriptions" else {"data": answer})
+    (problem,) = problems_of(f"{HEAD}    mappings: {pasted}\n")
+    said = "is Segment's whole answer: paste the list that stands in its `subscriptions`"
+    assert problem == f"sync.yaml:7: destinations.pw.mappings: {said}"
 
 
 def test_a_mapping_that_came_from_a_file_of_json_is_not_altered(settings_of: Load, tmp_path: pathlib.Path) -> None:

@@ -6,7 +6,7 @@ What stands in a list stays.
 from __future__ import annotations
 
 from sync.mapping.check import Checker, Path
-from sync.mapping.scope import Directive, Node, Scope
+from sync.mapping.scope import NOTHING, Directive, Node, Scope
 from sync.mapping.values import DEEPEST, MISSING, guard_depth
 
 
@@ -16,6 +16,8 @@ def _check(checker: Checker, argument: object, path: Path) -> None:
 
 def _build(scope: Scope, argument: object) -> Node:
     value = scope.node(argument)
+    if value.constant and value.value() is None:
+        return NOTHING
     inner, keeps_holes = value.resolve, scope.exact
 
     def resolve(event: object) -> object:
