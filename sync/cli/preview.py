@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import click
@@ -16,8 +16,8 @@ from sync.cli.options import configured
 from sync.config.schema import DEFAULT_BASE_URL
 from sync.daemon.app import App
 from sync.destinations.pushwoosh.encoding import encoded
-from sync.destinations.pushwoosh.preview import Configured, Preview, refusal
-from sync.errors import InvalidEvent, InvalidSubscription, MappingError, UsageError
+from sync.destinations.pushwoosh.preview import Configured, InvalidSettings, Preview, refusal
+from sync.errors import InvalidEvent, InvalidSubscription, MappingError, SyncError, UsageError
 from sync.mapping.compiler import CompiledMapping, compile_mapping
 from sync.mapping.trigger import Trigger, compile_trigger
 
@@ -43,25 +43,47 @@ def preview(destination: str | None, op: str | None, config: Path) -> int:
         raise UsageError("--op tries a trigger or a mapping alone: leave --destination out")
     if op:
         return _converse({"fql": _matches, "map": _output}[op], {})
-    return _converse(Preview(_configured(destination, config)).answer, {"requests": [], "skipped": []})
+    return _converse(Preview(_fallback(destination, config)).answer, {"requests": [], "skipped": []})
 
 
 def _converse(answer: Answer, nothing: dict[str, object]) -> int:
     """Answer every line as soon as it is there, ``nothing`` and an error where it cannot be read; gives the exit code."""
     code = 0
+    if sys.stdin is None or sys.stdout is None:
+        raise UsageError("preview reads from stdin and writes to stdout, and one of them is closed")
     for number, text in enumerate(sys.stdin.buffer, 1):
         if not text.strip():
             continue
         try:
-            answered = encoded(answer(_read(text)))
-        except (ValueError, RecursionError, InvalidEvent) as error:
-            why = str(error) if isinstance(error, InvalidEvent) else "is not JSON that can be read"
-            click.echo(f"error: line {number}: {why}", err=True)
+            line = _read(text)
+        except (ValueError, RecursionError):
+            why = f"line {number} is not JSON that can be read"
+            click.echo(f"error: {why}", err=True)
             code = 2
-            answered = encoded({**nothing, "error": {"kind": "invalid_event", "message": f"line {number}: {why}"}})
-        sys.stdout.buffer.write(answered + b"\n")
-        sys.stdout.buffer.flush()
+            answered = encoded({**nothing, "error": {"kind": "invalid_event", "message": why}})
+        else:
+            answered = _written(answer(line), nothing)
+        _write(answered + b"\n")
     return code
+
+
+def _written(answered: dict[str, object], nothing: dict[str, object]) -> bytes:
+    try:
+        return encoded(answered)
+    except InvalidEvent as error:
+        return encoded({**nothing, "error": refusal(error)})
+
+
+def _write(text: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError(
+            f"the answers cannot be written ({error.strerror}): free some space or write elsewhere"
+        ) from None
 
 
 def _read(text: bytes) -> object:
@@ -76,11 +98,33 @@ def _no_number(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
-def _configured(destination: str | None, config: Path) -> Configured:
+def _fallback(destination: str | None, config: Path) -> Callable[[bool], Configured]:
+    """What lines fall back to. Asked for by name, it must load; the file that happens to lie here need not."""
     context = click.get_current_context()
-    given = context.get_parameter_source("config") is not click.core.ParameterSource.DEFAULT
-    if not (destination or given or config.exists()):
+    named = destination or context.get_parameter_source("config") is not click.core.ParameterSource.DEFAULT
+    if not named and not config.exists():
+        return lambda _: Configured(DEFAULT_BASE_URL)
+    try:
+        found = _configured(destination, config)
+    except SyncError as error:
+        if named:
+            raise
+        return _unusable(config, str(error).splitlines()[0])
+    return lambda _: found
+
+
+def _unusable(config: Path, why: str) -> Callable[[bool], Configured]:
+    @cache
+    def fallback(needed: bool) -> Configured:
+        if needed:
+            raise InvalidSettings(f"{config} cannot be used: {why}")
+        click.echo(f"note: {config} cannot be used ({why}); lines with `settings` go through the presets", err=True)
         return Configured(DEFAULT_BASE_URL)
+
+    return fallback
+
+
+def _configured(destination: str | None, config: Path) -> Configured:
     app = App.load(config, os.environ)
     if destination is not None:
         app.check_destination(destination)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -163,7 +164,7 @@ def test_a_line_that_is_no_json_does_not_stop_the_others(preview: Preview, text:
     said = preview(b"\n" + text + b"\n" + b"5\n", *op)
     assert [each["error"]["kind"] for each in answers(said)] == ["invalid_event", "invalid_event"]
     assert said.code == 2
-    assert said.err.startswith("error: line 2: ")
+    assert said.err.startswith("error: line 2 is not JSON")
     assert "Traceback" not in said.err
 
 
@@ -201,6 +202,40 @@ def test_where_there_are_several_destinations_one_must_be_named(project: Project
     said = preview([{"event": IDENTIFY}], "--config", str(project.config))
     assert (said.code, said.out) == (2, "")
     assert "--destination" in said.err
+
+
+@pytest.mark.parametrize("content", [b"version: 1\nsources: {shop: {url: '${NOT_SET}'}}\n", b"\xff\xfe", b"a: ["])
+def test_a_file_that_happens_to_lie_here_and_cannot_be_used_stops_only_lines_that_need_it(
+    preview: Preview, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "sync.yaml").write_bytes(content)
+    said = preview(
+        [{"event": TRACK, "settings": SETTINGS}, {"event": TRACK}, {"event": IDENTIFY, "settings": SETTINGS}]
+    )
+    tracked, needing, identified = answers(said)
+    assert [len(each["requests"]) for each in (tracked, needing, identified)] == [1, 0, 1]
+    assert needing["error"]["kind"] == "invalid_settings"
+    assert said.code == 0
+    assert said.err.count("note: ") == 1
+    assert preview([{"event": TRACK, "settings": SETTINGS}], "--config", "sync.yaml").code == 2
+
+
+def test_an_answer_too_deep_to_be_written_is_an_error_of_its_line(preview: Preview) -> None:
+    nested = "[" * 900 + "]" * 900
+    line = {"mapping": {"a": {"@json": {"mode": "decode", "value": nested}}}, "event": {}}
+    said = preview([line, {"mapping": {"a": 1}, "event": {}}], "--op", "map")
+    assert [set(each) for each in answers(said)] in ([{"error"}, {"output"}], [{"output"}, {"output"}])
+    assert (said.code, said.err) == (0, "")
+
+
+@pytest.mark.parametrize("redirect", ["<&-", ">&-", ">/dev/full"])
+def test_streams_that_cannot_be_used_are_told_in_a_sentence(tmp_path: Path, redirect: str) -> None:
+    line = json.dumps({"event": TRACK, "settings": SETTINGS})
+    shell = f"echo '{line}' | {sys.executable} -m sync preview {redirect}"
+    done = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "unexpected" not in done.stderr
 
 
 def test_the_documented_answer_is_the_answer(preview: Preview) -> None:

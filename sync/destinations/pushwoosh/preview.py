@@ -10,7 +10,7 @@ A configuration with such a trigger is refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -24,6 +24,7 @@ from sync.destinations.pushwoosh.encoding import encoded
 from sync.errors import ConfigurationError, InvalidEvent, InvalidMapping, InvalidSubscription, MappingError
 from sync.mapping.action import Action
 from sync.mapping.mapping import Mapping, compile_subscription
+from sync.mapping.values import text_of
 
 JsonObject = dict[str, object]
 
@@ -34,6 +35,11 @@ _SECRET = "***"  # noqa: S105 - what stands in a secret's place
 _NOBODY = "not subscribed: no trigger takes this event"
 _SETTINGS = {"pushwooshAPIKey": "api_key", "pushwooshAppCode": "app_code"}
 """Segment's names of the settings, and ours."""
+
+_OURS = ("api_key", "app_code", "base_url")
+
+_LARGEST_KEPT = 64 * 1024
+"""Bytes; larger overrides are compiled for their line alone, so that memory stays flat."""
 
 
 class InvalidSettings(MappingError):
@@ -59,11 +65,15 @@ class Configured:
 
 
 class Preview:
-    """Answers lines of the form ``{"event": {…}}`` or ``{"events": [{…}, …]}``, the latter always as one batch."""
+    """Answers lines of the form ``{"event": {…}}`` or ``{"events": [{…}, …]}``, the latter always as one batch.
 
-    def __init__(self, configured: Configured) -> None:
+    ``configured`` gives what lines fall back to; it is told whether a line cannot do without, and may raise
+    `InvalidSettings` then.
+    """
+
+    def __init__(self, configured: Callable[[bool], Configured]) -> None:
         self._configured = configured
-        self._destination = lru_cache(_COMPILED)(self._compiled)
+        self._kept = lru_cache(_COMPILED)(self._compiled)
 
     def answer(self, line: object) -> JsonObject:
         """``{"requests", "skipped", "error"}``, ready for ``orjson.dumps``; never raises."""
@@ -78,10 +88,15 @@ class Preview:
         except MappingError as error:
             return _answer(error=refusal(error))
 
+    def _destination(self, line: bytes) -> Pushwoosh:
+        return self._kept(line) if len(line) <= _LARGEST_KEPT else self._compiled(line)
+
     def _compiled(self, line: bytes) -> Pushwoosh:
         own: JsonObject = json.loads(line)
-        settings = _settings(self._configured, own.get("settings"))
-        mappings = _mappings(self._configured, own)
+        given = _given(own.get("settings"))
+        configured = self._configured(not {"api_key", "app_code"} <= given.keys())
+        settings = _settings(configured, given)
+        mappings = _mappings(configured, own)
         try:
             return Pushwoosh(
                 name="preview",
@@ -100,20 +115,27 @@ def refusal(error: Exception) -> JsonObject:
     return {"kind": kind, "message": str(error)}
 
 
-def _settings(configured: Configured, given: object) -> Configured:
-    if given is not None and not isinstance(given, dict):
+def _given(settings: object) -> dict[str, str]:
+    """The settings of a line, by our names."""
+    if settings is None:
+        return {}
+    if not isinstance(settings, dict):
         raise InvalidSettings("settings must be an object with `api_key` and `app_code`")
-    own = {_SETTINGS.get(name, name): value for name, value in (given or {}).items()}
-    found = configured
-    if own.get("api_key") is not None:
-        found = replace(found, api_key=_setting("api_key", own["api_key"]))
-    if own.get("app_code") is not None:
-        found = replace(found, app_code=_setting("app_code", own["app_code"]))
-    if own.get("base_url") is not None:
-        found = replace(found, base_url=_address(_setting("base_url", own["base_url"])))
+    named = {_SETTINGS.get(name, name): value for name, value in settings.items() if value is not None}
+    return {name: _setting(name, value) for name, value in named.items() if name in _OURS}
+
+
+def _settings(configured: Configured, given: dict[str, str]) -> Configured:
+    found = replace(
+        configured,
+        api_key=given.get("api_key", configured.api_key),
+        app_code=given.get("app_code", configured.app_code),
+        base_url=_address(given["base_url"]) if "base_url" in given else configured.base_url,
+    )
     missing = [name for name, value in (("api_key", found.api_key), ("app_code", found.app_code)) if value is None]
     if missing:
-        raise InvalidSettings(f"{' and '.join(missing)} missing: put them into `settings`, or name a configuration")
+        verb = "is" if len(missing) == 1 else "are"
+        raise InvalidSettings(f"{' and '.join(missing)} {verb} missing: add to `settings`, or name a configuration")
     return found
 
 
@@ -122,7 +144,7 @@ def _setting(name: str, value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, (bool, int, float)):
-        return orjson.dumps(value).decode()
+        return text_of(value)
     raise InvalidSettings(f"settings: {name} must be text")
 
 
@@ -131,8 +153,8 @@ def _address(text: str) -> str:
         url = httpx.URL(text)
     except httpx.InvalidURL:
         url = httpx.URL("")
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise InvalidSettings("settings: base_url must be an address like https://host")
+    if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query or url.fragment:
+        raise InvalidSettings("settings: base_url must be scheme and host, like https://host")
     return text
 
 
