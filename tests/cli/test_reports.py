@@ -24,7 +24,7 @@ def test_status_shows_definitions_backlog_and_who_is_parked(synced: Project) -> 
     assert [each["key"] for each in found["definitions"]] == ["everybody", "listed", "number"]
     assert set(found["definitions"][0]) == {
         *("key", "kind", "name", "enabled", "members", "as_of", "recorded_at", "fresh_seconds", "last_run", "held"),
-        *("hold", "next_run"),
+        *("hold", "last_tick", "next_run"),
     }
     assert [each["members"] for each in found["definitions"]] == [10, 0, 10]
     (destination,) = found["destinations"]
