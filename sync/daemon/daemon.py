@@ -56,11 +56,11 @@ class Daemon:
         """The exit code. Raises a `SyncError` when it cannot start."""
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="store"))
-        loaded: Loaded | None = await self._load()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._told_to_end, number.name)
-        loop.add_signal_handler(signal.SIGHUP, self._told.set)
         try:
+            loaded: Loaded | None = await self._load()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._told_to_end, number.name)
+            loop.add_signal_handler(signal.SIGHUP, self._told.set)
             while loaded is not None:
                 loaded = await self._live(loaded)
         finally:

@@ -84,5 +84,6 @@ def release(database: Database, held: Lease) -> None:
         connection.execute(
             update(lease)
             .where(lease.c.name == held.name, lease.c.term == held.term)
-            .values(until=database.now(connection) - timedelta(seconds=1))
+            # The term ends too: a renewal that is still under way must not take it back for nobody.
+            .values(until=database.now(connection) - timedelta(seconds=1), term=held.term + 1)
         )

@@ -31,10 +31,13 @@ def schedule(road: Road, schedule: str = "every 2 seconds", **sections: object) 
 class Running:
     """One daemon on a road's configuration."""
 
-    def __init__(self, road: Road, *arguments: str, die_at: str = "-", occurrence: int = 1) -> None:
+    def __init__(
+        self, road: Road, *arguments: str, web: str | None = "127.0.0.1:0", die_at: str = "-", occurrence: int = 1
+    ) -> None:
         self.road = road
         self._log = road.folder / f"daemon-{next(_numbers)}.log"
-        command = ["daemon", "--web-listen", "127.0.0.1:0", *arguments, "--config", str(road.config)]
+        listen = () if web is None else ("--web-listen", web)
+        command = ["daemon", *listen, *arguments, "--config", str(road.config)]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.victim", die_at, str(occurrence), *command],
@@ -96,9 +99,11 @@ class Running:
 
 
 @contextmanager
-def running(road: Road, *arguments: str, die_at: str = "-", occurrence: int = 1) -> Iterator[Running]:
-    """A daemon that has started; killed at the end if it still runs."""
-    found = Running(road, *arguments, die_at=die_at, occurrence=occurrence)
+def running(
+    road: Road, *arguments: str, web: str | None = "127.0.0.1:0", die_at: str = "-", occurrence: int = 1
+) -> Iterator[Running]:
+    """A daemon that has started; killed at the end if it still runs. ``web=None``: it listens where the file says."""
+    found = Running(road, *arguments, web=web, die_at=die_at, occurrence=occurrence)
     try:
         found.hear("daemon.started")
         yield found

@@ -81,18 +81,19 @@ def test_a_wrong_file_is_refused_with_its_problems_and_the_old_one_stays(sqlite_
     assert sqlite_road.rows("SELECT count(*) FROM configuration") == [(1,)]
 
 
-def test_an_address_that_cannot_be_had_is_refused_too(sqlite_road: Road) -> None:
+def test_an_address_that_cannot_be_had_is_refused_and_nobody_is_outdated_by_it(sqlite_road: Road) -> None:
     sqlite_road.crowd(3)
     schedule(sqlite_road, web={"listen": "127.0.0.1:0"})
-    with running(sqlite_road) as first, running(sqlite_road) as second:
+    with running(sqlite_road, web=None) as first, running(sqlite_road, web=None) as second:
         taken = str(first.hear("web.listening")["address"])
-        assert taken != second.hear("web.listening")["address"]
-        # What the command line says wins over the file, so this is no problem of theirs.
-        schedule(sqlite_road, web={"listen": taken})
+        schedule(sqlite_road, "every 3 seconds", web={"listen": taken})
         second.signal(signal.SIGHUP)
-        second.hear("configuration.reloaded")
-        second.stop()
+        assert "in use" in second.hear("configuration.refused")["problems"][0]
+        schedule(sqlite_road, web={"listen": "off"})
+        second.signal(signal.SIGHUP)
+        assert second.hear("configuration.reloaded")["generation"] == 1
         first.stop()
+        second.stop()
 
 
 def test_a_right_file_takes_the_place_of_the_old_one_and_the_pages_stay_where_they_are(road: Road) -> None:
