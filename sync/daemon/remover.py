@@ -15,7 +15,7 @@ from sync.refresh.removal import absent, remove
 from sync.store import ticks
 from sync.store.engine import Database
 
-LOOK_EVERY = 30.0
+LOOK_EVERY = 10.0
 
 
 class Remover:
