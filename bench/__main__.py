@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import time
 
-from bench import delivery, mapping, memory, refresh
+from bench import delivery, idle, mapping, memory, refresh
 from bench.places import Places, places
 
-_ALL = ("refresh", "delivery", "memory", "mapping")
+_ALL = ("refresh", "delivery", "memory", "mapping", "idle")
 
 
 def main() -> None:
@@ -38,6 +38,8 @@ def _run(name: str, found: Places, *, quick: bool, full: bool) -> None:
             delivery.run(found, 5_000 if quick else 20_000, times)
         case "mapping":
             mapping.run(20_000 if quick else 200_000, times)
+        case "idle":
+            idle.run(found, 5.0 if quick else 20.0)
         case _:
             memory.run(found, users, everybody=full)
 
