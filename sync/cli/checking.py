@@ -12,6 +12,7 @@ import click
 from sync.cli import output
 from sync.cli.options import configured, opened, reporting
 from sync.config.coverage import note
+from sync.config.problems import printable
 from sync.daemon.app import App
 from sync.deliver.outlet import Outlet
 from sync.deliver.ping import ping
@@ -76,6 +77,9 @@ def _mappings(app: App) -> Iterator[Checked]:
                 f"destination {name}: one call for each audience and trait (identify_per: computation), because mapping "
                 f'"{destination.switched_by}" reads context.personas'
             )
+        for mapping in destination.mappings:
+            for remark in mapping.remarks:
+                yield Checked(f'destination {name}: mapping "{printable(mapping.name)}": {remark}', verdict="note")
         if said := note(app.settings, destination, app.settings.definitions):
             yield Checked(said, verdict="note")
 

@@ -63,7 +63,7 @@ def print_user(found: dict[str, Any]) -> None:
         ],
     )
     output.table(
-        "sent",
+        "tries",
         ("at", "destination", "values", "verdict", "status", "answer"),
         [
             (row["at"], row["destination"], _pairs(row["sent"]), row["verdict"], row["status"], row["detail"] or None)

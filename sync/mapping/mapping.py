@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from sync.mapping.action import Action, Type
 from sync.mapping.compiler import compile_mapping, gives_nothing
+from sync.mapping.remarks import remarks
 from sync.mapping.trigger import Trigger, compile_trigger
 from sync.mapping.validation import Payload, Validate, compile_validation
 
@@ -25,6 +26,8 @@ _DIRECTIVE = "__segment_internal_directive"
 class Mapping:
     """One compiled mapping. ``reads_personas``: it wants to know which audience or trait an event is about.
 
+    ``remarks`` are sentences on what is no fault and yet hardly meant.
+
     Never changes an event. Payloads share lists and objects with it, so whoever gets one must not change those either.
     """
 
@@ -32,6 +35,7 @@ class Mapping:
     action: Action
     trigger: Trigger
     reads_personas: bool
+    remarks: tuple[str, ...]
     _resolve: Callable[[object], object] = field(repr=False)
     _validate: Validate = field(repr=False)
 
@@ -55,7 +59,7 @@ def compile_subscription(
     trigger = compile_trigger(subscribe, tolerant=tolerant)
     compiled = compile_mapping(mapping, _read_exactly(action))
     reads_personas = any(map(_reads_personas, (*trigger.fields, *compiled.paths)))
-    return Mapping(name, action, trigger, reads_personas, compiled, compile_validation(action))
+    return Mapping(name, action, trigger, reads_personas, remarks(mapping), compiled, compile_validation(action))
 
 
 def _read_exactly(action: Action) -> frozenset[str]:

@@ -49,6 +49,14 @@ def test_check_notes_what_no_mapping_takes_and_finds_no_fault_in_it(tmp_path: Pa
     assert noted["problem"] is None
 
 
+def test_check_notes_placeholders_that_are_always_empty(tmp_path: Path) -> None:
+    fields = {"external_id": {"@path": "$.userId"}, "city": {"@template": "{{$.traits.city}}"}}
+    said = checked(tmp_path, [{"name": "Cities", "action": "updateUserProfile", "mapping": fields}])
+    assert said.out.splitlines()[1:] == [
+        'note   destination pw: mapping "Cities": `{{$.traits.city}}` is always empty: write `{{traits.city}}`'
+    ]
+
+
 def test_check_tells_a_wrong_configuration_as_json_too(tmp_path: Path) -> None:
     config = tmp_path / "sync.yaml"
     config.write_text("version: 2\nprojekt: a\n", encoding="utf-8")

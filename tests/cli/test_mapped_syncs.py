@@ -85,3 +85,25 @@ def test_a_sync_notes_only_what_it_is_about(project: Project) -> None:
     assert project.json("delta", "everybody")["notes"] == []
     assert len(project.json("delta", "number")["notes"]) == 1
     assert len(project.json("backfill", "--destination", "pushwoosh")["notes"]) == 1
+
+
+def test_whoever_is_parked_has_the_name_of_the_mapping_that_refused(project: Project) -> None:
+    fields = {"external_id": {"@path": "$.userId"}, "name": {"@path": "$.traits.nothing"}, "timestamp": "2026-01-01"}
+    events = {"name": "Track VIPs", "action": "trackEvent", "subscribe": 'type = "identify"', "mapping": fields}
+    mapped(project, {"name": "Profiles", "action": "updateUserProfile"}, events)
+    assert project("delta").code == 1
+    said = "Track VIPs: The root value is missing the required field 'name'."
+    assert {row["reason"] for row in project.json("parked", "list")} == {said}
+    shown = project.done("user", "show", "u3").out
+    assert "\ntries\n" in shown
+    assert "Track VIPs: " in shown
+
+
+def test_what_was_filtered_is_done_with_until_a_backfill(project: Project) -> None:
+    mapped(project, {"action": "trackEvent"})
+    project.done("delta")
+    mapped(project, {"action": "updateUserProfile"})
+    assert "0 users sent" in project.done("delta").out
+    assert project.sandbox.requests == 0
+    assert "10 users sent" in project.done("backfill", "--destination", "pushwoosh").out
+    assert project.sandbox.user("u3") == {"attributes": {"everybody": True, "number": 3}, "email": "u3@example.com"}

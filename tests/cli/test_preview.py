@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from sync.errors import InvalidSubscription
+from sync.mapping.trigger import compile_trigger
 from tests.command import Project, Said, engage_sync
 
 Json = dict[str, Any]
@@ -243,3 +245,24 @@ def test_the_documented_answer_is_the_answer(preview: Preview) -> None:
     section = page.partition("\n## `preview`\n")[2].partition("\n## ")[0]
     line, shown = (json.loads(found) for found in re.findall(r"```json\n(.*?)```", section, re.DOTALL))
     assert answers(preview([line])) == [shown]
+
+
+def documented_triggers() -> list[tuple[str, str]]:
+    """The examples of docs/commands.md, each with what a line does with it."""
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+    table = page.partition("| | for example | in `sync.yaml` | in a line |\n|---|---|---|---|\n")[2].partition("\n\n")[
+        0
+    ]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()]
+    return [(trigger, row[3]) for row in rows for trigger in re.findall("`([^`]+)`", row[1])]
+
+
+@pytest.mark.parametrize(("trigger", "in_a_line"), documented_triggers())
+def test_triggers_are_as_lenient_as_documented(preview: Preview, trigger: str, in_a_line: str) -> None:
+    with pytest.raises(InvalidSubscription):
+        compile_trigger(trigger)
+    (answer,) = answers(preview([{"subscribe": trigger, "events": [{"type": "track", "event": "b"}]}], "--op", "fql"))
+    if in_a_line == "refused":
+        assert answer["error"]["kind"] == "invalid_subscription"
+    else:
+        assert answer == {"matches": [in_a_line.startswith("skipped")]}

@@ -21,6 +21,7 @@ from sync.destinations.pushwoosh.encoding import encoded
 from sync.destinations.pushwoosh.route import Route
 from sync.errors import ConfigurationError, InvalidEvent
 from sync.mapping import mapping
+from sync.mapping.check import shown
 from sync.model.outcome import Outcome
 
 _ROOT = "/integration-segment/v1"
@@ -58,8 +59,8 @@ class Pushwoosh:
         root = base_url.rstrip("/") + _ROOT
         self._ping = httpx.URL(root + _PING)
         urls = {slug: httpx.URL(root + call.path) for slug, call in CALLS.items()}
-        slugs = ((each, each.action.slug) for each in (presets() if mappings is None else mappings))
-        self._routes = tuple(Route(each, CALLS[slug], urls[slug]) for each, slug in slugs)
+        chosen = presets() if mappings is None else mappings
+        self._routes = tuple(_route(each, urls, labelled=_are_told_apart(chosen)) for each in chosen)
         self._headers = httpx.Headers(
             [
                 (b"Host", self._ping.netloc),
@@ -82,7 +83,7 @@ class Pushwoosh:
                     body = route.call.envelope([body])
                 mapped.requests.append(self._post(route.url, encoded(body), once=route.call.envelope is not None))
             except InvalidEvent as error:
-                mapped.refusals.append(str(error))
+                mapped.refusals.append(f"{route.label}{error}")
         return mapped
 
     def batches_for(self, events: Sequence[dict[str, object]], *, where_enabled: bool = False) -> Batched:
@@ -101,7 +102,7 @@ class Pushwoosh:
                     alone = where_enabled and payload.get("enable_batching") is not True
                     batching.add(index, route, route.call.body(payload, self._app_code), alone=alone)
                 except InvalidEvent as error:
-                    batching.refuse(index, str(error))
+                    batching.refuse(index, f"{route.label}{error}")
         return batching.finish()
 
     def ping(self) -> httpx.Request:
@@ -117,3 +118,13 @@ class Pushwoosh:
         # transport adds Content-Length.
         extensions = {BODY: body, ONCE: once}
         return httpx.Request("POST", url, headers=self._headers, stream=httpx.ByteStream(body), extensions=extensions)
+
+
+def _route(chosen: mapping.Mapping, urls: Mapping[str, httpx.URL], *, labelled: bool) -> Route:
+    slug = chosen.action.slug
+    return Route(chosen, CALLS[slug], urls[slug], label=f"{shown(chosen.name)}: " if labelled else "")
+
+
+def _are_told_apart(mappings: Sequence[mapping.Mapping]) -> bool:
+    """Whether refusals say which mapping they are of: not with one alone, nor with presets, which nobody named."""
+    return len(mappings) > 1 and any(each.name != each.action.preset for each in mappings)

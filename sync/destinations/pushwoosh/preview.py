@@ -3,8 +3,8 @@
 One line in, one line out. A line may bring its own action, trigger, mapping and settings; what it leaves out comes from
 the configured destination, where there is one, and else from the presets. What lines have in common is compiled once.
 
-A line's own trigger is read as leniently as Segment reads it: this is the place to find out what Segment does with one.
-A configuration with such a trigger is refused.
+A line's own trigger may hold what Segment skips, or reads as something that nobody means: this is the place to find out
+what Segment does with it. A configuration with such a trigger is refused.
 """
 
 from __future__ import annotations

@@ -20,11 +20,11 @@ def pushwoosh(*mappings: Mapping) -> Pushwoosh:
     return Pushwoosh(name="push", api_key="test-api-key", app_code=APP_CODE, base_url=BASE, mappings=mappings or None)
 
 
-def mapping(slug: str, raw: object = None, subscribe: str | None = None) -> Mapping:
+def mapping(slug: str, raw: object = None, subscribe: str | None = None, name: str = "mine") -> Mapping:
     """A mapping of one action; what is left out is its preset's."""
     action = ACTIONS[slug]
     raw = action.default_mapping() if raw is None else raw
-    return compile_subscription("mine", action, action.subscribe if subscribe is None else subscribe, raw)
+    return compile_subscription(name, action, action.subscribe if subscribe is None else subscribe, raw)
 
 
 def body(request: httpx.Request) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 
 from sync import __version__
 from sync.destinations.mapped import Mapped
+from sync.destinations.pushwoosh.actions import ACTIONS
 from sync.destinations.pushwoosh.destination import Pushwoosh
 from sync.errors import ConfigurationError
 from sync.model.outcome import Verdict
@@ -76,7 +77,25 @@ def test_a_mapping_that_cannot_take_an_event_says_why_and_the_others_go_on() -> 
     wrong = mapping("updateUserProfile", {"external_id": {"@path": "$.traits"}})
     mapped = destination(wrong, mapping("updateUserProfile"), wrong).requests_for(EVENT)
     assert [body(request)["user_id"] for request in mapped.requests] == ["u1"]
-    assert mapped.refusals == ["External User ID must be a string but it was an object."] * 2
+    assert mapped.refusals == ["mine: External User ID must be a string but it was an object."] * 2
+
+
+def test_a_refusal_names_its_mapping_where_there_are_others_and_somebody_named_them() -> None:
+    said = "External User ID must be a string but it was an object."
+    wrong = {"external_id": {"@path": "$.traits"}}
+    preset = ACTIONS["updateUserProfile"].preset
+    for mappings, refusals in (
+        ([mapping("updateUserProfile", wrong)], [said]),
+        (
+            [mapping("updateUserProfile", wrong, name=preset), mapping("trackEvent", name="Orders")],
+            [f"{preset}: {said}"],
+        ),
+        ([mapping("updateUserProfile", wrong, name=preset)] * 2, [said] * 2),
+        ([mapping("updateUserProfile", wrong, name="\x1b[31m" + "x" * 99)] * 2, [f"\\x1b[31m{'x' * 52}…: {said}"] * 2),
+    ):
+        assert destination(*mappings).requests_for(EVENT).refusals == refusals
+        told = destination(*mappings).batches_for([EVENT]).refusals
+        assert told == [(0, refusal) for refusal in refusals]
 
 
 def test_a_destination_without_mappings_sends_nothing() -> None:
