@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from sync.errors import ConfigurationError, DataError, QueryError, SourceError, SourceUnavailable
+from sync.model.silence import patience
 
 _READING = frozenset(
     {
@@ -66,7 +67,11 @@ class Source:
                 url.set(drivername="postgresql+psycopg").difference_update_query(["options"]),
                 poolclass=NullPool,
                 hide_parameters=True,
-                connect_args={"options": options, "connect_timeout": 10, "application_name": "engage-sync source"},
+                connect_args={
+                    "options": options,
+                    "application_name": "engage-sync source",
+                    **patience(url.query),
+                },
             )
         raise ConfigurationError(
             [f"sources.{self.name}.url: {self.dialect} cannot be read yet: use sqlite or postgresql"]

@@ -15,10 +15,12 @@ import psycopg
 from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sync.clock import Clock, SystemClock
 from sync.errors import StoreError, StoreUnavailable, UsageError
+from sync.model.silence import patience
 
 BUSY_SECONDS = 30
 """How long SQLite waits for another process's write to end."""
@@ -133,7 +135,7 @@ def _postgresql(url: URL, schema: str | None) -> Engine:
     ours = f"-c search_path={schema} -c timezone=UTC" if schema else "-c timezone=UTC"
     theirs = url.query.get("options", "")  # what comes later wins
     options = f"{theirs if isinstance(theirs, str) else ' '.join(theirs)} {ours}".strip()
-    arguments: dict[str, Any] = {"options": options, "connect_timeout": 10, "application_name": "engage-sync"}
+    arguments: dict[str, Any] = {"options": options, "application_name": "engage-sync", **patience(url.query)}
     url = url.set(drivername="postgresql+psycopg").difference_update_query(["options"])
     return create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
 
@@ -148,6 +150,11 @@ def translated() -> Iterator[None]:
     """Turn a driver's trouble into a sentence; programming errors (a wrong statement of ours) stay what they are."""
     try:
         yield
+    except PoolTimeoutError as error:
+        raise StoreUnavailable(
+            "the store does not answer: all connections to it are waiting for something, perhaps for a lock: "
+            "nothing was recorded; try again later"
+        ) from error
     except (DBAPIError, psycopg.Error) as error:  # COPY is the driver's own; SQLAlchemy wraps everything else
         ours = _in_our_words(error.orig if isinstance(error, DBAPIError) else error)
         if ours is None:
