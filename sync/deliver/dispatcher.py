@@ -267,6 +267,7 @@ class Dispatcher:
         It waits before it looks: what is due may still not be claimable (see `_finished`).
         """
         await self._settler.flush()
+        telemetry.step("deliver.resting", destination=self._name)
         while not self._stop.is_set() and tenure.holds():
             await self._wait_for(self._nudged, _LOOK_EVERY)
             self._nudged.clear()

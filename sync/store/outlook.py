@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import Boolean, text
 
 from sync.store.engine import Database
 from sync.store.instants import Instant
@@ -26,19 +26,24 @@ class Outlook:
 def outlook(database: Database, destination: str) -> Outlook:
     """Look at ``destination``, without a lock. The cost does not grow with what waits or is parked there."""
     with database.read() as connection:
-        values = {"destination": destination, "now": database.now(connection)}
-        due, stuck, delivered = connection.execute(_OUTLOOK, values).one()
-    return Outlook(bool(due), bool(stuck), bool(delivered))
+        *due, claimed_until, unfinished = connection.execute(_OUTLOOK, {"destination": destination}).one()
+        now = database.now(connection)
+    return Outlook(
+        due=any(each is not None and each <= now for each in due),
+        stuck=claimed_until is not None and claimed_until < now,
+        delivered=bool(unfinished) and not any((*due, claimed_until)),
+    )
 
 
-# SQLite knows a partial index only by its very words; both priorities are named, so that each is one seek in it.
-_OUTLOOK = text("""
-SELECT
-    EXISTS (SELECT 1 FROM slot WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm')
-            AND priority IN (0, 1) AND due_at <= :now),
-    EXISTS (SELECT 1 FROM slot WHERE destination = :destination AND state = 'sending' AND lease_until < :now),
+# The first of each by an index: SQLite knows a partial one only by its very words, and counts or tests for existence with
+# the table itself, which is long. Priorities are those of deltas and of backfills.
+_FIRST_DUE = """(
+    SELECT min(due_at) FROM slot
+    WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm') AND priority = {})"""
+
+_OUTLOOK = text(f"""
+SELECT {_FIRST_DUE.format(0)} AS delta_due, {_FIRST_DUE.format(1)} AS backfill_due,
+    (SELECT min(lease_until) FROM slot WHERE destination = :destination AND state = 'sending') AS claimed_until,
     EXISTS (SELECT 1 FROM enrolment
-            WHERE destination = :destination AND backfill_run_id IS NOT NULL AND backfilled_at IS NULL)
-    AND NOT EXISTS (SELECT 1 FROM slot WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm'))
-    AND NOT EXISTS (SELECT 1 FROM slot WHERE destination = :destination AND state = 'sending')
-""").bindparams(bindparam("now", type_=Instant()))
+            WHERE destination = :destination AND backfill_run_id IS NOT NULL AND backfilled_at IS NULL) AS unfinished
+""").columns(delta_due=Instant(), backfill_due=Instant(), claimed_until=Instant(), unfinished=Boolean())
