@@ -191,7 +191,8 @@ def ended(child: subprocess.Popen[str], seconds: float = 90.0) -> tuple[int, str
 
 
 @contextmanager
-def _road(folder: Path, store: str) -> Iterator[Road]:
+def road_on(folder: Path, store: str) -> Iterator[Road]:
+    """A road whose store is at a URL."""
     sandbox = Sandbox(api_keys=["key"], app_codes=["CODE"], log_limit=100_000)
     with SandboxThread(sandbox) as server:
         made = Road(folder, store, sandbox, server.url)
@@ -204,7 +205,7 @@ def _road(folder: Path, store: str) -> Iterator[Road]:
 @pytest.fixture
 def sqlite_road(tmp_path: Path) -> Iterator[Road]:
     """A road whose store is a SQLite file."""
-    with _road(tmp_path, f"sqlite:///{tmp_path / 'store.db'}") as made:
+    with road_on(tmp_path, f"sqlite:///{tmp_path / 'store.db'}") as made:
         yield made
 
 
@@ -216,5 +217,5 @@ def road(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Road]:
     else:
         server = request.getfixturevalue("postgresql_url")
         place = own_database(server, f"road_{os.getpid()}_{next(_databases)}")
-    with place as store, _road(tmp_path, store) as made:
+    with place as store, road_on(tmp_path, store) as made:
         yield made

