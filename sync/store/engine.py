@@ -25,6 +25,9 @@ from sync.model.silence import patience
 BUSY_SECONDS = 30
 """How long SQLite waits for another process's write to end."""
 
+IDLE_SECONDS = 10
+"""How long PostgreSQL lets a transaction stand in which nobody says anything. A process that is stopped, or whose host
+is gone, keeps its locks for so long, and not until it wakes: shorter than every lease, so that who takes over can work."""
 
 # The journal mode stays in the file: somebody else's, named by mistake, is left as it is.
 _EMPTY_OR_OURS = """SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM sqlite_master)
@@ -134,7 +137,8 @@ def _sqlite(url: URL) -> Engine:
 def _postgresql(url: URL, schema: str | None) -> Engine:
     ours = f"-c search_path={schema} -c timezone=UTC" if schema else "-c timezone=UTC"
     theirs = url.query.get("options", "")  # what comes later wins
-    options = f"{theirs if isinstance(theirs, str) else ' '.join(theirs)} {ours}".strip()
+    given = theirs if isinstance(theirs, str) else " ".join(theirs)
+    options = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s {given} {ours}"
     arguments: dict[str, Any] = {"options": options, "application_name": "engage-sync", **patience(url.query)}
     url = url.set(drivername="postgresql+psycopg").difference_update_query(["options"])
     return create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
@@ -165,6 +169,9 @@ def translated() -> Iterator[None]:
 CONTENTION = ("40P01", "40001")
 """PostgreSQL ended one of two transactions that waited for each other; nothing of it happened, and it may be run again."""
 
+GIVEN_UP = ("25P03", "25P04")
+"""PostgreSQL ended the transaction of a process that had been silent in it for too long."""
+
 _FULL = re.compile(r"disk is full|No space left|could not extend file", re.IGNORECASE)
 _LOCKED = re.compile(r"database is locked|lock timeout", re.IGNORECASE)
 _READONLY = re.compile(r"readonly database|read-only", re.IGNORECASE)
@@ -177,6 +184,11 @@ def _in_our_words(error: BaseException | None) -> StoreError | None:
     if getattr(error, "sqlstate", None) in CONTENTION:
         return StoreUnavailable(
             f"other processes kept this one from the store ({said}): nothing was recorded; try again"
+        )
+    if getattr(error, "sqlstate", None) in GIVEN_UP:
+        return StoreUnavailable(
+            "the store gave up on this process, which had been stopped in the middle of a transaction: "
+            "nothing was recorded; try again"
         )
     if _FULL.search(said):
         return StoreUnavailable("the store is full: nothing was recorded; free some space and run the command again")

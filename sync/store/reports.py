@@ -104,6 +104,9 @@ def leases(connection: Connection, database: Database) -> list[Row]:
 
 def members(connection: Connection, key: str, absent: str, limit: int | None) -> Iterator[tuple[str, str]]:
     """User ids and canonical values of a definition's snapshot, in the order of user ids, as a stream."""
+    if connection.dialect.name == "postgresql":
+        # Whoever reads may take his time, as one does in a pager: nothing is locked by it.
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
     query = (
         select(snapshot.c.user_id, snapshot.c.value)
         .join(definition, definition.c.id == snapshot.c.definition_id)
