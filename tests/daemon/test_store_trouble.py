@@ -136,7 +136,6 @@ def test_a_server_that_ends_at_once_and_comes_back(road: Road, server: Server) -
 def test_connections_that_are_killed_again_and_again(road: Road, server: Server) -> None:
     with delivering(road) as daemon:
 
-
         def hit() -> bool:
             """Whether some were killed while they were needed: an idle one is replaced in silence."""
             server.execute(TERMINATE)

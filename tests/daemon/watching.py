@@ -55,7 +55,7 @@ def arrived(road: Road) -> bool:
 
 def no_tick_is_run_twice(road: Road) -> None:
     """Each tick that is done has one recorded run; and a recorded run has a tick, which may not know it yet."""
-    states = dict(((key, instant), state) for key, instant, state in road.rows("SELECT key, instant, state FROM tick"))
+    states = {(key, at): state for key, at, state in road.rows("SELECT key, instant, state FROM tick")}
     runs = Counter(
         road.rows(
             "SELECT key, tick FROM run JOIN definition ON definition.id = run.definition_id WHERE status = 'succeeded'"
