@@ -108,7 +108,7 @@ class Dispatcher:
         """Deliver until nothing is owed, or nothing has been accepted for ``patience`` seconds, or `stop`."""
         self._progress_at = self._clock.monotonic()
         await self._deliver(tenure, lambda: self._finished(patience))
-        return await self._account()
+        return await self._account(tenure)
 
     async def serve(self, tenure: Tenure) -> Delivered:
         """Deliver whatever comes to be owed, until the destination is no longer ours, or `stop`.
@@ -117,14 +117,13 @@ class Dispatcher:
         """
         self._serving = True
         await self._deliver(tenure, lambda: self._rested(tenure))
-        if tenure.holds():
-            await self._sum_up()
+        await self._sum_up(tenure)
         return self.done
 
     async def _deliver(self, tenure: Tenure, finished: Callable[[], Awaitable[bool]]) -> None:
         workers = [asyncio.create_task(self._work(tenure)) for _ in range(self._settings.concurrency)]
         settler = asyncio.create_task(self._settler.run())
-        teller = asyncio.create_task(self._tell())
+        teller = asyncio.create_task(self._tell(tenure))
         feeder = asyncio.create_task(self._feed(tenure, finished))
         try:
             # Only the feeder ends by itself: when another one does, by a mistake of ours, it must not end in silence.
@@ -150,17 +149,19 @@ class Dispatcher:
         await self._settler.flush()
         await self._news.join()
 
-    async def _account(self) -> Delivered:
+    async def _account(self, tenure: Tenure) -> Delivered:
         self.done.owed_anew = self._settler.owed_anew
         self.done.warnings = tuple(sorted(self._sender.warnings))
         self.done.backlog = await persistently(self._look, "look")
         if not self.done.backlog.owed:
             await persistently(self._finish_backfills, "finish")
-        await self._sum_up()
+        await self._sum_up(tenure)
         return self.done
 
-    async def _sum_up(self) -> None:
+    async def _sum_up(self, tenure: Tenure) -> None:
         """Tell the store that the destination works, and what the last trouble was, where that is news."""
+        if not tenure.holds():
+            return
         accepted, trouble = self.done.accepted, self._sender.trouble
         works = accepted > self._summed_up and self._sender.breaker.state is breaker.State.CLOSED
         if works or trouble:
@@ -346,26 +347,32 @@ class Dispatcher:
             self.done.fault = True
             self.stop(moved.reason)
 
-    async def _tell(self) -> None:
+    async def _tell(self, tenure: Tenure) -> None:
         """Tell the store what is new, in the order in which it happened."""
         while True:
             try:
                 async with asyncio.timeout(_SUM_UP_EVERY if self._serving else None):
                     moved, innocent = await self._news.get()
             except TimeoutError:
-                await self._sum_up()
+                await self._sum_up(tenure)
                 continue
-            await self._report(moved, innocent)
+            if tenure.holds():
+                # Who was frozen takes its own silence for the destination's; how that does is told by who has it now.
+                await self._write_down(moved)
+            if innocent:
+                await self._take_back(innocent)
             self._news.task_done()
 
-    async def _report(self, moved: breaker.Transition, innocent: list[str]) -> None:
+    async def _write_down(self, moved: breaker.Transition) -> None:
         error = moved.reason if moved.to is breaker.State.OPEN else None
         await persistently(
             lambda: destinations.report(self._database, self._name, moved.to, moved.reason, error), "report"
         )
-        if innocent:
-            await self._settler.flush()
-            self.done.parked -= await persistently(lambda: slots.unpark(self._database, self._name, innocent), "unpark")
+
+    async def _take_back(self, innocent: list[str]) -> None:
+        """Who was parked by the destination's fault is owed again."""
+        await self._settler.flush()
+        self.done.parked -= await persistently(lambda: slots.unpark(self._database, self._name, innocent), "unpark")
 
     def _look(self) -> Backlog:
         with self._database.read() as connection:

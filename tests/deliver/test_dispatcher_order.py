@@ -15,6 +15,7 @@ from sync.deliver.foreground import deliver
 from sync.deliver.tenure import Tenure, tenure
 from sync.deliver.transport import AiohttpTransport
 from sync.model.identify import identify
+from sync.model.outcome import Verdict
 from sync.model.run import RunKind
 from sync.model.slot import ClaimedSlot
 from sync.store import slots
@@ -145,6 +146,21 @@ async def test_a_tenure_that_is_lost_sends_nothing_more_and_gives_its_claims_bac
         assert (await drained(app, clock)).complete
     road.delivered()
     assert set(road.sandbox.sent_counts().values()) == {1}
+
+
+async def test_one_who_has_lost_the_destination_tells_nobody_that_it_is_down(road: Road) -> None:
+    clock = MovingClock()
+    road.crowd(100)
+    road.sandbox.set_faults(latency=0.3, status=500)
+    with road.app(clock) as app:
+        road.refresh(clock=clock)
+        async with dispatching(app, clock) as (dispatcher, held):
+            draining = asyncio.create_task(dispatcher.drain(held, 10))
+            await asyncio.to_thread(until, lambda: road.sandbox.requests >= 20, "nothing is delivered")
+            held._lost = True  # it was frozen: all that it has under way fails at once when it wakes
+            done = await draining
+    assert done.by_verdict[Verdict.UNKNOWN] == 20
+    assert not road.rows("SELECT * FROM destination")
 
 
 def test_a_backfill_under_way_never_overtakes_a_delta(road: Road) -> None:
