@@ -17,6 +17,7 @@ from sync.config.schedule import Schedule
 from sync.daemon.generation import Generation
 from sync.daemon.service import origin, pause
 from sync.daemon.storetime import StoreTime
+from sync.deliver.persistence import persistently
 from sync.errors import RunBusy, RunLost, StoreUnavailable, SyncError
 from sync.model.definition import Definition
 from sync.model.tick import ClaimedTick, TickState
@@ -107,7 +108,7 @@ class Worker:
 
     async def _failed(self, tick: ClaimedTick, error: SyncError) -> None:
         delay = DELAYS[tick.attempts] if error.exit_code == 1 and tick.attempts < len(DELAYS) else None
-        if delay is not None and await asyncio.to_thread(self._in_time, tick, delay):
+        if delay is not None and await persistently(lambda: self._in_time(tick, delay), "look"):
             await self._again(tick, delay, error)
             return
         telemetry.event("tick.failed", level=logging.WARNING, definition=tick.key, reason=str(error))
@@ -125,10 +126,11 @@ class Worker:
             due_at = self._time.now() + timedelta(seconds=delay)
             return ticks.again(self._database, tick, due_at=due_at, reason=str(error), failed=failed)
 
-        await asyncio.to_thread(again)
+        await persistently(again, "again")
 
     async def _finish(self, tick: ClaimedTick, state: TickState, reason: str | None) -> None:
-        if not await asyncio.to_thread(ticks.finish, self._database, tick, state, reason):
+        # Left as it is, it would be in the way of the next instants until its lease is over.
+        if not await persistently(lambda: ticks.finish(self._database, tick, state, reason), "finish"):
             telemetry.event("tick.lost", level=logging.WARNING, definition=tick.key, instant=tick.instant)
         telemetry.step("tick.finished", definition=tick.key, state=state)
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import Connection
 
 from sync.config.schedule import Schedule
 from sync.daemon import worker
 from sync.daemon.generation import Generation
 from sync.daemon.storetime import StoreTime
 from sync.daemon.worker import BUSY_DELAY, DELAYS, Worker
-from sync.errors import QueryError, RunBusy, RunLost, SourceUnavailable, SyncError
+from sync.deliver import persistence
+from sync.errors import QueryError, RunBusy, RunLost, SourceUnavailable, StoreUnavailable, SyncError
 from sync.model.definition import Definition, Kind
 from sync.model.run import Counts, RunStatus
 from sync.model.tick import ClaimedTick
@@ -218,6 +221,29 @@ async def test_the_tick_in_hand_is_finished_before_the_worker_stops(sqlite_shift
     async with asyncio.timeout(10):
         await running
     assert sqlite_shift.row()[0] == "done"
+
+
+@pytest.mark.parametrize(("error", "ends"), [(None, "done"), (SourceUnavailable("away"), "due")])
+async def test_a_store_that_is_away_for_a_moment_at_the_end_leaves_no_tick_running(
+    sqlite_shift: Shift, monkeypatch: pytest.MonkeyPatch, error: SyncError | None, ends: str
+) -> None:
+    monkeypatch.setattr(persistence, "PAUSES", (0.01,) * 5)
+    sqlite_shift.due()
+    claimed = sqlite_shift.claimed()
+    sqlite_shift.errors = [error] if error else []
+    write, left = Database.write, iter(range(3))
+
+    @contextmanager
+    def away(database: Database) -> Iterator[Connection]:
+        if next(left, None) is not None:
+            raise StoreUnavailable("the store gave up on this process")
+        with write(database) as connection:
+            yield connection
+
+    monkeypatch.setattr(Database, "write", away)
+    await sqlite_shift.worker().work(claimed)
+    assert sqlite_shift.row()[0] == ends
+    assert next(left, None) is None
 
 
 async def test_who_has_an_outdated_configuration_takes_no_tick(sqlite_shift: Shift) -> None:
