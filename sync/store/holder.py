@@ -39,7 +39,7 @@ class Holder:
         here = this_process()
         if not self.boot or (self.host, self.boot, self.namespace) != (here.host, here.boot, here.namespace):
             return False
-        return _start_of(self.pid) != self.started
+        return _start_of(self.pid) != self.started and not _hidden(self.pid)
 
 
 @cache
@@ -61,6 +61,19 @@ def _namespace() -> str:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return ""
+
+
+def _hidden(pid: int) -> bool:
+    """Whether there is such a process and the system keeps it from us (``/proc`` mounted with ``hidepid``)."""
+    if Path(f"/proc/{pid}/stat").exists():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def _start_of(pid: int) -> int:

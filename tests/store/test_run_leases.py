@@ -41,6 +41,18 @@ def record_with(database: Database, run: ClaimedRun) -> None:
         session.record(run, audience(), 0, None)
 
 
+def test_a_process_that_the_system_hides_from_us_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.store.holder._start_of", lambda _: -1)
+    hidden = replace(this_process(), pid=4_000_000, started=5)
+
+    def refuse(pid: int, signal: int) -> None:
+        raise PermissionError
+
+    assert hidden.provably_dead()
+    monkeypatch.setattr("os.kill", refuse)
+    assert not hidden.provably_dead()
+
+
 def test_a_store_belongs_to_one_project(database: Database, clock: MovingClock) -> None:
     for _ in range(2):
         with database.write() as connection:
