@@ -65,7 +65,8 @@ class Schedule:
             return None
         if last is None:
             return self._first(now)
-        due = self._first(last + _SECOND)
+        # Instants are whole seconds; where a configuration was announced within one, the very next one counts.
+        due = self._first(last.replace(microsecond=0) + _SECOND)
         if due is None or due > now:
             return due
         due = self._latest(due, now)

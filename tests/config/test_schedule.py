@@ -120,6 +120,12 @@ def test_intervals_are_counted_from_the_epoch_so_that_all_daemons_agree() -> Non
     assert schedule.next_after(at("2026-07-01T12:03"), WEDNESDAY) == at("2026-07-01T14:00")
 
 
+def test_an_instant_that_comes_less_than_a_second_after_the_beginning_is_not_passed_over() -> None:
+    began = at("2026-07-01T11:59:59.400")
+    for schedule in (Schedule(every=7200.0), Schedule(cron="0 12 * * *")):
+        assert schedule.next_after(began, began) == at("2026-07-01T12:00")
+
+
 def test_after_a_pause_only_the_latest_instant_is_due() -> None:
     month_ago = WEDNESDAY - timedelta(days=30)
     assert Schedule(every=7200.0).next_after(month_ago, WEDNESDAY) == at("2026-07-01T12:00")
