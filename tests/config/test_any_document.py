@@ -83,7 +83,7 @@ def problems_in(path: pathlib.Path) -> tuple[str, ...]:
     return ()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
 @given(changes=st.lists(st.tuples(st.sampled_from(places(RIGHT)[1:]), ODD), max_size=4))
 def test_any_document_ends_in_settings_or_problems(tmp_path: pathlib.Path, changes: list[tuple[Any, Any]]) -> None:
     document = copy.deepcopy(RIGHT)

@@ -150,7 +150,7 @@ def outcome(made: CompiledMapping, event: object) -> object:
         return str(invalid)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(mapping=mappings(), event=events() | any_json())
 def test_only_declared_errors_the_same_result_and_nothing_changed(mapping: object, event: object) -> None:
     before = copy.deepcopy((mapping, event))
@@ -165,7 +165,7 @@ def test_only_declared_errors_the_same_result_and_nothing_changed(mapping: objec
     assert repr((mapping, event)) == repr(before)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(mapping=mappings(), event=events())
 def test_what_comes_of_it_is_json_without_anything_missing(mapping: object, event: dict[str, object]) -> None:
     made = compiled(mapping)

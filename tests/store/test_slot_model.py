@@ -290,8 +290,8 @@ def run(database: Database, clock: MovingClock, examples: int) -> None:
 
 
 def test_no_change_is_lost_on_sqlite(sqlite_database: Database, clock: MovingClock) -> None:
-    run(sqlite_database, clock, examples=60)
+    run(sqlite_database, clock, examples=40)
 
 
 def test_no_change_is_lost_on_postgresql(postgresql_database: Database, clock: MovingClock) -> None:
-    run(postgresql_database, clock, examples=15)
+    run(postgresql_database, clock, examples=10)

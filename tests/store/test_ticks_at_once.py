@@ -22,7 +22,7 @@ from tests.store.tick_taker import FOLLOWERS, INSTANTS, KEYS, START
 
 ROOT = Path(__file__).parents[2]
 TOGETHER = 3
-LIVES = 4
+LIVES = 3
 
 
 def started(place: Place, seed: int, *, mortal: bool) -> subprocess.Popen[bytes]:
