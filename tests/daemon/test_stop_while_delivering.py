@@ -14,7 +14,8 @@ from tests.proofs import Road
 USERS = 20_000 if os.environ.get("SOAK") == "full" else 1_500
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.soak
+@pytest.mark.timeout(900)
 def test_a_daemon_that_is_stopped_in_the_middle_of_a_delivery_goes_on_at_its_next_start(road: Road) -> None:
     # The limits of other tests are so tight that a busy machine alone makes an outcome unknown.
     road.configure(deadline="10s", lease="30s")

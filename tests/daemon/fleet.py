@@ -1,0 +1,196 @@
+"""Three daemons that share one store, and somebody who does to them what hosts and orchestrators do to processes.
+
+Two of them are on one host, so that each can see that the other one is dead; the third is elsewhere. Each sends by an
+address of its own, so that it can be told who sent what.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+
+from tests.daemon.running import Running
+from tests.proofs import ROOT, Road
+
+HOSTS: Mapping[str, str] = {"anna": "host-1", "berta": "host-1", "clara": "host-2"}
+"""The daemons, and where they are."""
+
+_GREETINGS = ("engage-sync ", "running: ", "stopped")
+
+LONGEST_LEASE = 30.0
+"""Seconds: of a tick, a run and a slot. A destination's and the lead's have half of it."""
+
+
+class Life(Running):
+    """One process of a daemon, from its start to its end."""
+
+    def __init__(self, road: Road, name: str, number: int, share: float, environment: Mapping[str, str]) -> None:
+        self.road = road
+        self._log = road.folder / f"{name}-{number}.log"
+        command = ["daemon", "--web-listen", "off", "--config", str(road.config)]
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.daemon.elsewhere", HOSTS[name], str(share), *command],
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+
+@dataclass(slots=True)
+class Spell:
+    """A time that has ended, or (``until`` is infinite) has not."""
+
+    since: float
+    until: float = float("inf")
+
+
+@dataclass
+class Daemon:
+    """One of the three, through all its lives. ``awake`` are the spells in which it could work, ``paused`` its stops."""
+
+    road: Road
+    name: str
+    share: float
+    environment: Mapping[str, str]
+    lives: list[Life] = field(default_factory=list)
+    awake: list[Spell] = field(default_factory=list)
+    paused: list[Spell] = field(default_factory=list)
+
+    @property
+    def life(self) -> Life:
+        return self.lives[-1]
+
+    @property
+    def awake_since(self) -> float | None:
+        """Since when it can work; ``None`` while it cannot."""
+        spell = self.awake[-1] if self.awake else None
+        return spell.since if spell is not None and spell.until == float("inf") else None
+
+    def start(self) -> None:
+        self.lives.append(Life(self.road, self.name, len(self.lives) + 1, self.share, self.environment))
+        self.life.hear("daemon.started", seconds=60)
+        self.awake.append(Spell(time.time()))
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal. One that ends it or stops it ends its spell."""
+        assert self.life.process.poll() is None, f"{self.name} has ended by itself:\n{self.life.said}"
+        if number is not signal.SIGHUP:
+            self.awake[-1].until = time.time()
+        self.life.signal(number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        self.life.process.wait()
+
+    def end(self) -> None:
+        """Told to end, it does."""
+        self.signal(signal.SIGTERM)
+        assert self.life.ended(60) == 0, self.life.said
+
+    def pause(self, wait: Callable[[float], object], seconds: float) -> None:
+        """Stop it for so long, wherever it is."""
+        self.signal(signal.SIGSTOP)
+        self.paused.append(Spell(time.time()))
+        wait(seconds)
+        self.paused[-1].until = time.time()
+        self.life.signal(signal.SIGCONT)
+        self.awake.append(Spell(time.time()))
+
+    def clear_away(self) -> None:
+        """Whatever became of it: it is gone."""
+        for life in self.lives:
+            if life.process.poll() is None:
+                os.kill(life.pid, signal.SIGCONT)
+                life.process.kill()
+            life.process.wait()
+
+    def events(self, name: str) -> list[Mapping[str, object]]:
+        return [event for life in self.lives for event in life.events(name)]
+
+    def mistakes(self) -> list[str]:
+        """What it said that nobody should ever read: errors of ours."""
+        lines = [line for life in self.lives for line in life.said.splitlines()]
+        return [line for line in lines if '"level":"error"' in line or not line.startswith(("{", *_GREETINGS))]
+
+
+class Monkey:
+    """Torments each daemon in a thread of its own. ``did`` counts what it did."""
+
+    def __init__(self, daemons: list[Daemon], seed: int, share: float) -> None:
+        self.did: Counter[str] = Counter()
+        self.failed: list[BaseException] = []
+        self._share = share
+        self._over = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, args=(daemon, Random(f"{seed} {daemon.name}")), daemon=True)
+            for daemon in daemons
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Let go of them: all are running, or about to."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+        if self.failed:
+            raise self.failed[0]
+
+    def _run(self, daemon: Daemon, random: Random) -> None:
+        acts = {self._kill: 35, self._hang: 25, self._hiccup: 15, self._restart: 15, self._reload: 10}
+        try:
+            while not self._over.wait(random.uniform(0.5, 25 * self._share)):
+                (act,) = random.choices(list(acts), list(acts.values()))
+                act(daemon, random)
+        except BaseException as error:  # noqa: BLE001 - shown by whoever stops us
+            self.failed.append(error)
+
+    def _kill(self, daemon: Daemon, random: Random) -> None:
+        self.did["killed"] += 1
+        daemon.kill()
+        self._over.wait(random.uniform(0, 10 * self._share))
+        daemon.start()
+
+    def _hang(self, daemon: Daemon, random: Random) -> None:
+        self.did["paused beyond a lease"] += 1
+        daemon.pause(self._over.wait, random.uniform(0.5, 1.25) * LONGEST_LEASE * self._share)
+
+    def _hiccup(self, daemon: Daemon, random: Random) -> None:
+        self.did["paused"] += 1
+        daemon.pause(self._over.wait, random.uniform(0.01, 0.4) * LONGEST_LEASE * self._share)
+
+    def _restart(self, daemon: Daemon, random: Random) -> None:
+        self.did["told to end"] += 1
+        daemon.end()
+        self._over.wait(random.uniform(0, 5 * self._share))
+        daemon.start()
+
+    def _reload(self, daemon: Daemon, random: Random) -> None:
+        self.did["told to reload"] += 1
+        daemon.signal(signal.SIGHUP)
+
+
+@contextmanager
+def three(road: Road, addresses: Mapping[str, str], share: float) -> Iterator[list[Daemon]]:
+    """The three of them, running; gone at the end. ``addresses``: where each one sends."""
+    daemons = [Daemon(road, name, share, {"SANDBOX_URL": addresses[name]}) for name in HOSTS]
+    try:
+        for daemon in daemons:
+            daemon.start()
+        yield daemons
+    finally:
+        for daemon in daemons:
+            daemon.clear_away()

@@ -1,0 +1,57 @@
+"""Those who judge a soak would notice."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sync.destinations.sandbox import Request
+from tests.daemon.fleet import Daemon, Spell
+from tests.daemon.judgement import differences, overtakings
+from tests.proofs import Road
+
+HISTORY = {("ann", "score"): [1, 4, None, 7]}
+
+
+def sent(*scores: int | None) -> list[Request]:
+    """Requests that bring these scores of one user, at 101, 102, …"""
+    return [
+        Request(
+            number, datetime.fromtimestamp(100 + number, UTC), "/", "ann", 200, {"attributes": {"score": score}}, None
+        )
+        for number, score in enumerate(scores, 1)
+    ]
+
+
+def fleet(sqlite_road: Road, *paused: Spell) -> list[Daemon]:
+    return [Daemon(sqlite_road, "anna", 1.0, {}, paused=list(paused)), Daemon(sqlite_road, "berta", 1.0, {})]
+
+
+def test_values_may_be_passed_over_and_repeated(sqlite_road: Road) -> None:
+    for scores in ((1, 4, None, 7), (1, 7), (1, 1, None, None, 7, 7), ()):
+        senders = dict.fromkeys(range(1, 9), "anna")
+        assert not overtakings(sent(*scores), senders, HISTORY, fleet(sqlite_road), 1.0)
+
+
+def test_an_older_value_after_a_newer_one_is_seen_and_only_one_who_was_paused_just_then_is_excused(
+    sqlite_road: Road,
+) -> None:
+    for scores in ((4, 1), (7, None), (1, 4, 7, 4, 7)):
+        [found] = overtakings(sent(*scores), dict.fromkeys(range(1, 9), "anna"), HISTORY, fleet(sqlite_road), 1.0)
+        assert not found.excused
+    [found] = overtakings(sent(4, 1), {1: "berta", 2: "anna"}, HISTORY, fleet(sqlite_road, Spell(50, 101.5)), 1.0)
+    assert found.excused
+    for senders, spell in (({1: "anna", 2: "berta"}, Spell(50, 101.5)), ({1: "berta", 2: "anna"}, Spell(50, 90))):
+        [found] = overtakings(sent(4, 1), senders, HISTORY, fleet(sqlite_road, spell), 1.0)
+        assert not found.excused
+
+
+def test_what_a_destination_has_wrong_is_found() -> None:
+    truth = {"members": {"ann": True}, "score": {"ann": 7, "bob": 1}}
+    right = {
+        "ann": {"attributes": {"members": True, "score": 7}},
+        "bob": {"attributes": {"members": False, "score": 1}},
+    }
+    assert not differences(truth, right)
+    assert len(differences(truth, {"ann": right["ann"]})) == 1
+    assert len(differences(truth, {**right, "cyd": {"attributes": {"members": True, "score": None}}})) == 1
+    assert len(differences(truth, {**right, "ann": {"attributes": {"members": False, "score": 6}}})) == 2
