@@ -8,6 +8,7 @@ long a sleep. APScheduler only does the waking: its memory job store holds one j
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -22,6 +23,9 @@ from sync.daemon.service import pause
 from sync.daemon.storetime import StoreTime
 from sync.store import ticks
 from sync.store.engine import Database
+
+# All that it does is to set an event; one that it cannot set any more, since the ticker has ended, is no news.
+logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 
 LOOK_EVERY = 5.0
 """The most seconds between two looks: the host's clock may jump, and others' runs have followers."""
@@ -76,12 +80,14 @@ class Ticker:
                 if self._taken:
                     self._taken = 0
                     self._on_tick()
-                scheduler.add_job(
-                    self._woken.set, DateTrigger(datetime.now(UTC) + wait), id="look", replace_existing=True
-                )
+                scheduler.add_job(self._wake, DateTrigger(datetime.now(UTC) + wait), id="look", replace_existing=True)
                 await pause(stopping, LOOK_EVERY, self._woken)
         finally:
             scheduler.shutdown(wait=False)
+
+    async def _wake(self) -> None:
+        """In the event loop: a plain function would be called in a thread, where no event may be set."""
+        self._woken.set()
 
     def _until_next(self) -> timedelta:
         wake = self.look(self._time.now())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
@@ -13,6 +16,7 @@ from sync.config.schedule import CatchUp, Schedule
 from sync.daemon.generation import Generation
 from sync.daemon.storetime import SAMPLE_EVERY, StoreTime
 from sync.daemon.ticker import LOOK_EVERY, Ticker
+from sync.errors import StoreUnavailable
 from sync.model.definition import Definition, Kind
 from sync.model.run import RunKind
 from sync.refresh.run import refresh
@@ -252,6 +256,33 @@ def test_jitter_moves_the_work_and_not_the_instant(sqlite_database: Database, cl
     assert [row.instant for row in rows] == every(1, start, 8)
     assert all(0 <= wait <= 30 for wait in waits)
     assert len(set(waits)) == 8
+
+
+async def test_a_ticker_is_woken_though_all_threads_wait_for_the_store_and_fails_without_a_word_from_others(
+    sqlite_database: Database, clock: MovingClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ticker = Host(sqlite_database, clock, at("2026-03-01T00:00"), a=Schedule(every=3600)).ticker
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    asked, woken = threading.Event(), threading.Event()
+    wake = ticker._wake
+
+    async def heard() -> None:
+        await wake()
+        woken.set()
+
+    def away() -> timedelta:
+        if not asked.is_set():
+            asked.set()
+            return timedelta(seconds=0.05)
+        assert woken.wait(10), "the only thread waits, and nobody wakes"
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(ticker, "_wake", heard)
+    monkeypatch.setattr(ticker, "_until_next", away)
+    monkeypatch.setattr(ticker, "_on_look", ticker._woken.set)
+    with pytest.raises(StoreUnavailable):
+        await ticker.run(asyncio.Event())
+    assert not caplog.records
 
 
 def test_who_has_an_outdated_configuration_adds_no_tick(sqlite_database: Database, clock: MovingClock) -> None:
