@@ -21,7 +21,7 @@ demo: $(STAMP) ## the whole story without credentials: shop database, sandbox, p
 
 test: $(STAMP) ## all tests, on real SQLite and real PostgreSQL, with coverage (ARGS="tests/config": some, without)
 	@$(BIN)/python -m coverage erase
-	@$(BIN)/python -m pytest -n 2 $(if $(ARGS),$(ARGS),--cov --cov-report=term)
+	@$(BIN)/python -m pytest -n 3 $(if $(ARGS),$(ARGS),--cov --cov-report=term)
 
 soak: $(STAMP) ## the long proofs, whole (kill -9 a hundred times on each store)
 	@SOAK=full $(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
