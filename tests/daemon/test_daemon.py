@@ -52,41 +52,22 @@ def test_what_changes_arrives_by_itself_and_once(road: Road) -> None:
     every_tick_has_one_run(road)
 
 
-def test_three_daemons_share_the_work_and_no_tick_is_run_twice(road: Road) -> None:
-    road.crowd(USERS)
-    schedule(road)
-    with running(road) as first, running(road) as second, running(road) as third:
+def test_three_daemons_share_the_work_and_no_tick_is_run_twice(sqlite_road: Road) -> None:
+    sqlite_road.crowd(USERS)
+    schedule(sqlite_road)
+    with running(sqlite_road) as first, running(sqlite_road) as second, running(sqlite_road) as third:
         daemons = (first, second, third)
-        first.until(lambda: arrived(road), "the crowd does not arrive")
+        first.until(lambda: arrived(sqlite_road), "the crowd does not arrive")
         for number in range(3):
-            road.people({f"u{number}": 1000 + number})
-            first.until(lambda: arrived(road), "the change does not arrive")
-        assert road.sandbox.stats()["max_concurrent_per_user"] == 1
+            sqlite_road.people({f"u{number}": 1000 + number})
+            first.until(lambda: arrived(sqlite_road), "the change does not arrive")
+        assert sqlite_road.sandbox.stats()["max_concurrent_per_user"] == 1
         began: list[Running] = [each for each in daemons if each.events("delivery.began")]
         assert len(began) == 1  # one holder of the destination, for the whole time
         for each in daemons:
             each.stop()
-    road.delivered()
-    every_tick_has_one_run(road)
-
-
-def test_told_to_end_in_the_middle_of_a_delivery_it_sends_nobody_twice_and_the_next_one_goes_on(road: Road) -> None:
-    road.crowd(400)
-    schedule(road, "every 1 hours", traits=[])
-    road.refresh()
-    road.sandbox.set_faults(latency=0.3)
-    with running(road) as daemon:
-        daemon.until(lambda: road.sandbox.user_count >= 30, "nothing is delivered")
-        daemon.stop()
-    left = road.states()
-    assert set(left) == {"due"}
-    assert left["due"] == 400 - road.sandbox.user_count
-    assert not road.rows("SELECT 1 FROM slot WHERE doubt OR token IS NOT NULL")
-    road.sandbox.replace_faults()
-    with running(road) as daemon:
-        daemon.until(lambda: not road.states(), "the rest does not arrive")
-        daemon.stop()
-    assert set(road.sandbox.sent_counts().values()) == {1}
+    sqlite_road.delivered()
+    every_tick_has_one_run(sqlite_road)
 
 
 def test_a_daemon_killed_in_the_middle_of_a_delivery_is_followed_by_the_other_one(road: Road) -> None:
