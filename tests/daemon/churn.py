@@ -31,7 +31,11 @@ set member = excluded.member, visitor = excluded.visitor, score = excluded.score
 
 
 class Churn:
-    """``histories`` has every value that a numbered trait of a user has had, oldest first; ``None``: there was none."""
+    """People change for the length of a ``with`` block, and then stay as they are.
+
+    ``histories`` has every value that a numbered trait of a user has had, oldest first; ``None``: there
+    was none.
+    """
 
     def __init__(self, url: str, random: Random, people: int) -> None:
         self.url = url
@@ -47,12 +51,11 @@ class Churn:
             for user_id in self._users:
                 self._change(connection, user_id)
 
-    def start(self) -> None:
-        """Let them change until `stop`."""
+    def __enter__(self) -> Churn:
         self._thread.start()
+        return self
 
-    def stop(self) -> None:
-        """Let everything stay as it is."""
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
 

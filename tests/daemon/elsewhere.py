@@ -1,15 +1,19 @@
 """Run a command as if on another host, in a hurry: ``python -m tests.daemon.elsewhere HOST SHARE COMMAND…``.
 
 Processes on different hosts cannot prove each other dead: their leases have to run out. All leases and beats are SHARE
-times as long as they are, so that many of them run out in a minute. On SIGUSR1 it shows where it is.
+times as long as they are, so that many of them run out in a minute. On SIGUSR1 it shows where it is. On one of
+``AMBUSHES`` it stops itself the next time it takes that step, if it does so soon.
 """
 
 from __future__ import annotations
 
 import faulthandler
+import os
 import signal
 import sys
+import time
 
+from sync import telemetry
 from sync.cli import main
 from sync.daemon import leader, worker
 from sync.deliver import tenure
@@ -26,6 +30,20 @@ SECONDS = (
     (runs, "LEASE_SECONDS"),
 )
 
+STEPS = (
+    "tick.claimed",
+    "refresh.claimed",
+    "refresh.staged",
+    "refresh.recorded",  # in the transaction, with all of its locks
+    "refresh.committed",
+    "deliver.claimed",
+    "deliver.sending",  # after the last look at the leases
+    "deliver.answered",
+)
+AMBUSHES = {step: signal.SIGRTMIN + number for number, step in enumerate(STEPS)}
+PATIENCE = 5.0
+"""Seconds in which the step must come: after that, whoever asked for it does not wait any more."""
+
 
 def move_to(host: str) -> None:
     """From now on this process is on ``host``."""
@@ -38,8 +56,23 @@ def hurry(share: float) -> None:
         setattr(module, name, getattr(module, name) * share)
 
 
+def lie_in_wait() -> None:
+    """Stop where asked to, whichever thread it is that gets there."""
+    waiting: dict[str, float] = {}
+    steps = {number: step for step, number in AMBUSHES.items()}
+
+    def listener(name: str, _: dict[str, object]) -> None:
+        if time.monotonic() < waiting.pop(name, 0.0):
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    for number in steps:
+        signal.signal(number, lambda number, _: waiting.update({steps[number]: time.monotonic() + PATIENCE}))
+    telemetry.listen(listener)
+
+
 if __name__ == "__main__":
     faulthandler.register(signal.SIGUSR1)
     move_to(sys.argv[1])
     hurry(float(sys.argv[2]))
+    lie_in_wait()
     sys.exit(main(sys.argv[3:]))

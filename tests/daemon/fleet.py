@@ -16,8 +16,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
+from tests.daemon.elsewhere import AMBUSHES, PATIENCE, STEPS
 from tests.daemon.running import Running
 from tests.proofs import ROOT, Road
 
@@ -101,6 +103,25 @@ class Daemon:
     def pause(self, wait: Callable[[float], object], seconds: float) -> None:
         """Stop it for so long, wherever it is."""
         self.signal(signal.SIGSTOP)
+        self._sleep(wait, seconds)
+
+    def ambush(self, step: str, wait: Callable[[float], object], seconds: float) -> bool:
+        """Stop it for so long when it takes ``step``; false when it takes none."""
+        self.life.process.send_signal(AMBUSHES[step])
+        end = time.monotonic() + PATIENCE + 1.0
+        while not self._stopped():
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.005)
+        self.awake[-1].until = time.time()
+        self._sleep(wait, seconds)
+        return True
+
+    def _stopped(self) -> bool:
+        stat = Path(f"/proc/{self.life.pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] == "T"
+
+    def _sleep(self, wait: Callable[[float], object], seconds: float) -> None:
         self.paused.append(Spell(time.time()))
         wait(seconds)
         self.paused[-1].until = time.time()
@@ -125,7 +146,7 @@ class Daemon:
 
 
 class Monkey:
-    """Torments each daemon in a thread of its own. ``did`` counts what it did."""
+    """Torments each daemon in a thread of its own, for a ``with`` block. ``did`` counts what it did."""
 
     def __init__(self, daemons: list[Daemon], seed: int, share: float) -> None:
         self.did: Counter[str] = Counter()
@@ -137,20 +158,26 @@ class Monkey:
             for daemon in daemons
         ]
 
-    def start(self) -> None:
+    def __enter__(self) -> Monkey:
         for thread in self._threads:
             thread.start()
+        return self
 
-    def stop(self) -> None:
-        """Let go of them: all are running, or about to."""
+    def __exit__(self, *_: object) -> None:
+        """Let go of them: all are running then."""
         self._over.set()
         for thread in self._threads:
             thread.join()
-        if self.failed:
-            raise self.failed[0]
 
     def _run(self, daemon: Daemon, random: Random) -> None:
-        acts = {self._kill: 35, self._hang: 25, self._hiccup: 15, self._restart: 15, self._reload: 10}
+        acts = {
+            self._kill: 30,
+            self._hang: 15,
+            self._hang_at_a_step: 25,
+            self._hiccup: 10,
+            self._restart: 12,
+            self._reload: 8,
+        }
         try:
             while not self._over.wait(random.uniform(0.5, 25 * self._share)):
                 (act,) = random.choices(list(acts), list(acts.values()))
@@ -167,6 +194,11 @@ class Monkey:
     def _hang(self, daemon: Daemon, random: Random) -> None:
         self.did["paused beyond a lease"] += 1
         daemon.pause(self._over.wait, random.uniform(0.5, 1.25) * LONGEST_LEASE * self._share)
+
+    def _hang_at_a_step(self, daemon: Daemon, random: Random) -> None:
+        step = random.choice(STEPS)
+        if daemon.ambush(step, self._over.wait, random.uniform(0.3, 1.8) * LONGEST_LEASE * self._share):
+            self.did[f"paused at {step}"] += 1
 
     def _hiccup(self, daemon: Daemon, random: Random) -> None:
         self.did["paused"] += 1

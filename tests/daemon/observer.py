@@ -32,7 +32,10 @@ class Observer:
         self._serving: dict[tuple[str, int], float] = {}
         self._led_at = time.time()
 
-    def close(self) -> None:
+    def __enter__(self) -> Observer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._connection.close()
 
     def look(self) -> None:

@@ -225,9 +225,10 @@ def test_three_daemons_that_are_killed_and_stopped_at_random_lose_nothing_and_do
 def suffer(soak: Soak) -> Suffered:
     """Torment three daemons; then leave them alone until all is right, and tell them to end."""
     began = time.time()
-    with three(soak.road, soak.addresses, SHARE) as daemons:
-        observer, monkey = Observer(soak.road.store, daemons), Monkey(daemons, SEED, SHARE)
-        torment(soak, observer, monkey)
+    with three(soak.road, soak.addresses, SHARE) as daemons, Observer(soak.road.store, daemons) as observer:
+        with Monkey(daemons, SEED, SHARE) as monkey, soak.churn:
+            torment(soak, observer, monkey)
+        assert not monkey.failed, monkey.failed
         last = time.time()
         until(
             lambda: not (soak.road.states() or soak.differences() or orphans(soak.road, daemons)),
@@ -237,7 +238,6 @@ def suffer(soak: Soak) -> Suffered:
         ended = time.time()
         for daemon in daemons:
             daemon.end()
-        observer.close()
     return Suffered(soak, daemons, observer, monkey, Spell(began, ended), ended - last)
 
 
@@ -290,19 +290,14 @@ def holder_of(soak: Soak, daemons: list[Daemon]) -> Daemon | None:
 
 
 def torment(soak: Soak, observer: Observer, monkey: Monkey) -> None:
-    """Let people change and daemons suffer for as long as it takes, and look at it all the time."""
+    """Look on while people change and daemons suffer, for as long as it takes; the destination is fast and slow by turns."""
     random = Random(SEED)
-    soak.churn.start()
-    monkey.start()
     end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
+    while time.monotonic() < end and not monkey.failed:
         if observer.looks % 20 == 0:
             soak.sandbox.set_faults(latency=random.choice((0.01, 0.1, 0.3, 0.6)))
         observer.look()
-        assert not monkey.failed, monkey.failed
         time.sleep(0.1)
-    monkey.stop()
-    soak.churn.stop()
     soak.sandbox.set_faults(latency=0.01)
 
 
