@@ -51,10 +51,11 @@ class Life(Running):
 
 @dataclass(slots=True)
 class Spell:
-    """A time that has ended, or (``until`` is infinite) has not."""
+    """A time that has ended, or (``until`` is infinite) has not. ``step``: where it began, if somebody chose that."""
 
     since: float
     until: float = float("inf")
+    step: str | None = None
 
 
 @dataclass
@@ -114,15 +115,15 @@ class Daemon:
                 return False
             time.sleep(0.005)
         self.awake[-1].until = time.time()
-        self._sleep(wait, seconds)
+        self._sleep(wait, seconds, step)
         return True
 
     def _stopped(self) -> bool:
         stat = Path(f"/proc/{self.life.pid}/stat").read_text()
         return stat.rpartition(")")[2].split()[0] == "T"
 
-    def _sleep(self, wait: Callable[[float], object], seconds: float) -> None:
-        self.paused.append(Spell(time.time()))
+    def _sleep(self, wait: Callable[[float], object], seconds: float, step: str | None = None) -> None:
+        self.paused.append(Spell(time.time(), step=step))
         wait(seconds)
         self.paused[-1].until = time.time()
         self.life.signal(signal.SIGCONT)
