@@ -146,7 +146,7 @@ def soak(postgresql_url: str, tmp_path: Path) -> Iterator[Soak]:
 
 
 def until(holds: Callable[[], bool], otherwise: Callable[[], object], seconds: float) -> None:
-    end = time.monotonic() + seconds
+    end = time.monotonic() + 2 * seconds  # a busy machine
     while not holds():
         assert time.monotonic() < end, otherwise()
         time.sleep(0.2)
@@ -242,6 +242,7 @@ def suffer(soak: Soak) -> Suffered:
 
 
 @pytest.mark.soak
+@pytest.mark.skipif(os.environ.get("SOAK") != "full", reason="waits for leases for over a minute: make soak")
 def test_a_slot_whose_holder_hangs_is_taken_over_soon_after_its_lease_and_ends_right(soak: Soak) -> None:
     with three(soak.road, soak.addresses, SHARE) as daemons:
         soak.sandbox.set_faults(latency=DEADLINE / 2)
