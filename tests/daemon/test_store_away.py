@@ -47,6 +47,7 @@ def ready(daemon: Running) -> bool:
 
 
 @pytest.mark.parametrize("road", ["postgresql"], indirect=True)
+@pytest.mark.soak
 @pytest.mark.skipif(os.environ.get("SOAK") != "full", reason="test_store_trouble does it in CI: make soak")
 def test_a_daemon_outlives_its_store_and_loses_nothing(road: Road, postgresql_url: str) -> None:
     road.crowd(300)
