@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+SEED   ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test soak check bench lock wheel clean
@@ -21,7 +22,7 @@ demo: $(STAMP) ## the whole story without credentials: shop database, sandbox, p
 
 test: $(STAMP) ## all tests, on real SQLite and real PostgreSQL, with coverage (ARGS="tests/config": some, without)
 	@$(BIN)/python -m coverage erase
-	@$(BIN)/python -m pytest -n 3 $(if $(ARGS),$(ARGS),--cov --cov-report=term)
+	@$(BIN)/python -m pytest -n 4 --dist worksteal --randomly-seed=$(SEED) $(if $(ARGS),$(ARGS),--cov --cov-report=term)
 
 soak: $(STAMP) ## the long proofs, whole (kill -9 a hundred times on each store)
 	@SOAK=full $(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)

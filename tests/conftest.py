@@ -33,9 +33,15 @@ from sync.store.migrate import migrate
 from tests.moving_clock import MovingClock, connect_timed
 from tests.postgresql import own_database, own_schema, serving
 from tests.shop import Shop
+from tests.soak import SEED
 
 ENGINES = ("sqlite", "postgresql")
 _numbers = count(1)
+
+
+def pytest_report_header() -> str:
+    """Say what a run that failed can be repeated with."""
+    return f"SOAK_SEED={SEED}"
 
 
 def _unique(prefix: str) -> str:

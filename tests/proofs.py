@@ -37,7 +37,7 @@ from tests.moving_clock import MovingClock, connect_timed
 from tests.postgresql import own_database
 
 ROOT = Path(__file__).parent.parent
-LIMITS: Mapping[str, object] = {"deadline": "1s", "lease": "2.5s", "quiet_period": "300ms", "concurrency": 20}
+LIMITS: Mapping[str, object] = {"deadline": "3s", "lease": "5s", "quiet_period": "300ms", "concurrency": 20}
 RETRY: Mapping[str, object] = {"longest_delay": "100ms"}
 
 _databases = count(1)

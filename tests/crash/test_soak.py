@@ -6,7 +6,6 @@ one with a fixed seed. Each run prints its seed and what it measured.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -18,10 +17,9 @@ from random import Random
 import pytest
 
 from tests.proofs import Road, ended, until
+from tests.soak import FULL, SEED
 
-FULL = os.environ.get("SOAK") == "full"
 USERS, KILLS = (20_000, 100) if FULL else (1_000, 7)
-SEED = int(os.environ.get("SOAK_SEED") or (time.time_ns() if FULL else 1)) % 2**32
 
 IN_THE_REFRESH = 0.2
 """Share of the kills that are aimed at the time before the first request of a life."""

@@ -12,6 +12,7 @@ import pytest
 
 from tests.daemon.running import Running, running, schedule
 from tests.proofs import Road
+from tests.soak import patience, whole_only
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def leads(road: Road) -> int | None:
 
 def seconds_until_led_by(road: Road, daemon: Running) -> float:
     began = time.monotonic()
-    daemon.until(lambda: leads(road) == daemon.pid, "nobody takes the lead over", 25)
+    daemon.until(lambda: leads(road) == daemon.pid, "nobody takes the lead over", patience(25))
     return time.monotonic() - began
 
 
@@ -43,18 +44,20 @@ def test_a_leader_that_is_killed_is_followed_within_twenty_seconds(road: Road, p
     leader.signal(signal.SIGKILL)
     leader.process.wait()
     # On the same host its death can be proven; elsewhere its lease has to run out (as in the next test).
-    assert seconds_until_led_by(road, other) < 5
+    assert seconds_until_led_by(road, other) < patience(5)
     ticked = len(other.events("run.succeeded"))
     other.hear("run.succeeded", ticked + 2)
     other.stop()
 
 
+@pytest.mark.soak
+@whole_only("waits for a lease")
 def test_a_leader_that_hangs_is_followed_when_its_lease_is_over_and_notices_when_it_wakes(
     road: Road, pair: tuple[Running, Running]
 ) -> None:
     leader, other = pair
     leader.signal(signal.SIGSTOP)
-    assert seconds_until_led_by(road, other) < 20
+    assert seconds_until_led_by(road, other) < patience(20)
     leader.signal(signal.SIGCONT)
     leader.hear("leader.ended")
     assert leads(road) == other.pid
@@ -66,7 +69,7 @@ def test_a_leader_that_hangs_is_followed_when_its_lease_is_over_and_notices_when
 def test_a_leader_that_is_told_to_end_is_followed_within_a_second(road: Road, pair: tuple[Running, Running]) -> None:
     leader, other = pair
     leader.signal(signal.SIGTERM)
-    assert seconds_until_led_by(road, other) < 1
+    assert seconds_until_led_by(road, other) < patience(1)
     assert leader.ended() == 0
     other.stop()
 

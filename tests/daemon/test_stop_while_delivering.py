@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import pytest
@@ -10,8 +9,9 @@ import pytest
 from sync.daemon.daemon import DRAIN_SECONDS
 from tests.daemon.running import running, schedule
 from tests.proofs import Road
+from tests.soak import FULL
 
-USERS = 20_000 if os.environ.get("SOAK") == "full" else 1_500
+USERS = 20_000 if FULL else 1_500
 
 
 @pytest.mark.soak

@@ -16,6 +16,7 @@ import pytest
 
 from tests.daemon.running import Running, running, schedule
 from tests.proofs import Road
+from tests.soak import whole_only
 
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -48,7 +49,7 @@ def ready(daemon: Running) -> bool:
 
 @pytest.mark.parametrize("road", ["postgresql"], indirect=True)
 @pytest.mark.soak
-@pytest.mark.skipif(os.environ.get("SOAK") != "full", reason="test_store_trouble does it in CI: make soak")
+@whole_only("test_store_trouble does it in CI")
 def test_a_daemon_outlives_its_store_and_loses_nothing(road: Road, postgresql_url: str) -> None:
     road.crowd(300)
     schedule(road)

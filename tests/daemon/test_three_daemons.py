@@ -39,10 +39,9 @@ from tests.daemon.judgement import (
 from tests.daemon.observer import Observer
 from tests.postgresql import own_database
 from tests.proofs import Road
+from tests.soak import FULL, SEED, whole_only
 
-FULL = os.environ.get("SOAK") == "full"
 SECONDS, PEOPLE, SHARE = (600, 400, 1.0) if FULL else (60, 150, 0.2)
-SEED = int(os.environ.get("SOAK_SEED") or (time.time_ns() if FULL else 1)) % 2**32
 
 DEADLINE, LEASE, QUIET = 10 * SHARE, 30 * SHARE, 20 * SHARE
 LEAD = 15 * SHARE
@@ -242,7 +241,7 @@ def suffer(soak: Soak) -> Suffered:
 
 
 @pytest.mark.soak
-@pytest.mark.skipif(os.environ.get("SOAK") != "full", reason="waits for leases for over a minute: make soak")
+@whole_only("waits for leases for over a minute")
 def test_a_slot_whose_holder_hangs_is_taken_over_soon_after_its_lease_and_ends_right(soak: Soak) -> None:
     with three(soak.road, soak.addresses, SHARE) as daemons:
         soak.sandbox.set_faults(latency=DEADLINE / 2)

@@ -1,0 +1,32 @@
+"""What the long proofs run as: whole by ``make soak`` (``SOAK=full``), each time on other cases; small and the same in CI."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+from hypothesis import settings
+
+FULL = os.environ.get("SOAK") == "full"
+
+SEED = int(os.environ.get("SOAK_SEED") or (time.time_ns() if FULL else 1)) % 2**32
+"""For what is random: always the same in CI, a new one for each whole run unless ``SOAK_SEED`` gives one."""
+
+_FACTOR = 1.0 if FULL else 5.0
+
+
+def patience(seconds: float) -> float:
+    """What a promise of so many ``seconds`` is measured by: on a machine that does a dozen other things, more of them."""
+    return seconds * _FACTOR
+
+
+def whole_only(why: str) -> pytest.MarkDecorator:
+    """Mark a test that is for ``make soak`` alone."""
+    return pytest.mark.skipif(not FULL, reason=f"{why}: make soak")
+
+
+# A busy machine is no fault of the code: no example has to be done within a time. Nor may CI be a matter of luck.
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("soak", deadline=None, max_examples=1_000)
+settings.load_profile("soak" if FULL else "ci")
