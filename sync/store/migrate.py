@@ -12,6 +12,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection, inspect, text
 
 from sync.errors import SchemaError
+from sync.store import event_schema  # noqa: F401 - its tables join the metadata
 from sync.store.engine import Database, begin_write, translated
 from sync.store.schema import metadata
 
