@@ -16,6 +16,9 @@ class DeliverySettings:
     ``deadline`` is total for one exchange; ``lease`` is how long a claim is ours; ``quiet_period`` is the wait before an
     ambiguous send is confirmed. A slot is parked only when it has failed for ``retry_window`` *and* ``retry_attempts``
     times; ``longest_delay`` caps the exponential backoff.
+
+    A request with several events holds at most ``batch_events``; an event waits at most ``linger`` for others to share
+    its request with, and not at all where no request takes several.
     """
 
     rate: float | None = None
@@ -26,3 +29,5 @@ class DeliverySettings:
     retry_window: float = 24 * 3600.0
     retry_attempts: int = 8
     longest_delay: float = 15 * 60.0
+    batch_events: int = 100
+    linger: float = 1.0
