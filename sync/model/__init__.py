@@ -16,6 +16,8 @@ run            what a refresh did, in numbers
 tick           a definition is due for an instant
 alert          what is watched, when it counts as changed, what is said of it
 retention      how long history is kept
+received       what somebody sent as an event, made into one of ours
+cleaning       JSON that no store and no reader chokes on
 slot           a claimed slot: what is owed to one user at one destination
 =============  ==================================================================================
 """
