@@ -39,6 +39,19 @@ ENGINES = ("sqlite", "postgresql")
 _numbers = count(1)
 
 
+# What these drive is covered by the tests of its parts. Watching every line of theirs would make them half as slow again.
+_NOT_MEASURED = ("bad_input", "crash", "faults", "real")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Coverage is measured where lines are tested, not where whole roads are."""
+    here = Path(__file__).parent
+    for item in items:
+        of_a_road = item.path.relative_to(here).parts[0] in _NOT_MEASURED
+        if of_a_road or getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.no_cover)
+
+
 def pytest_report_header() -> str:
     """Say what a run that failed can be repeated with."""
     return f"SOAK_SEED={SEED}"

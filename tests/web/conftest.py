@@ -11,9 +11,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from sync import telemetry
 from sync.config import Address, Settings, load
 from sync.store.engine import Database
-from sync.web import WebService, WebState
+from sync.web import WebService, WebState, readiness
 from tests.moving_clock import MovingClock
 
 Watching = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
@@ -27,6 +28,13 @@ audiences:
   - {name: Quiet, sql: select 1, enabled: false}
 traits: [{name: Spend, sql: select 1}]
 """
+
+
+@pytest.fixture(autouse=True)
+def _by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was counted before, and a busy machine has time to answer."""
+    monkeypatch.setattr(telemetry, "_counters", {})
+    monkeypatch.setattr(readiness, "PATIENCE", 20.0)
 
 
 @pytest.fixture

@@ -68,4 +68,5 @@ async def test_a_store_that_hangs_is_a_reason_in_time_for_all_who_ask(
                 answer = await client.get("/readyz")
                 assert answer.json()["reasons"] == ["the store did not answer within 0.2 s"]
                 assert (await client.get("/healthz")).status_code == 200
+        monkeypatch.setattr(readiness, "PATIENCE", 20.0)
         assert (await client.get("/readyz")).status_code == 200
