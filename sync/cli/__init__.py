@@ -10,7 +10,8 @@ progress       what a delivery shows while it runs
 daemon         daemon
 status         status, runs
 parked         parked list, show, redrive, drop
-users          user show
+users          user show, suppress, unsuppress
+events         events show, tail; sending: events send
 audiences      audience list, members, sql
 sandbox        sandbox
 demo           demo
@@ -46,6 +47,7 @@ _COMMANDS = {
     "parked": "parked:parked",
     "user": "users:user",
     "audience": "audiences:audience",
+    "events": "events:events",
     "preview": "preview:preview",
     "schema": "project:schema",
     "sandbox": "sandbox:sandbox",

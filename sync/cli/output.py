@@ -29,9 +29,14 @@ def console() -> Console:
 
 def as_json(value: object) -> None:
     """One JSON document, keys in our order."""
+    click.echo(json_text(value))
+
+
+def json_text(value: object, *, indent: bool = True) -> str:
+    """JSON; not safe for a terminal, unlike `cell`."""
     # Non-string keys: an enumeration's members are strings to everybody but orjson.
-    option = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
-    click.echo(orjson.dumps(value, default=_plain, option=option).decode())
+    option = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if indent else 0)
+    return orjson.dumps(value, default=_plain, option=option).decode()
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ import click
 import orjson
 
 from sync.cli.options import configured
-from sync.config.schema import DEFAULT_BASE_URL
+from sync.config.destinations import DEFAULT_BASE_URL
 from sync.daemon.app import App
 from sync.destinations.pushwoosh.encoding import encoded
 from sync.destinations.pushwoosh.preview import Configured, InvalidSettings, Preview, refusal

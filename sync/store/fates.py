@@ -1,0 +1,255 @@
+"""What was received and what became of it, for people: events of the log, each with its fate at every destination.
+
+A fate is put together from the lane's cursor, a hold and an outcome. They are read in this order: who settles writes
+them in one transaction, so that an event may look less far than it is, and never further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, Select, select
+
+from sync.model.outcome import FILTERED, Verdict
+from sync.store.event_schema import event, event_outcome, forwarding, hold, lane
+
+MOST = 500
+"""Events whose fates are asked for in one statement."""
+
+_WITHOUT_BODY = tuple(column for column in event.c if column.name != "body")
+
+
+class Standing(StrEnum):
+    """How an event stands with one destination.
+
+    ``RECEIVED``  in the log; its lane has not come to it.
+    ``FILTERED``  no mapping wants it: nothing is sent.
+    ``SENT``      the destination has accepted it.
+    ``WAITING``   held back: for another try, or for an earlier event of its user.
+    ``PARKED``    given up until somebody decides; its reason says why.
+    ``DROPPED``   done with and not sent: dropped by hand, or its user is suppressed; the detail says which.
+    ``EARLIER``   received before anything was forwarded to the destination.
+    ``PAST``      done with; how is no longer known (see ``retention.attempts``).
+    """
+
+    RECEIVED = "received"
+    FILTERED = "filtered"
+    SENT = "sent"
+    WAITING = "waiting"
+    PARKED = "parked"
+    DROPPED = "dropped"
+    EARLIER = "earlier"
+    PAST = "past"
+
+
+LASTING = frozenset({Standing.FILTERED, Standing.SENT, Standing.DROPPED, Standing.EARLIER, Standing.PAST})
+"""Nothing more happens by itself."""
+
+_AGAIN = frozenset({Verdict.NOT_SENT, Verdict.NOT_APPLIED, Verdict.UNKNOWN, Verdict.FAULT})
+_STANDINGS = {Verdict.ACCEPTED.value: Standing.SENT, FILTERED: Standing.FILTERED}
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """One event at one destination.
+
+    ``at``, ``verdict``, ``status``, ``detail``: the last thing that happened. ``attempts`` to ``reason``: of a hold.
+    ``filtered_by``: the mappings that do not want it, by name, for whoever knows them to fill in.
+    """
+
+    destination: str
+    state: Standing
+    at: datetime | None = None
+    verdict: str | None = None
+    status: int | None = None
+    detail: str | None = None
+    attempts: int = 0
+    due_at: datetime | None = None
+    held_since: datetime | None = None
+    failing_since: datetime | None = None
+    reason: str | None = None
+    filtered_by: Sequence[str] = ()
+
+
+Event = dict[str, Any]
+
+
+def newest(
+    connection: Connection,
+    limit: int,
+    *,
+    user_id: str | None = None,
+    type: str | None = None,  # noqa: A002 - what Segment calls it
+    name: str | None = None,
+) -> list[Event]:
+    """The newest ``limit`` events that fit, oldest first, without their bodies."""
+    query = _chosen(select(*_WITHOUT_BODY), user_id, type, name)
+    rows = connection.execute(query.order_by(event.c.id.desc()).limit(limit)).mappings()
+    return [dict(row) for row in rows][::-1]
+
+
+def after(connection: Connection, event_id: int, limit: int) -> list[Event]:
+    """The next ``limit`` events after ``event_id``, in their order, without their bodies."""
+    query = select(*_WITHOUT_BODY).where(event.c.id > event_id).order_by(event.c.id).limit(limit)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def last_id(connection: Connection) -> int:
+    """The newest event's id; 0 when there is none."""
+    found: int | None = connection.execute(select(event.c.id).order_by(event.c.id.desc()).limit(1)).scalar()
+    return found or 0
+
+
+def whole(connection: Connection, event_id: int) -> Event | None:
+    """One event with its ``body``."""
+    row = connection.execute(select(event).where(event.c.id == event_id)).mappings().one_or_none()
+    return None if row is None else {**row, "body": _json(row["body"])}
+
+
+def ids_of(connection: Connection, message_id: str) -> list[int]:
+    """The events with this message id: one for each source that has one."""
+    query = select(event.c.id).where(event.c.source.in_(_sources()), event.c.message_id == message_id)
+    return list(connection.execute(query.order_by(event.c.id)).scalars())
+
+
+def bodies(connection: Connection, event_ids: Sequence[int]) -> dict[int, Any]:
+    """What these events hold, by id."""
+    query = select(event.c.id, event.c.body)
+    return {
+        row.id: _json(row.body)
+        for some in _portions(event_ids)
+        for row in connection.execute(query.where(event.c.id.in_(some)))
+    }
+
+
+def fates(
+    connection: Connection, events: Iterable[Event], destinations: Collection[str] | None = None
+) -> dict[int, list[Fate]]:
+    """What became of these events, by id: at each destination that events are forwarded to, or at these only."""
+    ids = {each["id"]: each["lane"] for each in events}
+    query = select(forwarding.c.destination, forwarding.c.floor).order_by(forwarding.c.destination)
+    floors: dict[str, int] = {
+        row.destination: row.floor
+        for row in connection.execute(query)
+        if destinations is None or row.destination in destinations
+    }
+    if not (ids and floors):
+        return {each: [] for each in ids}
+    cursors = {
+        (row.destination, row.number): row.cursor
+        for row in connection.execute(select(lane).where(lane.c.destination.in_(floors)))
+    }
+    held, outcomes = _held(connection, list(ids), floors), _outcomes(connection, list(ids))
+    return {
+        each: [
+            _fate(
+                name,
+                held.get((name, each)),
+                outcomes.get((name, each)),
+                _without_outcome(each, floor, cursors.get((name, number), floor)),
+            )
+            for name, floor in floors.items()
+        ]
+        for each, number in ids.items()
+    }
+
+
+def _held(connection: Connection, ids: Sequence[int], floors: Mapping[str, int]) -> dict[tuple[str, int], Row[Any]]:
+    query = select(hold).where(hold.c.destination.in_(floors))
+    return {
+        (row.destination, row.event_id): row
+        for some in _portions(ids)
+        for row in connection.execute(query.where(hold.c.event_id.in_(some)))
+    }
+
+
+def _outcomes(connection: Connection, ids: Sequence[int]) -> dict[tuple[str, int], Row[Any]]:
+    return {
+        (row.destination, row.event_id): row
+        for some in _portions(ids)
+        for row in connection.execute(select(event_outcome).where(event_outcome.c.event_id.in_(some)))
+    }
+
+
+def _without_outcome(event_id: int, floor: int, cursor: int) -> Standing:
+    if event_id > max(cursor, floor):
+        return Standing.RECEIVED
+    return Standing.EARLIER if event_id <= floor else Standing.PAST
+
+
+def _fate(destination: str, held: Row[Any] | None, outcome: Row[Any] | None, otherwise: Standing) -> Fate:
+    told: dict[str, Any] = {}
+    state = otherwise
+    if outcome is not None:
+        told = {
+            "at": outcome.at,
+            "verdict": outcome.verdict,
+            "status": outcome.status,
+            "detail": outcome.detail or None,
+        }
+        state = otherwise if outcome.verdict in _AGAIN else _STANDINGS.get(outcome.verdict, Standing.DROPPED)
+    if held is not None:
+        state = Standing(held.state)
+        told |= {
+            "attempts": held.attempts,
+            "due_at": held.due_at if state is Standing.WAITING else None,
+            "held_since": held.held_since,
+            "failing_since": held.failing_since,
+            "reason": held.reason,
+        }
+    return Fate(destination, state, **told)
+
+
+def parked(connection: Connection, destination: str | None, limit: int) -> list[Event]:
+    """Parked events, those that have been failing longest first, without their bodies."""
+    query = (
+        select(hold, *(column for column in _WITHOUT_BODY if column.name != "id"))
+        .join(event, event.c.id == hold.c.event_id, isouter=True)
+        .where(hold.c.state == "parked")
+        .order_by(hold.c.failing_since, hold.c.event_id)
+        .limit(limit)
+    )
+    if destination is not None:
+        query = query.where(hold.c.destination == destination)
+    names = ("destination", "event_id", "type", "name", "user_id", "anonymous_id", "source", "message_id")
+    more = ("received_at", "attempts", "failing_since", "held_since", "reason")
+    return [{name: row[name] for name in (*names, *more)} for row in connection.execute(query).mappings()]
+
+
+def _chosen(query: Select[Any], user_id: str | None, kind: str | None, name: str | None) -> Select[Any]:
+    if user_id is not None:
+        query = query.where(event.c.user_id == user_id)
+    if kind is not None:
+        query = query.where(event.c.type == kind)
+    if name is not None:
+        query = query.where(event.c.name == name)
+    return query
+
+
+def _sources() -> Select[tuple[str]]:
+    """Every source that an event came by, a step in the index for each, so that the log is not read for it."""
+    first = select(event.c.source).order_by(event.c.source).limit(1).subquery()
+    found = select(first.c.source).cte("source", recursive=True)
+    following = (
+        select(event.c.source)
+        .where(event.c.source > found.c.source)
+        .order_by(event.c.source)
+        .limit(1)
+        .scalar_subquery()
+    )
+    found = found.union_all(select(following).where(found.c.source.is_not(None)))
+    return select(found.c.source).where(found.c.source.is_not(None))
+
+
+def _portions(ids: Sequence[int]) -> list[Sequence[int]]:
+    return [ids[start : start + MOST] for start in range(0, len(ids), MOST)]
+
+
+def _json(document: Any) -> Any:
+    """A JSON column: text on SQLite, already read by the driver on PostgreSQL."""
+    return orjson.loads(document) if isinstance(document, str) else document
