@@ -81,7 +81,7 @@ def _log() -> None:
         sa.Column("collected", sa.Boolean, nullable=False),
         sa.Column("body", DOCUMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="event_pkey"),
-        sa.UniqueConstraint("source", "message_id", name="event_source_key"),
+        sa.UniqueConstraint("message_id", "source", name="event_message_id_key"),
     )
     op.create_index("event_by_name", "event", ["name", "timestamp", "user_id"])
     op.create_index("event_by_user", "event", ["user_id", "name", "timestamp"])

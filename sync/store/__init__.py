@@ -20,7 +20,10 @@ watched         what alerts look at
 upkeep          pruning, checkpoints, the oldest transaction
 reports         what people ask: status, runs, members, one user, parked
 measures        the numbers that are watched from outside
-counter         the version that marks what is owed
+counter         the version that marks what is owed, and numbers events
+events          the event log: record, find; its tables are in ``event_schema``
+profiles        what identify events say of each user
+suppressions    users of whom nothing is taken in and nothing is sent
 sqlite/         statements whose plan is the design: staging, recording, slots
 postgresql/     the same
 ==============  ==================================================================================

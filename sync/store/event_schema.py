@@ -30,7 +30,7 @@ event = Table(
     Column("lane", Integer, nullable=False),
     Column("collected", Boolean, nullable=False),
     Column("body", Document, nullable=False),
-    UniqueConstraint("source", "message_id"),
+    UniqueConstraint("message_id", "source"),
     Index("event_by_name", "name", "timestamp", "user_id"),
     Index("event_by_user", "user_id", "name", "timestamp"),
 )
