@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from sync.config import load
-from sync.config.schema import MOST_MAPPINGS
+from sync.config.destinations import MOST_MAPPINGS
 from sync.destinations.pushwoosh.actions import ACTIONS
 from sync.destinations.pushwoosh.batching import MOST_EVENTS
 from sync.errors import InvalidEvent, InvalidMapping, InvalidSubscription

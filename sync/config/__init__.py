@@ -4,12 +4,17 @@
 load         the way through these rooms: read, fill in, check, build
 document     YAML text to plain data and a map from each path to its line
 interpolate  ``${VAR}``, ``${VAR:-default}``, ``${file:/path}``
-schema       the models: every section's keys, types, defaults and meanings
+schema       the models: every section's keys, types, defaults and meanings; these sections have rooms of their own:
+intake       ``sources`` and ``collector``
+destinations ``destinations``
+questions    ``audiences``, ``traits``, ``defaults``
+section      what every section has in common
 fields       the types of single values
 editors      the JSON Schema of the file, for editors
 verbatim     Segment's mappings stand as they were pasted: JSON's values, nothing filled in
 mappings     Segment's mappings, checked and compiled
 references   what must hold between sections: keys, names, chains of ``after``
+exposure     what must hold between the addresses that are listened on, and between the keys that open them
 sentences    a validation error as a sentence
 problems     the collection of problems; never a value, for it may be a secret
 durations    ``30 days`` in seconds
@@ -25,12 +30,21 @@ from sync.config.editors import json_schema
 from sync.config.listen import Address
 from sync.config.load import load
 from sync.config.schedule import CatchUp, Schedule
-from sync.config.settings import AlertSettings, PushwooshSettings, Settings, SourceSettings, StoreSettings, WebSettings
+from sync.config.settings import (
+    AlertSettings,
+    CollectorSettings,
+    PushwooshSettings,
+    Settings,
+    SourceSettings,
+    StoreSettings,
+    WebSettings,
+)
 
 __all__ = [
     "Address",
     "AlertSettings",
     "CatchUp",
+    "CollectorSettings",
     "PushwooshSettings",
     "Schedule",
     "Settings",

@@ -18,11 +18,19 @@ _LONGEST = 10 * 366 * 86400.0
 
 
 def parse(text: object) -> float:
-    """Seconds. Raises ``ValueError`` with a sentence that does not repeat ``text``."""
+    """Seconds, more than none. Raises ``ValueError`` with a sentence that does not repeat ``text``."""
+    seconds = wait(text)
+    if not seconds:
+        raise ValueError("must be longer than nothing and at most ten years")
+    return seconds
+
+
+def wait(text: object) -> float:
+    """Seconds, maybe none at all. Raises ``ValueError`` likewise."""
     match = _DURATION.fullmatch(text.strip().lower()) if isinstance(text, str) else None
     if match is None or match["unit"] not in _SECONDS:
         raise ValueError("must be a duration with its unit, like `10s`, `5 minutes`, `24h` or `30 days`")
     seconds = float(match["count"]) * _SECONDS[match["unit"]]
-    if not 0 < seconds <= _LONGEST:
+    if seconds > _LONGEST:
         raise ValueError("must be longer than nothing and at most ten years")
     return seconds

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from sync.config.schema import Document, Section
+from sync.config.schema import Document
+from sync.config.section import Section
 
 _REFERENCE = {"type": "string", "pattern": r"\$\{"}
 

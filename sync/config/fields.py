@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
@@ -24,6 +25,42 @@ def _whole_seconds(seconds: float) -> float:
     if seconds < 1 or seconds != int(seconds):
         raise ValueError("must be a whole number of seconds, at least one")
     return seconds
+
+
+def _linger(seconds: float) -> float:
+    if seconds > 60:
+        raise ValueError("must be at most `60s`")
+    return seconds
+
+
+def _lateness(seconds: float) -> float:
+    # What was read once is known again by its message id, for as long as the event is kept: a day at least.
+    if seconds > 12 * 3600:
+        raise ValueError("must be at most `12 hours`")
+    return seconds
+
+
+def _a_day(seconds: float) -> float:
+    # Within a day, an event that comes twice must be known again.
+    if seconds < 86_400:
+        raise ValueError("must be at least `1 day`: an event that comes twice is known by the first")
+    return seconds
+
+
+def _start(value: object) -> int | float | str:
+    """The cursor of a row: a number, or an instant or other text as the database writes it."""
+    if isinstance(value, datetime):
+        return (value.astimezone(UTC) if value.tzinfo else value).isoformat(" ")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str) and value.strip():
+        text = _line(value)
+        return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63:
+        return value
+    raise ValueError(
+        "must be `beginning`, or the cursor of the first row to send: a number, or an instant like `2026-05-17`"
+    )
 
 
 def _rate(value: object) -> float | None:
@@ -130,6 +167,20 @@ def _header_text(text: str) -> str:
     return text
 
 
+def _write_key(secret: SecretStr) -> SecretStr:
+    """It travels as a user name before a `:`, and in the path of a URL."""
+    if not re.fullmatch(r"[A-Za-z0-9._~!$&'()*+,;=@-]{1,200}", secret.get_secret_value()):
+        raise ValueError(
+            "must be 1 to 200 letters, digits and signs that may stand in a URL, like `-` and `_`: "
+            "`openssl rand -hex 16` makes a good one"
+        )
+    return secret
+
+
+def _none(value: object) -> object:
+    return None if isinstance(value, str) and value.strip().lower() == "none" else value
+
+
 def _left_out(value: object) -> object:
     """``${WEB_TOKEN:-}`` without the variable is no token at all."""
     return None if value == "" else value
@@ -227,6 +278,10 @@ def _is_loopback(host: str) -> bool:
 _DURATION_SCHEMA = {"type": "string", "examples": ["10s", "5 minutes", "24h", "30 days"]}
 
 Duration: TypeAlias = Annotated[float, BeforeValidator(durations.parse), WithJsonSchema(_DURATION_SCHEMA)]
+_WAIT = Annotated[float, BeforeValidator(durations.wait), WithJsonSchema(_DURATION_SCHEMA)]
+Linger: TypeAlias = Annotated[_WAIT, AfterValidator(_linger), WithJsonSchema(_DURATION_SCHEMA)]
+Lateness: TypeAlias = Annotated[_WAIT, AfterValidator(_lateness), WithJsonSchema(_DURATION_SCHEMA)]
+DayOrMore: TypeAlias = Annotated[Duration, AfterValidator(_a_day), WithJsonSchema(_DURATION_SCHEMA)]
 Interval: TypeAlias = Annotated[Duration, AfterValidator(_whole_seconds), WithJsonSchema(_DURATION_SCHEMA)]
 Rate: TypeAlias = Annotated[
     float | None,
@@ -250,11 +305,16 @@ ActionName: TypeAlias = Annotated[
     Line, WithJsonSchema({"type": "string", "examples": ["updateUserProfile", "trackEvent"]})
 ]
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=100)]
-Identifier: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$", max_length=63)]
 Key: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=255)]
 HeaderText: TypeAlias = Annotated[str, AfterValidator(_header_text)]
 HeaderSecret: TypeAlias = Annotated[SecretStr, AfterValidator(_header_value), WithJsonSchema({"type": "string"})]
 Token: TypeAlias = Annotated[HeaderSecret | None, BeforeValidator(_left_out)]
+WriteKey: TypeAlias = Annotated[SecretStr, AfterValidator(_write_key), WithJsonSchema({"type": "string"})]
+Start: TypeAlias = Annotated[
+    Any,
+    BeforeValidator(_start),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "examples": ["beginning"]}]}),
+]
 Listen: TypeAlias = Annotated[
     listen.Address | None,
     BeforeValidator(listen.parse),
@@ -265,3 +325,4 @@ StoreUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_store_url), WithJsonS
 BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]
 AlertUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_alert_url), WithJsonSchema({"type": "string"})]
 Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_filled), WithJsonSchema({"type": "string"})]
+WebhookSecret: TypeAlias = Annotated[Secret | None, BeforeValidator(_none)]

@@ -24,6 +24,11 @@ class Address:
         """Whether only this host can reach it. A name other than ``localhost`` may mean anything."""
         return self.host == "localhost" or (_is_ip(self.host) and ipaddress.ip_address(self.host).is_loopback)
 
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether it stands for all of this host's addresses."""
+        return _is_ip(self.host) and ipaddress.ip_address(self.host).is_unspecified
+
 
 def parse(value: object) -> Address | None:
     """An address; ``None`` for ``off``, which YAML reads as false. Raises ``ValueError`` with the rest of a sentence."""
@@ -36,6 +41,13 @@ def parse(value: object) -> Address | None:
     if not known or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise ValueError("must be HOST:PORT, like `127.0.0.1:9464` or `[::1]:9464` (port 0 is a free one), or `off`")
     return Address(bare, int(port))
+
+
+def clash(one: Address | None, other: Address | None) -> bool:
+    """Whether both cannot be listened on at once, as far as their texts tell."""
+    if one is None or other is None or one.port != other.port or one.port == 0:
+        return False
+    return one.host == other.host or one.is_everywhere or other.is_everywhere or (one.is_loopback and other.is_loopback)
 
 
 def _is_ip(host: str) -> bool:

@@ -9,16 +9,28 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from sync.config import document, interpolate, mappings, references, sentences
+from sync.config import document, exposure, interpolate, mappings, references, sentences
+from sync.config.destinations import PushwooshSection
+from sync.config.intake import CollectorSection, EventsSection, SourceSection
 from sync.config.problems import Problems
+from sync.config.questions import AudienceSection, ScheduleSection, TraitSection
 from sync.config.schedule import Schedule
-from sync.config.schema import AlertSection, AudienceSection, Document, PushwooshSection, ScheduleSection, TraitSection
-from sync.config.settings import AlertSettings, PushwooshSettings, Settings, SourceSettings, StoreSettings, WebSettings
+from sync.config.schema import AlertSection, Document
+from sync.config.settings import (
+    AlertSettings,
+    CollectorSettings,
+    PushwooshSettings,
+    Settings,
+    SourceSettings,
+    StoreSettings,
+    WebSettings,
+)
 from sync.errors import ConfigurationError
 from sync.mapping.mapping import Mapping as SegmentMapping
 from sync.model.alert import Watch
 from sync.model.definition import Definition, Kind, Table
 from sync.model.delivery import DeliverySettings
+from sync.model.feed import EventsTable, Forward, ProfilesTable
 from sync.model.identify import IdentifyPer
 from sync.model.naming import snake_case
 from sync.model.retention import Retention
@@ -47,6 +59,7 @@ def _settings(path: pathlib.Path, data: dict[str, object], env: Mapping[str, str
     except ValidationError as error:
         sentences.report(error, Document, problems)
     references.check(filled, problems)
+    exposure.check(filled, problems)
     compiled = mappings.compiled(filled, problems)
     if problems or valid is None:
         # Not raised inside the handler: pydantic's error, which knows values, must not travel along.
@@ -58,9 +71,7 @@ def _built(path: pathlib.Path, valid: Document, compiled: Mapping[str, tuple[Seg
     sections: list[AudienceSection | TraitSection] = [*valid.audiences, *valid.traits]
     definitions = _without_foreign_keys(tuple(_definition(section, valid) for section in sections))
     keys = {found.name: found.key for found in reversed(definitions)} | {found.key: found.key for found in definitions}
-    sources = {
-        name: SourceSettings(name, section.url, section.statement_timeout) for name, section in valid.sources.items()
-    }
+    sources = {name: _source(name, section) for name, section in valid.sources.items()}
     destinations = {name: _pushwoosh(name, section, compiled[name]) for name, section in valid.destinations.items()}
     return Settings(
         path=path,
@@ -73,7 +84,36 @@ def _built(path: pathlib.Path, valid: Document, compiled: Mapping[str, tuple[Seg
         retention=Retention(valid.retention.runs, valid.retention.attempts, valid.retention.events),
         alerts=tuple(_alert(index, section) for index, section in enumerate(valid.alerts)),
         web=WebSettings(valid.web.listen, valid.web.token),
+        collector=_collector(valid.collector) if valid.collector else None,
     )
+
+
+def _source(name: str, section: SourceSection) -> SourceSettings:
+    people = section.profiles
+    traits = people.traits.column if people and people.traits else None
+    profiles = ProfilesTable(people.table, people.user_id, people.cursor, traits) if people else None
+    events = tuple(_events(each) for each in section.events)
+    return SourceSettings(name, section.url, section.statement_timeout, events, profiles)
+
+
+def _events(section: EventsSection) -> EventsTable:
+    forward = section.forward
+    return EventsTable(
+        table=section.table,
+        user_id=section.user_id,
+        timestamp=section.timestamp,
+        event=section.event,
+        name=section.name,
+        properties=section.properties,
+        cursor=section.cursor,
+        lateness=section.lateness,
+        forward=Forward(forward.start, forward.every) if forward else None,
+    )
+
+
+def _collector(section: CollectorSection) -> CollectorSettings:
+    webhooks = {name: webhook.secret for name, webhook in section.webhooks.items()}
+    return CollectorSettings(section.listen, MappingProxyType(dict(section.keys)), MappingProxyType(webhooks))
 
 
 def _pushwoosh(name: str, section: PushwooshSection, compiled: tuple[SegmentMapping, ...]) -> PushwooshSettings:
@@ -87,6 +127,8 @@ def _pushwoosh(name: str, section: PushwooshSection, compiled: tuple[SegmentMapp
         retry_window=retry.window,
         retry_attempts=retry.attempts,
         longest_delay=retry.longest_delay,
+        batch_events=section.batch.events,
+        linger=section.batch.linger,
     )
     reading = [mapping.name for mapping in compiled if mapping.reads_personas]
     automatic = IdentifyPer.COMPUTATION if reading else IdentifyPer.USER

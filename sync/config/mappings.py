@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from sync.config.destinations import MOST_MAPPINGS
 from sync.config.problems import Path, Problems, did_you_mean, listed, printable
 from sync.config.references import mapping
-from sync.config.schema import MOST_MAPPINGS
 from sync.destinations.pushwoosh.actions import ACTIONS, presets
 from sync.errors import InvalidMapping, InvalidSubscription
 from sync.mapping.action import Action

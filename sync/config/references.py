@@ -10,10 +10,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sync.config import durations, listen
+from sync.config import durations
+from sync.config.destinations import LimitsSection
 from sync.config.fields import is_postgresql
 from sync.config.problems import Path, Problems, did_you_mean, listed
-from sync.config.schema import LimitsSection, ScheduleSection, StoreSection
+from sync.config.questions import ScheduleSection
+from sync.config.schema import StoreSection
 from sync.model.definition import Kind
 from sync.model.delivery import LEASE_MARGIN
 from sync.model.naming import FIELDS_FROM_TRAITS, LONGEST_KEY, RESERVED_KEYS, snake_case
@@ -44,9 +46,9 @@ def check(document: Mapping, problems: Problems) -> None:
     drafts = list(_drafts(document, problems))
     _check_store(document, problems)
     _check_sources(document, drafts, problems)
+    _check_feeds(document, problems)
     _check_destinations(document, drafts, problems)
     _check_limits(document, problems)
-    _check_web(document, problems)
     _check_keys(drafts, problems)
     _check_questions(drafts, problems)
     _check_enrichment(drafts, problems)
@@ -109,6 +111,21 @@ def _check_sources(document: Mapping, drafts: list[Draft], problems: Problems) -
             problems.add(draft.path, f"has no source to ask: {what}")
 
 
+def _check_feeds(document: Mapping, problems: Problems) -> None:
+    """How far a table was read is remembered by its name and its events' name."""
+    for source, section in mapping(document.get("sources")).items():
+        events = mapping(section).get("events")
+        first: dict[tuple[object, object], Path] = {}
+        for index, raw in enumerate(events if isinstance(events, list) else []):
+            path: Path = ("sources", source, "events", index)
+            table, event = mapping(raw).get("table"), mapping(raw).get("event")
+            if not mapping(raw).get("forward") or not isinstance(table, str) or not isinstance(event, str | None):
+                continue
+            other = first.setdefault((table, event), path)
+            if other != path:
+                problems.add(path, f"sends on the same events as {problems.dotted(other)}: keep one of the two")
+
+
 def _check_destinations(document: Mapping, drafts: list[Draft], problems: Problems) -> None:
     destinations = document.get("destinations")
     if destinations is not None and not isinstance(destinations, dict):
@@ -131,7 +148,7 @@ def _refer_all(names: object, path: Path, known: list[str], problems: Problems) 
 
 
 def _refer(name: object, path: Path, what: str, known: list[str], problems: Problems) -> None:
-    if isinstance(name, str) and name not in known:
+    if isinstance(name, str) and name not in known and not (what == "source" and name in RESERVED_SOURCES):
         hint = did_you_mean(name, known) or (f": use one of {listed(known)}" if known else f": add it under `{what}s`")
         problems.add(path, f"there is no such {what}{hint}")
 
@@ -153,23 +170,6 @@ def _check_limits(document: Mapping, problems: Problems) -> None:
                 (*path, at),
                 f"`lease` must be longer than `deadline` plus {LEASE_MARGIN:g} s: lengthen one or shorten the other",
             )
-
-
-def _check_web(document: Mapping, problems: Problems) -> None:
-    """What other hosts can reach wants a token."""
-    web = document.get("web")
-    section = mapping(web) if isinstance(web, dict) else {"listen": web}
-    try:
-        address = None if section.get("listen") is None else listen.parse(section["listen"])
-    except ValueError:
-        return  # already reported
-    unresolved = any(problems.is_unresolved(("web", key)) for key in ("listen", "token"))
-    if address is None or address.is_loopback or section.get("token") or unresolved:
-        return
-    problems.add(
-        ("web", "listen"),
-        "can be reached from other hosts: give a `token` beside it, or listen on 127.0.0.1",
-    )
 
 
 def _seconds(limits: Mapping, key: str) -> float:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sync.config.problems import Path, Problems, did_you_mean, listed
-from sync.config.schema import key_names
+from sync.config.section import key_names
 
 _SENTENCES = {
     "string_type": "must be text: put quotes around it",

@@ -19,6 +19,7 @@ from sync.mapping.mapping import Mapping as SegmentMapping
 from sync.model.alert import Watch
 from sync.model.definition import Definition
 from sync.model.delivery import DeliverySettings
+from sync.model.feed import EventsTable, ProfilesTable
 from sync.model.identify import IdentifyPer
 from sync.model.retention import Retention
 
@@ -38,6 +39,8 @@ class SourceSettings:
     name: str
     url: SecretStr
     statement_timeout: float = 300.0
+    events: tuple[EventsTable, ...] = ()
+    profiles: ProfilesTable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,26 @@ class WebSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CollectorSettings:
+    """The HTTP API for SDKs and webhooks: not served when ``listen`` is ``None``.
+
+    ``keys`` are the write keys, ``webhooks`` the keys of signatures (``None``: unsigned posts are taken), both by name,
+    and no name is in both: it is the source of what comes in by it.
+    """
+
+    listen: Address | None
+    keys: Mapping[str, SecretStr]
+    webhooks: Mapping[str, SecretStr | None]
+
+    def listening_on(self, text: str) -> CollectorSettings:
+        """The same at another address, as ``--collector-listen`` says it. Raises ``UsageError``."""
+        try:
+            return replace(self, listen=listen.parse(text))
+        except ValueError as error:
+            raise UsageError(f"--collector-listen {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
 class AlertSettings:
     """Somebody who is told of changes. ``index`` is the place in the file, for logs; ``url`` is a secret too.
 
@@ -112,6 +135,21 @@ class Settings:
     web: WebSettings
     retention: Retention
     alerts: tuple[AlertSettings, ...]
+    collector: CollectorSettings | None = None
+
+    def listening_on(self, *, web: str | None, collector: str | None) -> Settings:
+        """The same at other addresses, as ``--web-listen`` and ``--collector-listen`` say them. Raises ``UsageError``."""
+        found = self if web is None else replace(self, web=self.web.listening_on(web))
+        if collector is not None:
+            if found.collector is None:
+                raise UsageError(f"--collector-listen wants a `collector:` with write keys in {self.path}: add one")
+            found = replace(found, collector=found.collector.listening_on(collector))
+        if found.collector is not None and listen.clash(found.web.listen, found.collector.listen):
+            raise UsageError(
+                f"the collector and `web` cannot both listen on {found.collector.listen}: "
+                "give one another port with --collector-listen or --web-listen"
+            )
+        return found
 
     def definition(self, name_or_key: str) -> Definition:
         """The definition of that key, else of that name. Raises ``UsageError`` that offers what comes close."""

@@ -15,6 +15,8 @@ sources:
   shop:
     url: ${SHOP_DATABASE_URL}
     # statement_timeout: 5 minutes
+    # events:                               # tables whose rows are events; `forward` sends new ones on
+    #   - {table: orders, event: Order Completed, user_id: customer_id, timestamp: ordered_at, cursor: id, forward: true}
 
 destinations:
   pushwoosh:
@@ -24,6 +26,11 @@ destinations:
     # mappings: [...]                       # Segment's own, pasted as they are; left out = its two presets
     # limits: {rate: 600/minute, concurrency: 50}
     # retry: {window: 24h, attempts: 8}
+
+# Events from Segment's and RudderStack's SDKs: point them at it. What arrives is the source `collector`.
+# collector:
+#   listen: 127.0.0.1:8080                  # in clear: for the internet, put a proxy with TLS in front
+#   keys: {web: "${WEB_WRITE_KEY}"}         # openssl rand -hex 16
 
 # What a definition below uses when it does not say.
 defaults:
@@ -63,5 +70,6 @@ ENVIRONMENT = """\
 SHOP_DATABASE_URL=sqlite:///shop.db
 PUSHWOOSH_API_KEY=replace-with-your-api-access-token
 PUSHWOOSH_APP_CODE=XXXXX-XXXXX
+# WEB_WRITE_KEY=replace-with-a-random-text
 # ENGAGE_SYNC_STORE=postgresql://engage@localhost/engage
 """

@@ -20,9 +20,9 @@ EXAMPLES = re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)
 def properties(schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every key that the schema knows, with what it says about it."""
     if isinstance(schema, dict):
-        if isinstance(schema.get("properties"), dict):
-            yield from schema["properties"].items()
-        for value in schema.values():
+        own = schema.get("properties", {})
+        yield from own.items()
+        for value in (*own.values(), *(value for key, value in schema.items() if key != "properties")):
             yield from properties(value)
     elif isinstance(schema, list):
         for value in schema:
@@ -49,6 +49,7 @@ def test_every_example_of_the_documentation_loads(settings_of: Load, tmp_path: p
     (tmp_path / "secret").write_text("s3cret\n")
     example = example.replace("/run/secrets/pushwoosh_api_key", str(tmp_path / "secret"))
     names = dict.fromkeys(("PUSHWOOSH_API_KEY", "PUSHWOOSH_APP_CODE", "WEB_TOKEN", "ALERTS_SECRET"), "x")
+    names |= {name: name for name in ("WEB_WRITE_KEY", "IOS_WRITE_KEY", "WEBHOOK_SECRET")}
     urls = dict.fromkeys(("SHOP_DATABASE_URL", "WAREHOUSE_URL"), "sqlite:///shop.db")
     addresses = dict.fromkeys(("ALERTS_URL", "SLACK_URL"), "https://alerts.example/x")
     assert settings_of(example, names | urls | addresses)
