@@ -112,6 +112,7 @@ def _forwarding() -> None:
         sa.Column("destination", sa.Text, nullable=False),
         sa.Column("floor", sa.BigInteger, nullable=False),
         sa.Column("began_at", Instant, nullable=False),
+        sa.Column("token", sa.Text),
         sa.PrimaryKeyConstraint("destination", name="forwarding_pkey"),
     )
     op.create_table(

@@ -64,8 +64,10 @@ forwarding = Table(
     Column("destination", Text, primary_key=True),
     Column("floor", BigInteger, nullable=False),
     Column("began_at", Instant, nullable=False),
+    Column("token", Text),
 )
-"""Destinations that get events: everything up to ``floor`` is done with, or was there before they were."""
+"""Destinations that get events: everything up to ``floor`` is done with or held, or was there before they were.
+``token``: of who forwards there now; it stays when that one dies, and tells that something may have been on its way."""
 
 lane = Table(
     "lane",
