@@ -12,16 +12,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-import orjson
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, select
 
+from sync.model.event import LoggedEvent
 from sync.model.outcome import FILTERED, Verdict
 from sync.store.event_schema import event, event_outcome, forwarding, hold, lane
 
 MOST = 500
 """Events whose fates are asked for in one statement."""
-
-_WITHOUT_BODY = tuple(column for column in event.c if column.name != "body")
 
 
 class Standing(StrEnum):
@@ -76,62 +74,17 @@ class Fate:
     filtered_by: Sequence[str] = ()
 
 
-Event = dict[str, Any]
-
-
-def newest(
-    connection: Connection,
-    limit: int,
-    *,
-    user_id: str | None = None,
-    type: str | None = None,  # noqa: A002 - what Segment calls it
-    name: str | None = None,
-) -> list[Event]:
-    """The newest ``limit`` events that fit, oldest first, without their bodies."""
-    query = _chosen(select(*_WITHOUT_BODY), user_id, type, name)
-    rows = connection.execute(query.order_by(event.c.id.desc()).limit(limit)).mappings()
-    return [dict(row) for row in rows][::-1]
-
-
-def after(connection: Connection, event_id: int, limit: int) -> list[Event]:
-    """The next ``limit`` events after ``event_id``, in their order, without their bodies."""
-    query = select(*_WITHOUT_BODY).where(event.c.id > event_id).order_by(event.c.id).limit(limit)
-    return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def last_id(connection: Connection) -> int:
-    """The newest event's id; 0 when there is none."""
-    found: int | None = connection.execute(select(event.c.id).order_by(event.c.id.desc()).limit(1)).scalar()
-    return found or 0
-
-
-def whole(connection: Connection, event_id: int) -> Event | None:
-    """One event with its ``body``."""
-    row = connection.execute(select(event).where(event.c.id == event_id)).mappings().one_or_none()
-    return None if row is None else {**row, "body": _json(row["body"])}
-
-
 def ids_of(connection: Connection, message_id: str) -> list[int]:
     """The events with this message id: one for each source that has one."""
-    query = select(event.c.id).where(event.c.source.in_(_sources()), event.c.message_id == message_id)
+    query = select(event.c.id).where(event.c.message_id == message_id)
     return list(connection.execute(query.order_by(event.c.id)).scalars())
 
 
-def bodies(connection: Connection, event_ids: Sequence[int]) -> dict[int, Any]:
-    """What these events hold, by id."""
-    query = select(event.c.id, event.c.body)
-    return {
-        row.id: _json(row.body)
-        for some in _portions(event_ids)
-        for row in connection.execute(query.where(event.c.id.in_(some)))
-    }
-
-
 def fates(
-    connection: Connection, events: Iterable[Event], destinations: Collection[str] | None = None
+    connection: Connection, events: Iterable[LoggedEvent], destinations: Collection[str] | None = None
 ) -> dict[int, list[Fate]]:
     """What became of these events, by id: at each destination that events are forwarded to, or at these only."""
-    ids = {each["id"]: each["lane"] for each in events}
+    ids = {each.id: each.lane for each in events}
     query = select(forwarding.c.destination, forwarding.c.floor).order_by(forwarding.c.destination)
     floors: dict[str, int] = {
         row.destination: row.floor
@@ -205,51 +158,21 @@ def _fate(destination: str, held: Row[Any] | None, outcome: Row[Any] | None, oth
     return Fate(destination, state, **told)
 
 
-def parked(connection: Connection, destination: str | None, limit: int) -> list[Event]:
+def parked(connection: Connection, destination: str | None, limit: int) -> list[dict[str, Any]]:
     """Parked events, those that have been failing longest first, without their bodies."""
+    told = ("type", "name", "user_id", "anonymous_id", "source", "message_id", "received_at")
+    own = ("destination", "event_id", "attempts", "failing_since", "held_since", "reason")
     query = (
-        select(hold, *(column for column in _WITHOUT_BODY if column.name != "id"))
-        .join(event, event.c.id == hold.c.event_id, isouter=True)
+        select(*(hold.c[name] for name in own), *(event.c[name] for name in told))
+        .join(event, event.c.id == hold.c.event_id)
         .where(hold.c.state == "parked")
         .order_by(hold.c.failing_since, hold.c.event_id)
         .limit(limit)
     )
     if destination is not None:
         query = query.where(hold.c.destination == destination)
-    names = ("destination", "event_id", "type", "name", "user_id", "anonymous_id", "source", "message_id")
-    more = ("received_at", "attempts", "failing_since", "held_since", "reason")
-    return [{name: row[name] for name in (*names, *more)} for row in connection.execute(query).mappings()]
-
-
-def _chosen(query: Select[Any], user_id: str | None, kind: str | None, name: str | None) -> Select[Any]:
-    if user_id is not None:
-        query = query.where(event.c.user_id == user_id)
-    if kind is not None:
-        query = query.where(event.c.type == kind)
-    if name is not None:
-        query = query.where(event.c.name == name)
-    return query
-
-
-def _sources() -> Select[tuple[str]]:
-    """Every source that an event came by, a step in the index for each, so that the log is not read for it."""
-    first = select(event.c.source).order_by(event.c.source).limit(1).subquery()
-    found = select(first.c.source).cte("source", recursive=True)
-    following = (
-        select(event.c.source)
-        .where(event.c.source > found.c.source)
-        .order_by(event.c.source)
-        .limit(1)
-        .scalar_subquery()
-    )
-    found = found.union_all(select(following).where(found.c.source.is_not(None)))
-    return select(found.c.source).where(found.c.source.is_not(None))
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def _portions(ids: Sequence[int]) -> list[Sequence[int]]:
     return [ids[start : start + MOST] for start in range(0, len(ids), MOST)]
-
-
-def _json(document: Any) -> Any:
-    """A JSON column: text on SQLite, already read by the driver on PostgreSQL."""
-    return orjson.loads(document) if isinstance(document, str) else document

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from sync.store import fates
+from sync.store import events, fates
 from sync.store.engine import Database
 from sync.store.fates import Standing
 from tests.logged import PUSHWOOSH, ended, forwards, held, log, passed
+
+MESSAGES = (("m", "web"), ("n", "web"), ("m", "ios"))
 
 
 def standings(database: Database, destinations: list[str] | None = None) -> list[Standing]:
     """Of every event, in their order, at the one destination."""
     with database.read() as connection:
-        found = fates.newest(connection, 100)
+        found = events.find(connection, newest_first=False)
         told = fates.fates(connection, found, destinations)
-    return [fate.state for each in found for fate in told[each["id"]]]
+    return [fate.state for each in found for fate in told[each.id]]
 
 
 def test_every_standing_is_told_from_the_others(database: Database) -> None:
     earlier = log(database)
     forwards(database, floor=earlier)
-    sent, filtered, suppressed, unknown, parked, waiting, behind = (log(database) for _ in range(7))
+    sent, filtered, suppressed, _, parked, waiting, behind = (log(database) for _ in range(7))
     ended(database, sent)
     ended(database, filtered, "filtered", None)
     ended(database, suppressed, "suppressed", None)
@@ -29,7 +31,7 @@ def test_every_standing_is_told_from_the_others(database: Database) -> None:
     held(database, waiting, "waiting")
     held(database, behind, "waiting", attempts=0)
     passed(database, behind)
-    last = log(database)
+    log(database)
     assert standings(database) == [
         Standing.EARLIER,
         Standing.SENT,
@@ -42,10 +44,8 @@ def test_every_standing_is_told_from_the_others(database: Database) -> None:
         Standing.RECEIVED,
     ]
     with database.read() as connection:
-        (one,) = fates.fates(connection, [{"id": parked, "lane": 0}])[parked]
+        (one,) = fates.fates(connection, events.find(connection, number=parked))[parked]
         assert (one.verdict, one.status, one.attempts, one.reason, one.due_at) == ("refused", 400, 1, "400 no", None)
-        assert fates.last_id(connection) == last
-        assert unknown < last
 
 
 def test_an_event_that_only_failed_so_far_is_not_told_as_done(database: Database) -> None:
@@ -65,31 +65,14 @@ def test_an_event_stands_with_every_destination_that_is_asked_about(database: Da
     assert standings(database, ["new"]) == []
 
 
-def test_events_are_found_by_user_type_name_and_message(database: Database) -> None:
-    first = log(database, "ann", message_id="m", source="web")
-    second = log(database, "bob", "Signed Up")
-    third = log(database, None, None, kind="identify")
-    fourth = log(database, "ann", message_id="m", source="ios")
-    with database.read() as connection:
-        assert [each["id"] for each in fates.newest(connection, 2)] == [third, fourth]
-        assert [each["id"] for each in fates.newest(connection, 9, user_id="ann")] == [first, fourth]
-        assert [each["id"] for each in fates.newest(connection, 9, name="Signed Up")] == [second]
-        assert [each["id"] for each in fates.newest(connection, 9, type="identify")] == [third]
-        assert [each["id"] for each in fates.after(connection, first, 2)] == [second, third]
-        assert fates.ids_of(connection, "m") == [first, fourth]
-        assert fates.ids_of(connection, "n") == []
-        whole = fates.whole(connection, first)
-        assert whole is not None
-        assert whole["body"]["properties"] == {"total": 9}
-        assert fates.bodies(connection, [first, second])[second]["userId"] == "bob"
-        assert fates.whole(connection, 10**6) is None
-
-
-def test_an_empty_log_has_no_sources_and_no_last_event(database: Database) -> None:
+def test_a_message_id_is_looked_up_in_every_source(database: Database) -> None:
     with database.read() as connection:
         assert fates.ids_of(connection, "m") == []
-        assert fates.last_id(connection) == 0
         assert fates.fates(connection, []) == {}
+    first, _, third = (log(database, message_id=name, source=source) for name, source in MESSAGES)
+    with database.read() as connection:
+        assert fates.ids_of(connection, "m") == [first, third]
+        assert fates.ids_of(connection, "o") == []
 
 
 def test_parked_events_are_listed_those_that_have_failed_longest_first(database: Database) -> None:
