@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from alembic.config import Config
@@ -10,6 +11,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from sync.errors import SchemaError
 from sync.store import event_schema  # noqa: F401 - its tables join the metadata
@@ -72,7 +74,11 @@ def migrate(database: Database, schema: str | None = None) -> tuple[str | None, 
             )
         if before is None:
             _refuse_strangers(connection)
-        _upgrade(directory, connection)
+        try:
+            _upgrade(directory, connection)
+        except DBAPIError as error:
+            _refuse_names_taken(error)
+            raise
     return before, head()
 
 
@@ -86,6 +92,19 @@ def _refuse_strangers(connection: Connection) -> None:
             f"the store already holds tables of other origin ({', '.join(taken[:5])}): "
             "give engage-sync a database of its own, or on PostgreSQL a schema (`store: {url: …, schema: engage}`)"
         )
+
+
+_TAKEN = re.compile(r'"?(\w+)"? already exists|there is already an? \w+ named (\w+)')
+
+
+def _refuse_names_taken(error: DBAPIError) -> None:
+    """An upgrade that finds something under a name of its own, made by somebody else since the store was set up."""
+    taken = _TAKEN.search(str(error.orig))
+    if taken:
+        raise SchemaError(
+            f"the store cannot be upgraded: it holds something of other origin that is called {taken[1] or taken[2]!r}, a name that "
+            "engage-sync needs now: rename or move that; nothing was changed"
+        ) from error
 
 
 def _upgrade(directory: ScriptDirectory, connection: Connection) -> None:

@@ -17,7 +17,7 @@ from sync.store import engine
 from sync.store.definitions import find
 from sync.store.engine import Database
 from sync.store.instants import stamp
-from sync.store.migrate import check, head, migrate, scripts
+from sync.store.migrate import check, current, head, migrate, scripts
 from sync.store.schema import metadata
 from tests.conftest import Place
 from tests.recorder import audience, record
@@ -80,6 +80,34 @@ def test_a_strangers_tables_are_refused_and_left_alone(place: Place, postgresql_
         migrate(database, place.schema)
     with database.read() as connection:
         assert inspect(connection).get_table_names(schema=place.schema) == ["run"]
+    database.close()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "TABLE event (mine integer)",
+        "TABLE event_outcome (mine integer)",
+        "VIEW collected_events AS SELECT 1 AS mine",
+        "INDEX event_by_name ON project (name)",
+        "TABLE event_by_user (mine integer)",
+    ],
+)
+def test_an_upgrade_that_finds_its_new_names_taken_is_refused_and_half_done_nowhere(place: Place, made: str) -> None:
+    database = opened(place)
+    _migrate_to(database, place, "0003")
+    with database.write() as connection:
+        connection.execute(text(f"CREATE {made}"))
+    with pytest.raises(SchemaError, match=f"other origin that is called '{made.split()[1]}'"):
+        migrate(database, place.schema)
+    with database.read() as connection:
+        assert current(connection) == "0003"
+        found = inspect(connection)
+        names = {*found.get_table_names(schema=place.schema), *found.get_view_names(schema=place.schema)}
+        assert not {"profile", "lane", "hold", "feed"} & names
+    with database.write() as connection:
+        connection.execute(text(f"DROP {made.split()[0]} {made.split()[1]}"))
+    assert migrate(database, place.schema) == ("0003", head())
     database.close()
 
 
