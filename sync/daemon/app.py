@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,12 @@ from sync.model.definition import Definition
 from sync.source.connection import Source
 from sync.store import definitions, migrate
 from sync.store.engine import Database, connect
+
+COLLECTOR = "collector"
+"""The source that is always there."""
+
+COLLECTOR_TIMEOUT = 300.0
+"""Its ``statement_timeout``."""
 
 
 class App:
@@ -61,10 +68,16 @@ class App:
                 definitions.check_owner(definitions.owner(connection), self.settings.project)
             return database
         database.close()
-        self._scratch = TemporaryDirectory(prefix="engage-sync-")
-        self._database = connect(f"sqlite:///{self._scratch.name}/empty.db", clock=self.clock)
-        migrate.migrate(self._database)
+        self._database = connect(self._empty_store(), clock=self.clock)
         return self._database
+
+    def _empty_store(self) -> str:
+        """The URL of a store that holds nothing, gone with us: it stands in for one that does not exist yet."""
+        if self._scratch is None:
+            self._scratch = TemporaryDirectory(prefix="engage-sync-")
+            with closing(connect(f"sqlite:///{self._scratch.name}/empty.db", clock=self.clock)) as database:
+                migrate.migrate(database)
+        return f"sqlite:///{self._scratch.name}/empty.db"
 
     def migrate(self) -> tuple[str | None, str]:
         """Bring the store's schema up to date; gives the revisions before and after."""
@@ -78,8 +91,23 @@ class App:
 
     def own_source(self, name: str) -> Source:
         """A source that nobody else works with: its statement timeout runs for one reader at a time."""
+        if name == COLLECTOR:
+            return self._collector_source()
         settings = self.settings.sources[name]
         return Source(name, settings.url.get_secret_value(), settings.statement_timeout)
+
+    def _collector_source(self) -> Source:
+        """What the collector received: the store's own database, as a source that is read like any other.
+
+        Definitions read the views ``collected_events`` and ``collected_profiles``.
+        """
+        database, store = self.connect(), self.settings.store
+        if database.dialect == "sqlite":
+            fresh = database.is_fresh_file()
+            url = self._empty_store() if fresh else database.engine.url.render_as_string(hide_password=False)
+        else:
+            url = store.url.get_secret_value()
+        return Source(COLLECTOR, url, COLLECTOR_TIMEOUT, schema=store.schema, setting="store")
 
     def destination(self, name: str) -> Pushwoosh:
         """A destination by its name."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sync.daemon.alerts import Alerts
 from sync.daemon.app import App
+from sync.daemon.collector import Collector
 from sync.daemon.delivery import DeliveryService
 from sync.daemon.generation import Generation
 from sync.daemon.leader import Leader
@@ -36,8 +37,13 @@ class Nudged(Service, Protocol):
         ...
 
 
-def assemble(app: App, database: Database, generation: Generation, vitals: Vitals) -> list[Service]:
-    """Everything the daemon runs for this configuration, in the order in which it is started."""
+def assemble(
+    app: App, database: Database, generation: Generation, vitals: Vitals, collector: Collector
+) -> list[Service]:
+    """Everything the daemon runs for this configuration, in the order in which it is started.
+
+    ``collector`` runs already, and takes in for this configuration from now on.
+    """
     settings = app.settings
     enabled = {each.key: each for each in settings.definitions if each.enabled}
     schedules = {key: settings.schedules[key] for key in enabled}
@@ -50,6 +56,7 @@ def assemble(app: App, database: Database, generation: Generation, vitals: Vital
         DeliveryService(database, outlet, app.clock, is_current=lambda: not generation.outdated)
         for outlet in app.outlets(settings.destinations)
     ]
+    collector.show(app, database, lambda: _nudge(deliveries))
     workers: list[Worker] = []
     ticker = Ticker(database, schedules, generation, time, on_look=looked, on_tick=lambda: _nudge(workers))
 
@@ -73,7 +80,7 @@ def assemble(app: App, database: Database, generation: Generation, vitals: Vital
         Rescuer(database, list(settings.destinations), lambda: _nudge(workers)),
         Remover(database, settings.definitions, generation, lambda: _nudge(deliveries)),
         Alerts(database, settings, app.clock),
-        Pruner(database, settings.retention, app.clock),
+        Pruner(database, settings.retention, app.clock, settings.destinations),
     ]
     return [*deliveries, *workers, ticker, Leader(database, generation, app.clock, vitals, duties)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from sync import telemetry
 from sync.clock import Clock
@@ -27,10 +27,13 @@ class Pruner:
 
     name = "pruner"
 
-    def __init__(self, database: Database, retention: Retention, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, retention: Retention, clock: Clock, destinations: Collection[str] | None = None
+    ) -> None:
         self._database = database
         self._retention = retention
         self._clock = clock
+        self._destinations = destinations
         self._told_of: int | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -46,13 +49,15 @@ class Pruner:
     def prune(self, go_on: Callable[[], bool] = lambda: True) -> Pruned:
         """Throw away what is old, a batch at a time, while ``go_on`` says so. Raises `StoreError`."""
         began = self._clock.monotonic()
-        pruned = upkeep.prune(self._database, self._retention, go_on=go_on)
+        pruned = upkeep.prune(self._database, self._retention, destinations=self._destinations, go_on=go_on)
         emptied = upkeep.checkpoint(self._database)
         telemetry.event(
             "store.pruned",
             runs=pruned.runs,
             attempts=pruned.attempts,
             ticks=pruned.ticks,
+            events=pruned.events,
+            outcomes=pruned.outcomes,
             log_emptied=emptied,
             seconds=round(self._clock.monotonic() - began, 3),
         )

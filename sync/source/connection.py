@@ -36,20 +36,28 @@ _STEPS_BETWEEN_LOOKS = 50_000
 
 
 class Source:
-    """One source by name. ``read`` gives a read-only connection; nothing is kept open between reads."""
+    """One source by name. ``read`` gives a read-only connection; nothing is kept open between reads.
 
-    def __init__(self, name: str, url: str, statement_timeout: float) -> None:
+    ``schema``: what names mean on PostgreSQL when they name no schema, whatever the URL says. ``setting``: where in the
+    configuration the URL stands, for messages.
+    """
+
+    def __init__(
+        self, name: str, url: str, statement_timeout: float, *, schema: str | None = None, setting: str | None = None
+    ) -> None:
         self.name = name
+        self.setting = setting or f"sources.{name}.url"
         self.statement_timeout = statement_timeout
         self._deadline = float("inf")
         try:
             parsed = make_url(url)
         except ArgumentError:
             raise ConfigurationError(
-                [f"sources.{name}.url: cannot be read as a database URL: write sqlite:///FILE or postgresql://…"]
+                [f"{self.setting}: cannot be read as a database URL: write sqlite:///FILE or postgresql://…"]
             ) from None
         self.dialect = parsed.get_backend_name()
-        self.has_options = "options" in parsed.query
+        self.has_options = "options" in parsed.query or schema is not None
+        self._schema = schema
         self._engine = self._open(parsed)
 
     def _open(self, url: URL) -> Engine:
@@ -62,7 +70,9 @@ class Source:
             milliseconds = int(self.statement_timeout * 1000)
             ours = f"-c default_transaction_read_only=on -c statement_timeout={milliseconds} -c timezone=UTC"
             theirs = url.query.get("options", "")  # a search_path, say; what comes later wins
-            options = f"{theirs if isinstance(theirs, str) else ' '.join(theirs)} {ours}".strip()
+            given = theirs if isinstance(theirs, str) else " ".join(theirs)
+            named = f"-c search_path={self._schema}" if self._schema else ""
+            options = " ".join(each for each in (given, named, ours) if each)
             return create_engine(
                 url.set(drivername="postgresql+psycopg").difference_update_query(["options"]),
                 poolclass=NullPool,
@@ -73,9 +83,7 @@ class Source:
                     **patience(url.query),
                 },
             )
-        raise ConfigurationError(
-            [f"sources.{self.name}.url: {self.dialect} cannot be read yet: use sqlite or postgresql"]
-        )
+        raise ConfigurationError([f"{self.setting}: {self.dialect} cannot be read yet: use sqlite or postgresql"])
 
     def _connect_sqlite(self, path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
@@ -143,14 +151,14 @@ class Source:
         if sqlstate == "25006" or "data-modifying" in said or (not sqlstate and _WRITES.search(said)):
             return QueryError(f"{where}: the query tries to write, and sources are opened read-only ({said})")
         if not sqlstate and _NO_SUCH_OPTION.search(said):
-            return SourceError(f"{where} cannot be opened ({_short(said)}): check sources.{self.name}.url")
+            return SourceError(f"{where} cannot be opened ({_short(said)}): check {self.setting}")
         if sqlstate[:2] in ("08", "57", "53", "28", "3D") or (not sqlstate and _AWAY.search(said)):
             return SourceUnavailable(
-                f"{where} cannot be reached ({_short(said)}): nothing was recorded; check sources.{self.name}.url, or try again later"
+                f"{where} cannot be reached ({_short(said)}): nothing was recorded; check {self.setting}, or try again later"
             )
         if isinstance(error, psycopg.OperationalError) and not sqlstate:
             return SourceUnavailable(
-                f"{where} cannot be reached ({_short(said)}): nothing was recorded; check sources.{self.name}.url, or try again later"
+                f"{where} cannot be reached ({_short(said)}): nothing was recorded; check {self.setting}, or try again later"
             )
         return QueryError(f"{where}: the query does not run: {_short(said)}")
 

@@ -6,17 +6,18 @@ less to do. What decides anything later is kept however old it is: see `prune`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Select, delete, select, text, tuple_
+from sqlalchemy import Connection, Delete, Select, delete, func, select, text, tuple_
 
-from sync.model.retention import Retention
+from sync.model.retention import LEAST_EVENTS, Retention
 from sync.model.run import RunStatus
 from sync.store.engine import BUSY_SECONDS, Database, translated
+from sync.store.event_schema import event, event_outcome, forwarding, hold, lane
 from sync.store.schema import attempt, run, tick
 
 BATCH = 1000
@@ -36,6 +37,8 @@ class Pruned:
     runs: int
     attempts: int
     ticks: int
+    events: int = 0
+    outcomes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +55,30 @@ def _always() -> bool:
 
 
 def prune(
-    database: Database, retention: Retention, *, batch: int = BATCH, go_on: Callable[[], bool] = _always
+    database: Database,
+    retention: Retention,
+    *,
+    destinations: Collection[str] | None = None,
+    batch: int = BATCH,
+    go_on: Callable[[], bool] = _always,
 ) -> Pruned:
     """Delete what is older than ``retention`` says, ``batch`` rows at a time, for as long as ``go_on`` says so.
 
     Kept are, of every definition, the newest runs, the newest recorded and the newest succeeded one (their held exits
-    and their instants are still asked for) and the last tick; and whatever is under way.
+    and their instants are still asked for) and the last tick; events that some destination still waits for; and
+    whatever is under way. Only ``destinations`` are asked for their events when they are given: one that is no longer
+    configured would keep the log for ever.
     """
+
+    def old_events(before: datetime, now: datetime, batch: int) -> Delete:
+        return _old_events(before, now, batch, destinations)
+
     return Pruned(
         runs=_delete(database, retention.runs, _old_runs, batch, go_on),
         attempts=_delete(database, retention.attempts, _old_attempts, batch, go_on),
         ticks=_delete(database, retention.runs, _old_ticks, batch, go_on),
+        events=_delete(database, max(retention.events, LEAST_EVENTS), old_events, batch, go_on),
+        outcomes=_delete(database, retention.attempts, _old_outcomes, batch, go_on),
     )
 
 
@@ -122,6 +138,41 @@ def _old_ticks(before: datetime, _: datetime, batch: int) -> Delete:
         .limit(batch)
     )
     return delete(tick).where(tuple_(tick.c.key, tick.c.instant).in_(old))
+
+
+def _old_events(before: datetime, now: datetime, batch: int, destinations: Collection[str] | None) -> Delete:
+    """The log's oldest have the smallest numbers, as attempts have; what a lane has not come to, or holds, is kept."""
+    passed = func.coalesce(lane.c.cursor, forwarding.c.floor)
+    of_its_lane = (lane.c.destination == forwarding.c.destination) & (lane.c.number == event.c.lane)
+    waits = (
+        select(forwarding.c.destination)
+        .select_from(forwarding.outerjoin(lane, of_its_lane))
+        .where(event.c.id > passed, event.c.id > forwarding.c.floor)
+    )
+    if destinations is not None:
+        waits = waits.where(forwarding.c.destination.in_(destinations))
+    oldest = (
+        select(event.c.id, event.c.received_at)
+        .where(event.c.received_at <= now, ~waits.correlate(event).exists(), event.c.id.not_in(select(hold.c.event_id)))
+        .order_by(event.c.id)
+        .limit(batch)
+        .subquery()
+    )
+    return delete(event).where(event.c.id.in_(select(oldest.c.id).where(oldest.c.received_at < before)))
+
+
+def _old_outcomes(before: datetime, _: datetime, batch: int) -> Delete:
+    """An outcome whose event is held still says why."""
+    held = select(hold.c.event_id).where(
+        hold.c.event_id == event_outcome.c.event_id, hold.c.destination == event_outcome.c.destination
+    )
+    old = (
+        select(event_outcome.c.event_id, event_outcome.c.destination)
+        .where(event_outcome.c.at < before, ~held.exists())
+        .order_by(event_outcome.c.at)
+        .limit(batch)
+    )
+    return delete(event_outcome).where(tuple_(event_outcome.c.event_id, event_outcome.c.destination).in_(old))
 
 
 def checkpoint(database: Database) -> bool:

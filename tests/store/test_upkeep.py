@@ -189,7 +189,7 @@ def test_history_goes_in_small_batches_each_a_transaction(database: Database, cl
     event.listen(database.engine, "commit", commits.append)
     assert upkeep.prune(database, KEEP, batch=batch).attempts == len(PEOPLE)
     assert count(database, "attempt") == 0
-    assert len(commits) == len(PEOPLE) // batch + 3
+    assert len(commits) == len(PEOPLE) // batch + 5
 
 
 def test_pruning_beside_others_who_prune_and_record_loses_nothing(database: Database, clock: MovingClock) -> None:
