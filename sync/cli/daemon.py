@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -19,10 +18,11 @@ from sync.daemon.daemon import Daemon
 
 @click.command("daemon")
 @click.option("--web-listen", metavar="ADDR", help="HOST:PORT for health and metrics, instead of the file's; or off.")
+@click.option("--collector-listen", metavar="ADDR", help="HOST:PORT for SDKs and webhooks to post to; or off.")
 @configured
 @click.pass_context
-def daemon(context: click.Context, web_listen: str | None, config: Path) -> int:
-    """Run schedules and deliver what is owed, until SIGTERM.
+def daemon(context: click.Context, web_listen: str | None, collector_listen: str | None, config: Path) -> int:
+    """Run schedules, take in events and deliver what is owed, until SIGTERM.
 
     Several daemons on several hosts may share one PostgreSQL store. The first SIGTERM or Ctrl-C ends it in good order,
     a second one at once; SIGHUP reads the configuration anew.
@@ -30,13 +30,12 @@ def daemon(context: click.Context, web_listen: str | None, config: Path) -> int:
     if context.get_parameter_source("log_level") is not click.core.ParameterSource.COMMANDLINE:
         telemetry.configure(logging.INFO)
     say(f"engage-sync {__version__}, process {os.getpid()}")
-    return asyncio.run(Daemon(lambda: _opened(config, web_listen), say).run())
+    return asyncio.run(Daemon(lambda: _opened(config, web_listen, collector_listen), say).run())
 
 
-def _opened(config: Path, web_listen: str | None) -> App:
+def _opened(config: Path, web_listen: str | None, collector_listen: str | None) -> App:
     app = App.load(config, os.environ)
-    if web_listen is not None:
-        app.settings = replace(app.settings, web=app.settings.web.listening_on(web_listen))
+    app.settings = app.settings.listening_on(web=web_listen, collector=collector_listen)
     return app
 
 

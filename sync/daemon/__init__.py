@@ -17,5 +17,6 @@ remover        … carries out removals
 pruner         … throws old history away
 alerts         … watches for changes of state, which notices and notifier tell
 watch          health and metrics, which outlive a configuration
+collector      the HTTP API for SDKs and webhooks, which does so too
 =============  ==================================================================================
 """

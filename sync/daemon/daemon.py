@@ -17,7 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from sync import telemetry
+from sync.collect.service import GRACE
 from sync.daemon.app import App
+from sync.daemon.collector import Collector
 from sync.daemon.crew import assemble
 from sync.daemon.generation import Generation, fingerprint
 from sync.daemon.service import Service, supervise
@@ -51,6 +53,7 @@ class Daemon:
         self._ending = asyncio.Event()
         self._told = asyncio.Event()
         self._watch = Watch(say)
+        self._collector = Collector(say)
 
     async def run(self) -> int:
         """The exit code. Raises a `SyncError` when it cannot start."""
@@ -64,6 +67,7 @@ class Daemon:
             while loaded is not None:
                 loaded = await self._live(loaded)
         finally:
+            await self._collector.close()
             await self._watch.close()
         self._say("stopped")
         return 0
@@ -84,6 +88,7 @@ class Daemon:
         try:
             database = await asyncio.to_thread(app.database)
             await self._watch.listen(app, database)
+            await self._collector.listen(app, database)
             # Last: once it is announced, daemons that have another one stop taking ticks.
             told = await asyncio.to_thread(Generation.announce, database, fingerprint(app.settings.path))
         except BaseException:
@@ -97,12 +102,15 @@ class Daemon:
         tasks: dict[asyncio.Task[None], Service] = {}
         try:
             self._watch.show(app, loaded.database)
-            for service in assemble(app, loaded.database, loaded.generation, self._watch.vitals):
+            for service in assemble(app, loaded.database, loaded.generation, self._watch.vitals, self._collector):
                 tasks[asyncio.create_task(supervise(service, stopping, self._watch.vitals))] = service
             self._say(_greeting(loaded))
             telemetry.event("daemon.started", generation=loaded.generation.number, pid=os.getpid())
             return await self._successor()
         finally:
+            if self._ending.is_set():
+                _end_by(GRACE + _patience(app) + _MARGIN)
+                await self._collector.close()  # while there is somebody to send on what it has taken
             stopping.set()
             await self._drain(tasks, app)
             app.close()
@@ -125,17 +133,19 @@ class Daemon:
 
     async def _drain(self, tasks: dict[asyncio.Task[None], Service], app: App) -> None:
         """Let everything end in good order, for so long; then cut it off."""
-        deadlines = [each.delivery.deadline + _MARGIN for each in app.settings.destinations.values()]
-        patience = max([DRAIN_SECONDS, *deadlines])
-        if self._ending.is_set():
-            _end_by(patience + _MARGIN)
         if not tasks:
             return
-        _, unfinished = await asyncio.wait(tasks, timeout=patience)
+        _, unfinished = await asyncio.wait(tasks, timeout=_patience(app))
         for each in unfinished:
             telemetry.event("service.cut_off", level=logging.WARNING, service=tasks[each].name)
             each.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _patience(app: App) -> float:
+    """Seconds that a stop waits for what is under way."""
+    deadlines = [each.delivery.deadline + _MARGIN for each in app.settings.destinations.values()]
+    return max([DRAIN_SECONDS, *deadlines])
 
 
 def _greeting(loaded: Loaded) -> str:

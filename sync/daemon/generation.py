@@ -19,7 +19,7 @@ from sync.config.problems import Problems
 from sync.store import configurations
 from sync.store.engine import Database
 
-_OF_ONE_HOST = ("store", "web")
+_OF_ONE_HOST = ("store", "web", "collector")
 """Sections that may differ from host to host without the daemons doing different things."""
 
 

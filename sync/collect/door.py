@@ -1,0 +1,67 @@
+"""Who may stay connected. Anybody on the internet may knock: who says nothing is sent away, and when it gets crowded
+those who have been there longest make room, each after what it is being answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+MOST = 500
+"""Connections at once: fewer than the files that a process may have open, usually 1024. The store must get its own."""
+
+CROWDED = 800
+"""Connections at which nobody is let in any more."""
+
+SILENCE = 20.0
+"""Seconds in which a client's first request must have begun."""
+
+_SWEEP_EVERY = 5.0
+
+
+class Door:
+    """Lets clients in to a server."""
+
+    def __init__(
+        self, server: web.Server, *, most: int = MOST, crowded: int = CROWDED, silence: float = SILENCE
+    ) -> None:
+        self._server = server
+        self._most = most
+        self._crowded = crowded
+        self._silence = silence
+        self._unheard: dict[web.RequestHandler, float] = {}
+
+    def enter(self) -> asyncio.Protocol:
+        """The protocol for a new connection."""
+        present = self._server.connections
+        if len(present) >= self._crowded:
+            return _Shut()
+        if len(present) >= self._most:
+            present[0].close()
+        protocol = self._server()
+        self._unheard[protocol] = asyncio.get_running_loop().time()
+        return protocol
+
+    def heard(self, protocol: web.RequestHandler) -> None:
+        """A request of this client has begun."""
+        self._unheard.pop(protocol, None)
+
+    async def sweep(self) -> None:
+        """Send away who says nothing, for ever."""
+        while True:
+            await asyncio.sleep(min(_SWEEP_EVERY, self._silence))
+            self._send_away(asyncio.get_running_loop().time() - self._silence)
+
+    def _send_away(self, since: float) -> None:
+        for protocol, entered in list(self._unheard.items()):
+            if protocol.transport is None or entered < since:
+                del self._unheard[protocol]
+                protocol.force_close()
+
+
+class _Shut(asyncio.Protocol):
+    """Hangs up at once."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
