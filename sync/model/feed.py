@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+Cursor: TypeAlias = int | float | str | None
+"""The cursor of a row, in a form that JSON has; ``None`` stands before all rows."""
 
 BEGINNING = "beginning"
 """Where to begin, to send on all that is there."""
@@ -18,7 +23,7 @@ class Forward:
     ``start`` is where it begins the first time: ``None`` from now on, `BEGINNING`, or with the row whose cursor it is.
     """
 
-    start: int | float | str | None = None
+    start: Cursor = None
     every: float = 10.0
 
 
@@ -40,6 +45,10 @@ class EventsTable:
     lateness: float = LATENESS
     forward: Forward | None = None
 
+    def feed_name(self, source: str) -> str:
+        """What its feed is known by in the store: another event's name makes it another one."""
+        return f"{source}.{self.table}" if self.event is None else f"{source}.{self.table}: {self.event}"
+
 
 @dataclass(frozen=True, slots=True)
 class ProfilesTable:
@@ -52,3 +61,30 @@ class ProfilesTable:
     user_id: str
     cursor: str | None = None
     traits: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a feed: the row with this cursor, or a later one, was there ``at`` that instant of the store's clock.
+
+    ``including``: the rows with this very cursor come after the place, not before it.
+    """
+
+    at: datetime
+    cursor: Cursor
+    including: bool = False
+
+
+def reached(marks: tuple[Mark, ...], mark: Mark, spacing: float) -> tuple[Mark, ...]:
+    """``marks`` and a newer one; of those between the first and the last, only one every ``spacing`` seconds is kept."""
+    if marks[-1].cursor == mark.cursor and not marks[-1].including:
+        return marks  # seen earlier already, which is the better thing to know
+    if len(marks) > 1 and (marks[-1].at - marks[-2].at).total_seconds() < spacing:
+        marks = marks[:-1]
+    return (*marks, mark)
+
+
+def settled(marks: tuple[Mark, ...], before: datetime) -> tuple[Mark, ...]:
+    """``marks`` without those that need not be kept, when whatever appeared late below a mark of ``before`` was read."""
+    done = sum(1 for each in marks[1:] if each.at <= before)
+    return marks[done:]
