@@ -102,9 +102,10 @@ class Committer:
         if self._away:
             self._away = False
             telemetry.event("collect.with_store")
-        for name in ("duplicates", "suppressed"):
-            if getattr(recorded, name):
-                telemetry.count(f"collect_{name}", getattr(recorded, name))
+        if recorded.duplicates:
+            telemetry.count("collect_duplicates", recorded.duplicates)
+        if recorded.suppressed:
+            telemetry.count("collect_suppressed", recorded.suppressed)
         for request in group:
             if not request.durable.done():
                 request.durable.set_result(None)
