@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -51,7 +51,8 @@ def after(source: Source, events: EventsTable, mark: Mark) -> Iterator[NewRows]:
     with _named(source, events), source.read() as connection:
         with source.translated():
             found = _asked(connection, _after(events, mark), mark)
-        yield NewRows(_places(source, events, list(found.keys())), _stream(source, found))
+        with closing(found):
+            yield NewRows(_places(source, events, list(found.keys())), _stream(source, found))
 
 
 def newest(source: Source, events: EventsTable) -> Cursor:
