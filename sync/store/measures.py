@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, func, literal_column, select, text, union_all
 
 from sync.model.run import RunStatus
-from sync.store import destinations, reports, upkeep
+from sync.store import destinations, event_measures, reports, upkeep
 from sync.store.engine import Database
+from sync.store.event_measures import EventBacklog, LogMeasure
 from sync.store.schema import definition, run, slot, tick
 
 _RECORDED = (RunStatus.SUCCEEDED, RunStatus.HELD)
@@ -67,6 +68,9 @@ class Measures:
     leases: Sequence[Mapping[str, Any]]
     ticks: TickMeasure
     oldest_transaction: timedelta
+    log: LogMeasure
+    events: Mapping[str, EventBacklog]
+    store_bytes: int
 
 
 def measure(database: Database) -> Measures:
@@ -84,6 +88,9 @@ def measure(database: Database) -> Measures:
             leases=reports.leases(connection, database),
             ticks=_ticks(connection, now),
             oldest_transaction=transaction.age if transaction else timedelta(),
+            log=event_measures.measure_log(connection),
+            events=event_measures.event_backlogs(connection),
+            store_bytes=event_measures.store_bytes(connection),
         )
 
 

@@ -90,6 +90,18 @@ BREAKER = _gauge(
     "destination",
     "state",
 )
+EVENTS = _gauge(
+    "event_backlog",
+    "Events that the destination has still to get, by state: `unread` (counted up to 100,000), `waiting` (for another try, "
+    "or for an earlier one of their user), `parked`.",
+    "destination",
+    "state",
+)
+EVENT_LAG = _gauge(
+    "event_lag_seconds",
+    "How long ago the oldest event that is unread or waiting was received; 0 when none is.",
+    "destination",
+)
 LEASE_HOLDER = _gauge(
     "lease_holder_info", "1 for the process that leads, or that delivers to a destination.", "lease", "host", "pid"
 )
@@ -100,6 +112,8 @@ OLDEST_TRANSACTION = _gauge(
     "store_oldest_transaction_seconds",
     "How long another connection has kept a transaction open on the store's server; 0 on SQLite.",
 )
+LOG_AGE = _gauge("log_age_seconds", "How long ago the oldest event that is kept was received; 0 when none is.")
+STORE_BYTES = _gauge("store_bytes", "Size of the store: SQLite's file, or PostgreSQL's tables with their indexes.")
 
 STORE_UP = _own("store_up", "1 when the store could be read for this answer; else what comes from it is left out.")
 STORE_SECONDS = _own("store_read_seconds", "How long reading the store took.")
@@ -127,6 +141,18 @@ EXCHANGES = _counter(
     "and events without a request: `filtered`, `invalid`.",
     "destination",
     "verdict",
+)
+COLLECTED = _counter(
+    "collect_events", "Events that clients were told are stored, also those that were there already.", "source"
+)
+COLLECTED_BYTES = _counter("collect_bytes", "Bytes of what was posted, inflated.")
+DUPLICATES = _counter("collect_duplicates", "Events that were there already.")
+SUPPRESSED = _counter("collect_suppressed", "Events that were left out because their user is suppressed.")
+COLLECT_REFUSED = _counter(
+    "collect_refused",
+    "Events, and whole requests, that were not taken, by why; `source` is empty where the key is wrong or missing.",
+    "source",
+    "reason",
 )
 
 VERDICTS = (*Verdict, FILTERED, INVALID)

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 import sync
 from sync import telemetry
+from sync.model.received import Reason
 from sync.model.run import RunStatus
 from sync.model.slot import SlotState
 from sync.store.measures import DefinitionMeasure, Measures
@@ -26,6 +27,7 @@ Series = tuple[tuple[str, ...], float]
 ENDINGS = (RunStatus.SUCCEEDED, RunStatus.HELD, RunStatus.FAILED, RunStatus.LOST)
 BREAKER_STATES = ("closed", "open", "half_open")
 TICK_STATES = ("due", "running")
+EVENT_STATES = ("unread", "waiting", "parked")
 
 
 def registry(measures: Measures | None, seconds: float, state: WebState) -> CollectorRegistry:
@@ -47,6 +49,8 @@ class Metrics(Collector):
         self._state = state
         self._keys = [each.key for each in state.settings.definitions if each.enabled]
         self._destinations = list(state.settings.destinations)
+        collector = state.settings.collector
+        self._sources = [*collector.keys, *collector.webhooks] if collector else []
 
     def collect(self) -> Iterator[Family]:
         for metric in catalogue.METRICS:
@@ -59,12 +63,18 @@ class Metrics(Collector):
 
     def _counted(self, metric: Metric) -> Iterator[Series]:
         """A counter, with a zero for what has not happened yet: an increase needs something to start from."""
-        known = self._destinations if "destination" in metric.labels else self._keys
-        series = {(name, *rest): 0.0 for name in known for rest in _WORDS.get(metric, [()])}
+        series = {(*name, *rest): 0.0 for name in self._known(metric) for rest in _WORDS.get(metric, [()])}
         for labels, number in telemetry.counted(metric.name.removeprefix("engage_sync_")).items():
             values = dict(labels)
             series[tuple(values[name] for name in metric.labels)] = number
         yield from series.items()
+
+    def _known(self, metric: Metric) -> list[tuple[str, ...]]:
+        """What a counter's first label names, as far as it is known before anything has happened."""
+        if not metric.labels:
+            return [()]
+        names = {"destination": self._destinations, "definition": self._keys, "source": self._sources}
+        return [(name,) for name in names[metric.labels[0]]]
 
     def _own(self, metric: Metric) -> Iterator[Series]:
         vitals = self._state.vitals
@@ -107,9 +117,20 @@ class Metrics(Collector):
                 yield from (((name, state), float(users.get(state, 0))) for state in SlotState)
             elif metric is catalogue.OLDEST_OWED:
                 yield (name,), _age(backlog.oldest, measures.at) if backlog and backlog.oldest else 0.0
+            elif metric in (catalogue.EVENTS, catalogue.EVENT_LAG):
+                yield from _of_events(metric, name, measures)
             else:
                 present = measures.breakers.get(name, "closed")
                 yield from (((name, state), float(present == state)) for state in BREAKER_STATES)
+
+
+def _of_events(metric: Metric, name: str, measures: Measures) -> Iterator[Series]:
+    backlog = measures.events.get(name)
+    if metric is catalogue.EVENTS:
+        for state in EVENT_STATES:
+            yield (name, state), float(getattr(backlog, state) if backlog else 0)
+    else:
+        yield (name,), _age(backlog.oldest, measures.at) if backlog and backlog.oldest else 0.0
 
 
 def _of_daemons(metric: Metric, measures: Measures) -> Iterator[Series]:
@@ -120,6 +141,10 @@ def _of_daemons(metric: Metric, measures: Measures) -> Iterator[Series]:
         yield from (((each["name"],), float(each["term"])) for each in measures.leases)
     elif metric is catalogue.TICK_LAG:
         yield (), _age(ticks.overdue_since, measures.at) if ticks.overdue_since else 0.0
+    elif metric is catalogue.LOG_AGE:
+        yield (), _age(measures.log.oldest_at, measures.at) if measures.log.oldest_at else 0.0
+    elif metric is catalogue.STORE_BYTES:
+        yield (), float(measures.store_bytes)
     elif metric is catalogue.OLDEST_TRANSACTION:
         yield (), measures.oldest_transaction.total_seconds()
     else:
@@ -156,5 +181,6 @@ def _family(metric: Metric, series: Iterable[Series]) -> Family:
 _WORDS: dict[Metric, list[tuple[str, ...]]] = {
     catalogue.RUNS: [(status,) for status in ENDINGS],
     catalogue.EXCHANGES: [(word,) for word in catalogue.VERDICTS],
+    catalogue.COLLECT_REFUSED: [(word,) for word in Reason],
 }
 """What else a counter's series are told apart by, beside the name."""

@@ -27,6 +27,7 @@ audiences:
   - {name: Vip, sql: select 1}
   - {name: Quiet, sql: select 1, enabled: false}
 traits: [{name: Spend, sql: select 1}]
+collector: {listen: "off", keys: {web: key-of-the-web, ios: key-of-the-phones}}
 """
 
 

@@ -23,6 +23,7 @@ from sync.store.engine import Database, connect
 from sync.store.slots import Transition
 from sync.web import WebState, catalogue, metrics
 from sync.web.catalogue import METRICS, Kind, Origin
+from tests.logged import forwards, held, log, passed
 from tests.moving_clock import MovingClock
 from tests.recorder import audience, claim, record, settle, trait
 from tests.shop import Shop
@@ -102,6 +103,46 @@ async def test_the_stores_numbers_are_shown(state: WebState, watching: Watching,
     assert [one(found, "breaker_state", destination="push", state=each) for each in breakers] == [0, 1, 0]
     assert one(found, "lease_term", lease="destination:push") == 1
     assert one(found, "store_up") == 1
+
+
+async def test_what_of_the_log_has_not_been_forwarded_is_shown(
+    state: WebState, watching: Watching, clock: MovingClock
+) -> None:
+    database = state.database
+    forwards(database, destination="push")
+    done, parked, waiting = (log(database) for _ in range(3))
+    held(database, parked, destination="push")
+    held(database, waiting, "waiting", destination="push")
+    passed(database, waiting, destination="push")
+    clock.advance(50)
+    for _ in range(2):
+        log(database)
+    log(database, "bob")
+    clock.advance(50)
+    assert done < parked
+    async with watching(state) as client:
+        found = await scraped(client)
+    states = ("unread", "waiting", "parked")
+    assert [one(found, "event_backlog", destination="push", state=each) for each in states] == [3, 1, 1]
+    assert 100 <= one(found, "event_lag_seconds", destination="push") < 160
+    assert 100 <= one(found, "log_age_seconds") < 160
+    assert one(found, "store_bytes") > 50_000
+
+
+async def test_a_destination_that_gets_no_events_has_none_to_get(state: WebState, watching: Watching) -> None:
+    log(state.database)
+    async with watching(state) as client:
+        found = await scraped(client)
+    assert one(found, "event_backlog", destination="push", state="unread") == 0
+    assert one(found, "event_lag_seconds", destination="push") == 0
+
+
+async def test_what_was_collected_is_counted_from_zero_by_every_key(state: WebState, watching: Watching) -> None:
+    async with watching(state) as client:
+        found = await scraped(client)
+    assert ("collect_events_total", frozenset({("source", "ios")})) in found
+    assert ("collect_refused_total", frozenset({("source", "web"), ("reason", "too_large")})) in found
+    assert ("collect_duplicates_total", frozenset()) in found
 
 
 async def test_what_has_never_happened_is_told_as_such(state: WebState, watching: Watching) -> None:
