@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from sync.daemon.alerts import Alerts
 from sync.daemon.app import App
 from sync.daemon.collector import Collector
 from sync.daemon.delivery import DeliveryService
+from sync.daemon.feeder import AT_ONCE, Feeder
 from sync.daemon.generation import Generation
 from sync.daemon.leader import Leader
 from sync.daemon.pruner import Pruner
@@ -81,6 +83,7 @@ def assemble(
         Remover(database, settings.definitions, generation, lambda: _nudge(deliveries)),
         Alerts(database, settings, app.clock),
         Pruner(database, settings.retention, app.clock, settings.destinations),
+        *_feeders(app, database, lambda: _nudge(deliveries)),
     ]
     return [*deliveries, *workers, ticker, Leader(database, generation, app.clock, vitals, duties)]
 
@@ -91,6 +94,17 @@ def _refreshing(app: App, database: Database) -> Refresh:
         return refresh(database, source, definition, kind=RunKind.DELTA, as_of=None, tick=tick.instant)
 
     return work
+
+
+def _feeders(app: App, database: Database, on_recorded: Callable[[], None]) -> Iterator[Feeder]:
+    settings = app.settings
+    turns = asyncio.Semaphore(AT_ONCE)
+    for source in settings.sources.values():
+        for table in source.events:
+            if table.forward is not None:
+                yield Feeder(
+                    database, source.name, app.own_source, table, list(settings.destinations), turns, on_recorded
+                )
 
 
 def _nudge(services: Iterable[Nudged]) -> None:
