@@ -1,0 +1,176 @@
+"""What clients are tested with: a daemon that collects, the sandbox that it forwards to, and scripts for Node."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from sync.destinations.sandbox import Sandbox, SandboxThread
+from tests.proofs import ROOT, until
+
+HERE = Path(__file__).parent
+KEY = "write-key-of-the-tests"
+PATIENCE = 60.0
+"""Seconds for what usually takes a fraction of one."""
+
+# What the presets send, told apart by its message id; and group and alias, which the presets do not send.
+_TOLD_APART = {"message_id": {"@path": "$.messageId"}}
+_EVENT = {
+    "external_id": {"@path": "$.userId"},
+    "timestamp": {"@path": "$.timestamp"},
+    "enable_batching": True,
+}
+MAPPINGS = [
+    {
+        "name": "Profiles",
+        "partnerAction": "updateUserProfile",
+        "subscribe": 'type = "identify"',
+        "mapping": {
+            "external_id": {"@path": "$.userId"},
+            "email": {"@path": "$.traits.email"},
+            "user_agent": {"@path": "$.context.userAgent"},
+            "custom_attributes": {"@path": "$.traits"},
+        },
+    },
+    {
+        "name": "Tracks and views",
+        "partnerAction": "trackEvent",
+        "subscribe": 'type = "track" or type = "page" or type = "screen"',
+        "mapping": {
+            **_EVENT,
+            "name": {
+                "@if": {"exists": {"@path": "$.event"}, "then": {"@path": "$.event"}, "else": {"@path": "$.name"}}
+            },
+            "properties": {"@merge": {"direction": "right", "objects": [{"@path": "$.properties"}, _TOLD_APART]}},
+        },
+    },
+    {
+        "name": "Groups and aliases",
+        "partnerAction": "trackEvent",
+        "subscribe": 'type = "group" or type = "alias"',
+        "mapping": {
+            **_EVENT,
+            "name": {"@path": "$.type"},
+            "properties": {
+                "group": {"@path": "$.groupId"},
+                "before": {"@path": "$.previousId"},
+                "company": {"@path": "$.traits.company"},
+                **_TOLD_APART,
+            },
+        },
+    },
+]
+
+
+@dataclass
+class Bridge:
+    """``url`` is where the collector listens, ``log`` what its daemon says."""
+
+    url: str
+    sandbox: Sandbox
+    log: Path
+    key: str = KEY
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def person(self) -> str:
+        """The id of somebody nobody else knows."""
+        return f"person-{next(self._numbers)}"
+
+    def post(self, path: str, document: Mapping[str, object]) -> int:
+        """Post as plainly as can be; gives the status."""
+        return httpx.post(self.url + path, json=document, auth=(self.key, ""), timeout=PATIENCE).status_code
+
+    def arrived(self, person: str, number: int) -> list[dict[str, Any]]:
+        """All events about ``person`` at the sandbox, in order, once there are so many.
+
+        None is on its way then: one more is posted behind them, and a person's events keep their order.
+        """
+        self.wait(lambda: len(self.sandbox.events(person)) >= number, f"{number} events of {person}")
+        assert self.post("/v1/track", {"userId": person, "event": "The End"}) == 200
+        self.wait(lambda: self.sandbox.events(person)[-1]["name"] == "The End", f"the end of {person}")
+        return [dict(event) for event in self.sandbox.events(person)[:-1]]
+
+    def profiles(self, person: str, number: int = 1) -> list[dict[str, Any]]:
+        """The bodies of all profile requests about ``person``, once there are so many."""
+        self.wait(lambda: len(self.sandbox.history(person)) >= number, f"{number} profiles of {person}")
+        return [dict(request.body or {}) for request in self.sandbox.history(person)]
+
+    def wait(self, holds: Callable[[], bool], what: str) -> None:
+        try:
+            until(holds, f"not arrived: {what}", PATIENCE)
+        except AssertionError as error:
+            pytest.fail(f"{error}\n{self.sandbox.complaints}\n{self.log.read_text()[-4000:]}")
+
+
+@contextmanager
+def bridging(folder: Path) -> Iterator[Bridge]:
+    """Run a daemon and its sandbox."""
+    sandbox = Sandbox(api_keys=["key"])
+    with SandboxThread(sandbox) as server:
+        config, log = folder / "sync.yaml", folder / "daemon.log"
+        config.write_bytes(orjson.dumps(_configuration(folder, server.url)))  # JSON is YAML
+        with log.open("wb") as said:
+            command = [sys.executable, "-m", "sync", "daemon", "--config", str(config)]
+            daemon = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
+        try:
+            yield Bridge(f"http://{_address(daemon, log)}", sandbox, log)
+        finally:
+            daemon.kill()
+            daemon.wait()
+    assert sandbox.complaints == []
+    assert "Traceback" not in log.read_text()
+
+
+def _configuration(folder: Path, sandbox: str) -> Mapping[str, object]:
+    return {
+        "version": 1,
+        "store": f"sqlite:///{folder / 'store.db'}",
+        "web": {"listen": "off"},
+        "collector": {"listen": "127.0.0.1:0", "keys": {"web": KEY}},
+        "destinations": {
+            "pushwoosh": {
+                "type": "pushwoosh",
+                "api_key": "key",
+                "app_code": "CODE",
+                "base_url": sandbox,
+                "batch": {"linger": "100ms"},
+                "mappings": MAPPINGS,
+            }
+        },
+    }
+
+
+def _address(daemon: subprocess.Popen[bytes], log: Path) -> str:
+    def listening() -> list[str]:
+        lines = [line for line in log.read_text().splitlines() if line.startswith("{")]
+        events = [orjson.loads(line) for line in lines if line.endswith("}")]
+        return [event["address"] for event in events if event["event"] == "collect.listening"]
+
+    until(lambda: bool(listening()) or daemon.poll() is not None, "the daemon does not listen", PATIENCE)
+    assert daemon.poll() is None, log.read_text()
+    return listening()[0]
+
+
+def run_node(script: str, **environment: str) -> subprocess.Popen[str]:
+    """Start one of the clients' scripts beside this file."""
+    return subprocess.Popen(
+        [shutil.which("node") or "node", script],
+        cwd=HERE,
+        env={**os.environ, **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
