@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 SEED   ?= 1
+CLIENTS := tests/sdk/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test soak check bench lock wheel clean
@@ -17,10 +18,16 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
+# The clients that are written in JavaScript, as published; without npm their tests are skipped.
+$(CLIENTS): tests/sdk/package.json tests/sdk/package-lock.json
+	@if command -v npm >/dev/null; then \
+		npm ci --prefix tests/sdk --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && touch $@; \
+	else echo "npm is not installed: clients for Node and browsers are not tested"; fi
+
 demo: $(STAMP) ## the whole story without credentials: shop database, sandbox, plan, backfill, a day passes, delta
 	@$(BIN)/engage-sync demo
 
-test: $(STAMP) ## all tests, on real SQLite and real PostgreSQL, with coverage (ARGS="tests/config": some, without)
+test: $(STAMP) $(CLIENTS) ## all tests, on real SQLite and real PostgreSQL, with coverage (ARGS="tests/config": some, without)
 	@$(BIN)/python -m coverage erase
 	@$(BIN)/python -m pytest -n 4 --dist worksteal --randomly-seed=$(SEED) $(if $(ARGS),$(ARGS),--cov --cov-report=term)
 
@@ -46,4 +53,4 @@ wheel: $(STAMP) ## build the wheel into dist/
 	@$(BIN)/python -m pip wheel -q --no-build-isolation --no-deps -w dist .
 
 clean: ## forget the virtual environment and caches
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache tests/sdk/node_modules
