@@ -25,8 +25,7 @@ _LINGERING = 2.0
 """Seconds for the rest of a body that nobody wants, so that a client reads the answer before the connection ends."""
 
 _quiet = logging.getLogger("sync.collect.server")
-_quiet.addHandler(logging.NullHandler())
-_quiet.propagate = False
+_quiet.setLevel(logging.CRITICAL + 1)
 """What the server below says of clients' mistakes is for nobody's log."""
 
 

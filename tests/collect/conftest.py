@@ -56,6 +56,21 @@ def senders() -> Senders:
 
 
 Collecting = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+Record = Callable[[Sequence[LoggedEvent]], Recorded]
+
+
+@asynccontextmanager
+async def service(record: Record, room: Room | None = None) -> AsyncIterator[CollectService]:
+    """A collector that listens."""
+    committer = Committer(record)
+    found = CollectService(Address("127.0.0.1", 0), Entrance(senders(), committer, SystemClock(), room))
+    await found.open()
+    try:
+        yield found
+    finally:
+        await found.close()
+        await committer.drained()
+        committer.close()
 
 
 @pytest.fixture
@@ -63,19 +78,12 @@ def collecting() -> Collecting:
     """``async with collecting(record) as client``: it listens, and the client posts as ``web``."""
 
     @asynccontextmanager
-    async def serve(
-        record: Callable[[Sequence[LoggedEvent]], Recorded], *, room: Room | None = None, auth: bool = True
-    ) -> AsyncIterator[httpx.AsyncClient]:
-        committer = Committer(record)
-        service = CollectService(Address("127.0.0.1", 0), Entrance(senders(), committer, SystemClock(), room))
-        await service.open()
-        try:
-            async with httpx.AsyncClient(base_url=service.url, auth=(KEY, "") if auth else None, timeout=60) as client:
-                yield client
-        finally:
-            await service.close()
-            await committer.drained()
-            committer.close()
+    async def serve(record: Record, *, room: Room | None = None, auth: bool = True) -> AsyncIterator[httpx.AsyncClient]:
+        async with (
+            service(record, room) as found,
+            httpx.AsyncClient(base_url=found.url, auth=(KEY, "") if auth else None, timeout=60) as client,
+        ):
+            yield client
 
     return serve
 

@@ -250,7 +250,7 @@ async def test_what_is_not_there_is_told_as_json_too(client: httpx.AsyncClient) 
         ("GET", "/v1/track", 405),
         ("POST", "/nothing", 404),
         ("POST", "/v1/merge", 400),
-        ("BREW", "/v1/t", 405),
+        ("DELETE", "/v1/t", 405),
     ):
         answer = await client.request(method, path, json=track())
         assert answer.status_code == status
