@@ -32,7 +32,7 @@ class Address:
 
 def parse(value: object) -> Address | None:
     """An address; ``None`` for ``off``, which YAML reads as false. Raises ``ValueError`` with the rest of a sentence."""
-    if value is False or (isinstance(value, str) and value.strip().lower() == "off"):
+    if is_off(value):
         return None
     host, _, port = value.strip().rpartition(":") if isinstance(value, str) else ("", "", "")
     bare = host.removeprefix("[").removesuffix("]")
@@ -41,6 +41,11 @@ def parse(value: object) -> Address | None:
     if not known or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise ValueError("must be HOST:PORT, like `127.0.0.1:9464` or `[::1]:9464` (port 0 is a free one), or `off`")
     return Address(bare, int(port))
+
+
+def is_off(value: object) -> bool:
+    """Whether it says to listen nowhere."""
+    return value is False or (isinstance(value, str) and value.strip().lower() == "off")
 
 
 def clash(one: Address | None, other: Address | None) -> bool:

@@ -119,7 +119,8 @@ def _check_feeds(document: Mapping, problems: Problems) -> None:
         for index, raw in enumerate(events if isinstance(events, list) else []):
             path: Path = ("sources", source, "events", index)
             table, event = mapping(raw).get("table"), mapping(raw).get("event")
-            if not mapping(raw).get("forward") or not isinstance(table, str) or not isinstance(event, str | None):
+            off = mapping(raw).get("forward") in (None, False, "false")
+            if off or not isinstance(table, str) or not isinstance(event, str | None):
                 continue
             other = first.setdefault((table, event), path)
             if other != path:

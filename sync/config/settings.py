@@ -141,6 +141,8 @@ class Settings:
         """The same at other addresses, as ``--web-listen`` and ``--collector-listen`` say them. Raises ``UsageError``."""
         found = self if web is None else replace(self, web=self.web.listening_on(web))
         if collector is not None:
+            if found.collector is None and listen.is_off(collector):
+                return found
             if found.collector is None:
                 raise UsageError(f"--collector-listen wants a `collector:` with write keys in {self.path}: add one")
             found = replace(found, collector=found.collector.listening_on(collector))

@@ -17,7 +17,19 @@ RIGHT: dict[str, Any] = {
     "version": 1,
     "project": "shop",
     "store": {"url": "postgresql://h/d", "schema": "engage"},
-    "sources": {"shop": {"url": "sqlite:///s", "statement_timeout": "1s"}, "short": "sqlite:///s"},
+    "sources": {
+        "shop": {
+            "url": "sqlite:///s",
+            "statement_timeout": "1s",
+            "profiles": {"table": "t", "user_id": "u", "traits": {"column": "c"}},
+            "events": [
+                {"table": "t", "event": "E", "user_id": "u", "timestamp": "t", "cursor": "c", "forward": True},
+                {"table": "t", "name": "n", "user_id": "u", "timestamp": "t", "cursor": "c", "forward": {"from": 1}},
+            ],
+        },
+        "short": "sqlite:///s",
+    },
+    "collector": {"listen": "127.0.0.1:80", "keys": {"web": "k", "ios": "l"}, "webhooks": {"w": {"secret": "s"}}},
     "destinations": {
         "d": {
             "type": "pushwoosh",
@@ -26,6 +38,7 @@ RIGHT: dict[str, Any] = {
             "transport": "segment-integration",
             "base_url": "https://h",
             "limits": {"rate": 1, "concurrency": 1, "deadline": "1s", "lease": "9s", "quiet_period": "1s"},
+            "batch": {"events": 1, "linger": "0s"},
             "retry": {"window": "1h", "attempts": 1, "longest_delay": "1m"},
             "identify_per": "computation",
             "mappings": [
