@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import time
 
-from bench import delivery, idle, mapping, memory, refresh
+from bench import delivery, idle, ingest, mapping, memory, refresh
 from bench.places import Places, places
 
-_ALL = ("refresh", "delivery", "memory", "mapping", "idle")
+_ALL = ("refresh", "delivery", "memory", "mapping", "idle", "ingest")
 
 
 def main() -> None:
@@ -40,6 +40,8 @@ def _run(name: str, found: Places, *, quick: bool, full: bool) -> None:
             mapping.run(20_000 if quick else 200_000, times)
         case "idle":
             idle.run(found, 5.0 if quick else 20.0)
+        case "ingest":
+            ingest.run(found, 5_000 if quick else 50_000, times)
         case _:
             memory.run(found, users, everybody=full)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 
 import psycopg
-from sqlalchemy import Connection, Text, cast, func, select, update
+from sqlalchemy import Connection, Text, cast, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from sync.model.event import LoggedEvent
@@ -22,7 +22,6 @@ from sync.store import profiles, suppressions
 from sync.store.engine import Database
 from sync.store.event_schema import event
 from sync.store.postgresql import events as postgresql_events
-from sync.store.schema import counter
 from sync.store.sqlite import events as sqlite_events
 
 Numbered = Sequence[tuple[int, LoggedEvent]]
@@ -91,9 +90,12 @@ def _record(database: Database, batch: Sequence[LoggedEvent], insert: _Insert) -
 
 def _numbers(connection: Connection, many: int) -> int:
     """Draw so many numbers; gives the last one. The counter's row is ours until the transaction's end."""
-    statement = update(counter).where(counter.c.name == "version").values(value=counter.c.value + many)
-    last: int = connection.execute(statement.returning(counter.c.value)).scalar_one()
+    last: int = connection.execute(_DRAW, {"many": many}).scalar_one()
     return last
+
+
+# Written out, as every group of posted events waits for it: SQLAlchemy would take longer to build it than the engine to run it.
+_DRAW = text("UPDATE counter SET value = value + :many WHERE name = 'version' RETURNING value")
 
 
 def _wanted(connection: Connection, numbered: Numbered) -> Numbered:

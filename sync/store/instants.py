@@ -12,8 +12,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 def stamp(instant: datetime) -> str:
     """``2026-11-21 10:00:00.000000``, in UTC: how SQLite stores an instant."""
-    # Not strftime: its years before 1000 have fewer than four digits, and would neither sort nor be read back.
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    # Not strftime: its years before 1000 have fewer than four digits, and would neither sort nor be read back. What is
+    # cut off is "+00:00".
+    return instant.astimezone(UTC).isoformat(" ", "microseconds")[:26]
 
 
 class Instant(TypeDecorator[datetime]):

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from sync.model.event import LoggedEvent
 from sync.store.instants import stamp
@@ -60,7 +60,7 @@ def merge(connection: Connection, sql: ModuleType, events: Sequence[LoggedEvent]
     rows = [_row(user_id, each) for user_id, each in sorted(profiles.items())]
     at: object = stamp(now) if connection.dialect.name == "sqlite" else now
     fitting = orjson.dumps([row for row in rows if row is not None]).decode()
-    connection.execute(text(sql.MERGE), {"batch": fitting, "now": at})
+    connection.execute(sql.MERGE, {"batch": fitting, "now": at})
 
 
 def _row(user_id: str, profile: _Profile) -> dict[str, object] | None:
@@ -72,7 +72,7 @@ def _row(user_id: str, profile: _Profile) -> dict[str, object] | None:
 
 def _known(connection: Connection, sql: ModuleType, user_ids: Iterable[str]) -> dict[str, _Profile]:
     values = {"user_ids": orjson.dumps(list(user_ids)).decode()}
-    rows = connection.execute(text(sql.PROFILES), values)
+    rows = connection.execute(sql.PROFILES, values)
     return {user_id: _Profile(orjson.loads(traits), orjson.loads(times)) for user_id, traits, times in rows}
 
 

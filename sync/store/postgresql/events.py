@@ -10,23 +10,23 @@ from sqlalchemy import Connection, text
 
 from sync.model.event import LoggedEvent
 
-_INSERT = """
+_INSERT = text("""
 INSERT INTO event (id, source, message_id, type, name, user_id, anonymous_id, timestamp, received_at, lane, collected, body)
 SELECT * FROM json_to_recordset(cast(:batch AS json)) AS row (
     id bigint, source text, message_id text, type text, name text, user_id text, anonymous_id text,
     timestamp timestamptz, received_at timestamptz, lane integer, collected boolean, body jsonb)
-ON CONFLICT (message_id, source) DO NOTHING RETURNING id"""
+ON CONFLICT (message_id, source) DO NOTHING RETURNING id""")
 
-PROFILES = """
+PROFILES = text("""
 SELECT user_id, traits::text, times::text FROM profile
-WHERE user_id IN (SELECT json_array_elements_text(cast(:user_ids AS json))) ORDER BY user_id FOR UPDATE"""
+WHERE user_id IN (SELECT json_array_elements_text(cast(:user_ids AS json))) ORDER BY user_id FOR UPDATE""")
 
-MERGE = """
+MERGE = text("""
 INSERT INTO profile (user_id, traits, times, created_at, updated_at)
 SELECT user_id, traits, times, :now, :now
 FROM json_to_recordset(cast(:batch AS json)) AS row (user_id text, traits jsonb, times jsonb)
 ON CONFLICT (user_id) DO UPDATE SET traits = excluded.traits, times = excluded.times,
-    updated_at = CASE WHEN profile.traits = excluded.traits THEN profile.updated_at ELSE excluded.updated_at END"""
+    updated_at = CASE WHEN profile.traits = excluded.traits THEN profile.updated_at ELSE excluded.updated_at END""")
 
 
 def insert(connection: Connection, batch: Sequence[tuple[int, LoggedEvent]]) -> set[int]:
@@ -48,4 +48,4 @@ def insert(connection: Connection, batch: Sequence[tuple[int, LoggedEvent]]) -> 
         }
         for number, each in batch
     ]
-    return set(connection.execute(text(_INSERT), {"batch": orjson.dumps(rows).decode()}).scalars())
+    return set(connection.execute(_INSERT, {"batch": orjson.dumps(rows).decode()}).scalars())
