@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from sync.daemon.app import App
 from sync.deliver.outlet import Outlet
 from sync.deliver.ping import ping
 from sync.errors import ConfigurationError, SyncError
+from sync.source.feed import inspect
 from sync.source.inspection import columns
 
 
@@ -92,6 +94,10 @@ def _connections(app: App) -> Iterator[Checked]:
         if checked.problem is not None:
             away.add(name)
         yield checked
+        for table in () if name in away else app.settings.sources[name].events:
+            yield _try(
+                f"events of table {table.table}", "it has its columns", partial(inspect, app.source(name), table)
+            )
     for definition in app.settings.definitions:
         if definition.source in away:
             continue

@@ -67,6 +67,15 @@ def newest(source: Source, events: EventsTable) -> Cursor:
         return None if row is None else cursor_of(row[places.cursor])
 
 
+def inspect(source: Source, events: EventsTable) -> None:
+    """Raise `SourceError` unless the table is there and has the columns that it is said to have; reads no row."""
+    statement: Select[Any] = select(literal_column("*")).select_from(_table(events)).limit(0)
+    with _named(source, events), source.read() as connection:
+        with source.translated():
+            found = connection.execute(statement)
+        _places(source, events, list(found.keys()))
+
+
 def cursor_of(value: object) -> Cursor:
     """A cursor's value as it is remembered, and given back to the database. Raises `QueryError`."""
     if isinstance(value, int | float | str) and not isinstance(value, bool):
@@ -140,7 +149,8 @@ def _places(source: Source, events: EventsTable, columns: Sequence[str]) -> Plac
         has = ", ".join(map(repr, columns))
         raise QueryError(f"there is no column {name!r} (it has {has})")
 
-    user_id, timestamp, cursor = place(events.user_id), place(events.timestamp), place(events.cursor or "")
+    user_id, timestamp = place(events.user_id), place(events.timestamp)
+    cursor = -1 if events.cursor is None else place(events.cursor)  # without a cursor, no row is read
     name = None if events.name is None else place(events.name)
     properties = None if events.properties is None else place(events.properties)
     taken = {user_id, timestamp, name}  # the cursor stays: mostly it is the row's id, which is worth knowing

@@ -13,6 +13,7 @@ from sync.model.event import LoggedEvent
 from sync.model.feed import BEGINNING, EventsTable, Forward
 from sync.refresh import feed as feeding
 from sync.refresh.feed import Feed, Polled
+from sync.source.feed import inspect
 from sync.store import events, feeds
 from sync.store.engine import Database
 from tests.moving_clock import MovingClock
@@ -355,6 +356,10 @@ def test_a_table_that_does_not_fit_is_refused_by_its_name(
     with pytest.raises(SourceError, match="events of table") as caught:
         feed_of(sqlite_database, shop, table).poll()
     assert said in str(caught.value)
+    inspect(shop.source, ORDERS)
+    inspect(shop.source, replace(ORDERS, cursor=None, forward=None))
+    with pytest.raises(SourceError, match="events of table"):
+        inspect(shop.source, table)
 
 
 def test_what_a_user_of_two_sources_did_does_not_get_mixed_up(sqlite_database: Database, one_shop: Shop) -> None:
