@@ -53,24 +53,42 @@ def run_until(feeder: Feeder, holds: Callable[[], bool]) -> None:
     asyncio.run(work())
 
 
+def fed_by_orders(road: Road) -> None:
+    """Let the road's daemon send orders on, from the first."""
+    table = {"table": "orders", "event": "Ordered", "user_id": "customer", "timestamp": "at", "cursor": "id"}
+    forward = {"from": "beginning", "every": "1 second"}
+    shop = {"url": f"sqlite:///{road.folder / 'shop.db'}", "events": [{**table, "forward": forward}]}
+    schedule(road, "every 1 hour", sources={"shop": shop})
+
+
 def test_a_daemon_that_is_killed_while_it_reads_loses_and_doubles_nothing(sqlite_road: Road) -> None:
     road = sqlite_road
     road.crowd(1)
     orders(road, 1, 5000)
-    url = f"sqlite:///{road.folder / 'shop.db'}"
-    table = {"table": "orders", "event": "Ordered", "user_id": "customer", "timestamp": "at", "cursor": "id"}
-    forward = {"from": "beginning", "every": "1 second"}
-    schedule(road, "every 1 hour", sources={"shop": {"url": url, "events": [{**table, "forward": forward}]}})
+    fed_by_orders(road)
     with running(road, die_at="feed.recorded", occurrence=3) as daemon:
         assert daemon.ended() == -signal.SIGKILL
     assert 0 < len(fed(road)) < 5000
     orders(road, 5001, 5010)
     with running(road) as daemon:
         daemon.until(lambda: len(fed(road)) >= 5010, "not all rows are events")
-        orders(road, 5011, 5020)
-        daemon.until(lambda: len(fed(road)) >= 5020, "new rows do not become events")
         daemon.stop()
-    assert fed(road) == list(range(1, 5021))
+    assert fed(road) == list(range(1, 5011))
+
+
+def test_new_rows_arrive_at_the_destination(sqlite_road: Road) -> None:
+    road = sqlite_road
+    road.crowd(1)
+    orders(road, 1, 60)
+    fed_by_orders(road)
+    with running(road) as daemon:
+        daemon.until(lambda: len(road.sandbox.events()) >= 60, "not all rows arrive", 60)
+        orders(road, 61, 70)
+        daemon.until(lambda: len(road.sandbox.events()) >= 70, "new rows do not arrive", 60)
+        daemon.stop()
+    for user in {f"u{number % 50}" for number in range(1, 71)}:
+        arrived = [each["attributes"]["id"] for each in road.sandbox.events(user)]
+        assert arrived == [number for number in range(1, 71) if f"u{number % 50}" == user]
 
 
 def test_what_is_read_is_told_and_is_for_the_destinations_from_the_first_row_on(

@@ -1,0 +1,35 @@
+"""``check`` looks at the tables whose rows are events."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from sync.cli import main
+
+
+def check(folder: Path, user_id: str) -> int:
+    """Run it on a shop with orders."""
+    with closing(sqlite3.connect(folder / "shop.db")) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS orders (id integer primary key, customer text, at text)")
+    (folder / "sync.yaml").write_text(
+        f"version: 1\nstore: sqlite:///{folder}/store.db\nsources:\n  shop:\n    url: sqlite:///{folder}/shop.db\n"
+        f"    events: [{{table: orders, event: Ordered, user_id: {user_id}, timestamp: at, cursor: id, forward: true}}]\n"
+    )
+    return main(["check", "--config", str(folder / "sync.yaml")])
+
+
+def test_a_table_that_fits_is_right(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(tmp_path, "customer") == 0
+    assert "ok     events of table orders: it has its columns\n" in capsys.readouterr().out
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(tmp_path, "custmer") == 2
+    said = capsys.readouterr().err
+    assert said == (
+        "error: events of table 'orders': source 'shop': there is no column 'custmer' (it has 'id', 'customer', 'at')\n"
+    )
