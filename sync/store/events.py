@@ -8,6 +8,7 @@ recorded later.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import psycopg
 from sqlalchemy import Connection, Text, cast, func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from sync import telemetry
 from sync.model.event import LoggedEvent
 from sync.store import profiles, suppressions
 from sync.store.engine import Database
@@ -80,6 +82,8 @@ def _record(database: Database, batch: Sequence[LoggedEvent], insert: _Insert) -
         added = insert(connection, sql, wanted) if wanted else _Added()
         new = [pair for pair in wanted if pair[0] in added.numbers]
         profiles.merge(connection, sql, [each for _, each in new], database.now(connection))
+    if added.refused:
+        telemetry.event("events.not_storable", level=logging.WARNING, events=len(added.refused))
     return Recorded(
         ids=tuple(number for number, _ in new),
         duplicates=len(wanted) - len(new) - len(added.refused),

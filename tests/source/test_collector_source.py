@@ -14,6 +14,7 @@ from sync.errors import QueryError
 from sync.model.event import LoggedEvent
 from sync.source.connection import Source
 from sync.store import engine, events
+from sync.store.engine import Database
 from tests.command import API_KEY, Project, serving
 from tests.conftest import Place
 
@@ -122,6 +123,20 @@ def test_its_query_may_take_a_while_while_the_store_is_written(source: Source, p
         collect(place, received("2", "bob"))
     with source.read() as connection:
         assert connection.exec_driver_sql(counted).scalar() == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        ("event = 'Order Completed' AND timestamp > '2026-11-21'", "event_by_name (name=? AND timestamp>?)"),
+        ("user_id = 'ann' AND event = 'Order Completed'", "event_by_user (user_id=? AND name=?)"),
+        ("message_id = '1'", "sqlite_autoindex_event_1 (message_id=?)"),
+    ],
+)
+def test_who_did_what_and_when_is_found_by_an_index(sqlite_database: Database, asked: str, index: str) -> None:
+    with sqlite_database.read() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN SELECT user_id FROM collected_events WHERE {asked}")
+        assert [row.detail for row in plan] == [f"SEARCH event USING INDEX {index}"]
 
 
 def test_a_check_without_a_store_finds_nothing_wrong_with_its_definitions(tmp_path: Path) -> None:
