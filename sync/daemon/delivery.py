@@ -1,4 +1,5 @@
-"""Deliver to one destination from the daemon: hold it while nobody else does, and send whatever comes to be owed there.
+"""Deliver to one destination from the daemon: hold it while nobody else does, and send whatever comes to be owed there,
+audience updates and events.
 
 Several daemons have the same destination, and one of them holds it. What it knows of the destination (rate, concurrency,
 breaker) lives as long as it holds it, through busy and idle times. A fault of the settings does not end that: who
@@ -18,6 +19,7 @@ from sync.deliver.dispatcher import Dispatcher
 from sync.deliver.garbage import few_collections
 from sync.deliver.outlet import Outlet, dispatching
 from sync.deliver.tenure import Tenure, tenure
+from sync.store import forwarding
 from sync.store.engine import Database
 from sync.store.holder import Holder
 from sync.store.leases import Held
@@ -47,7 +49,11 @@ class DeliveryService:
             self._dispatcher.nudge()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Hold the destination and deliver whenever nobody else does. Raises `StoreUnavailable` when the store stays away."""
+        """Hold the destination and deliver whenever nobody else does. Raises `StoreUnavailable` when the store stays away.
+
+        From now on it gets events as well: what is recorded before a daemon first knows a destination is not for it.
+        """
+        await asyncio.to_thread(forwarding.begin, self._database, [self._destination])
         while not stopping.is_set():
             if self._is_current():
                 async with tenure(self._database, self._destination, self._clock) as held:

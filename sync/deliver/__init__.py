@@ -1,14 +1,29 @@
 """Send what destinations are owed. The only rooms that send anything to anybody.
 
 =============  ==================================================================================
-foreground     deliver from a command, until nothing is owed
+foreground     deliver or forward from a command, until nothing is owed
 outlet         a destination and how to treat it, and a dispatcher for one
-dispatcher     one destination's loop: claim → send → settle
-delivered      what such a loop did, counted while it goes on
 tenure         who delivers to a destination: its lease, kept and trusted no longer than it lasts
+channel        the way to a destination, with its limits: shared by all that is sent there
+reporter       tell how a destination does, to the log and to the store
+order          what goes first where slots and events change the same profile
+
+dispatcher     one destination's slots: claim → send → settle
+delivered      what such a loop did, counted while it goes on
 sender         one claimed slot → what becomes of it (the outcome table)
 turn           what became of a slot's events so far, one after another
 settler        outcomes into the store, many in one transaction
+
+forwarder      one destination's events: read → plan → send → settle
+forwarded      what it did, counted while it goes on
+reader         what it asks the store
+arrival        an event on its way, and what it became by the mappings
+window         the part of the log that is in memory: lanes
+holds          the events that wait in the store, as far as memory needs them
+planner        which events go next, and with which others
+courier        one run of events → what becomes of them (the outcome table, for events)
+ledger         what became of runs into the store, many in one transaction
+
 persistence    ask the store again while it is away
 garbage        look for cyclic garbage rarely while delivering
 client         one HTTP exchange → an outcome, under a total deadline

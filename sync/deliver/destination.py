@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import httpx
 
-from sync.destinations.mapped import Mapped
+from sync.destinations.mapped import Mapped, Part, Prepared
 from sync.model.outcome import Outcome
 
 
@@ -18,6 +18,14 @@ class Destination(Protocol):
 
     def requests_for(self, event: dict[str, object]) -> Mapped:
         """The requests that carry ``event``, in order, and why others cannot; neither when no mapping takes it."""
+        ...
+
+    def prepare(self, event: dict[str, object]) -> Prepared:
+        """What ``event`` becomes, before it is known with which others it travels; nothing when no mapping takes it."""
+        ...
+
+    def request_of(self, parts: Sequence[Part]) -> httpx.Request:
+        """One request of several parts that may share it, or of one."""
         ...
 
     def ping(self) -> httpx.Request:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from random import Random
 
 import httpx
@@ -19,9 +19,13 @@ import httpx
 from sync import telemetry
 from sync.clock import Clock
 from sync.deliver import breaker
+from sync.deliver.channel import Channel
 from sync.deliver.delivered import Delivered
 from sync.deliver.destination import Destination
+from sync.deliver.forwarded import Forwarded
+from sync.deliver.forwarder import Forwarder
 from sync.deliver.persistence import persistently
+from sync.deliver.reporter import Reporter
 from sync.deliver.sender import Sender
 from sync.deliver.settler import Settler
 from sync.deliver.tenure import Tenure
@@ -29,8 +33,9 @@ from sync.deliver.turn import Claimed
 from sync.model.delivery import DeliverySettings
 from sync.model.identify import IdentifyPer
 from sync.model.slot import ClaimedSlot
-from sync.store import definitions, destinations, enrolments, slots
+from sync.store import definitions, enrolments, slots
 from sync.store.engine import Database
+from sync.store.lanes import LaneBacklog
 from sync.store.outlook import outlook
 from sync.store.slots import Backlog, Settlement, Transition
 
@@ -43,12 +48,12 @@ RESCUE_EVERY = 2.0
 _LOOK_EVERY = 0.5
 """Seconds between two looks at the store while nothing is due."""
 
-_SUM_UP_EVERY = 5.0
-"""Seconds between two words to the store on how the destination does, while serving."""
-
 
 class Dispatcher:
-    """Drains or serves one destination's slots, once. ``on_progress`` is told after every settled batch."""
+    """Drains or serves one destination's slots, once. ``on_progress`` is told after every settled batch.
+
+    Where events are forwarded to the destination, its ``forwarder`` (see `forward_too`) works beside.
+    """
 
     def __init__(
         self,
@@ -69,15 +74,17 @@ class Dispatcher:
         self._clock = clock
         self._on_progress = on_progress or (lambda _: None)
         self.done = Delivered(destination.name)
-        self._sender = Sender(
-            destination,
-            settings,
-            transport,
-            clock,
-            random or Random(),  # noqa: S311 - spreads retries, guards nothing
-            on_breaker=self._breaker_moved,
-            personas=self._personas,
+        random = random or Random()  # noqa: S311 - spreads retries, guards nothing
+        self._destination = destination
+        self._random = random
+        self._reporter = Reporter(database, self._name, on_fault=self._faulted)
+        self.channel = Channel(
+            self._name, destination.read_answer, settings, transport, clock, random, on_breaker=self._reporter.moved
         )
+        self.channel.on_accepted(self._reporter.accepted)
+        self._reporter.add(self._innocent, self._look_again)
+        self._forwarder: Forwarder | None = None
+        self._sender = Sender(destination, settings, self.channel, clock, random, personas=self._personas)
         self._settler = Settler(database, self._name, settings.quiet_period, self._settled)
         self._queue: asyncio.Queue[Claimed] = asyncio.Queue()
         self._claimed = 0
@@ -88,19 +95,42 @@ class Dispatcher:
         self._nudged = asyncio.Event()
         self._progress_at = clock.monotonic()
         self._serving = False
-        self._news: asyncio.Queue[tuple[breaker.Transition, list[str]]] = asyncio.Queue()
-        self._told: breaker.Transition | None = None
-        self._summed_up = 0
+        self._slots_too = True
+
+    async def forward_too(self) -> Forwarder | None:
+        """Forward events beside, if there are any for this destination; call it before anything is sent."""
+        forwarder = Forwarder(
+            self._database,
+            self._destination,
+            self._settings,
+            self.channel,
+            self._clock,
+            self._random,
+            on_lost=self.stop,
+        )
+        if not await forwarder.begin():
+            return None
+        self._forwarder = forwarder
+        self._sender.order = forwarder.order
+        self._reporter.add(forwarder.innocent, forwarder.nudge)
+        return forwarder
 
     def stop(self, reason: str) -> None:
         """Send nothing more; what is in flight is still settled."""
         if not self._stop.is_set():
             self.done.stopped = reason
             self._stop.set()
-            self.nudge()
+            if self._forwarder is not None:
+                self._forwarder.stop(reason)
+            self._look_again()
 
     def nudge(self) -> None:
         """Something may be due: look now."""
+        self._look_again()
+        if self._forwarder is not None:
+            self._forwarder.nudge()
+
+    def _look_again(self) -> None:
         self._nudged.set()
         self._room.set()
 
@@ -117,58 +147,78 @@ class Dispatcher:
         """
         self._serving = True
         await self._deliver(tenure, lambda: self._rested(tenure))
-        await self._sum_up(tenure)
+        await self._reporter.sum_up(tenure, self.channel)
         return self.done
+
+    async def forward(self, tenure: Tenure, patience: float) -> Forwarded:
+        """Forward until the log has nothing more, or nothing has been accepted for ``patience`` seconds, or `stop`. Slots
+        are sent as far as events wait for them."""
+        if self._forwarder is None:
+            return Forwarded(self._name, backlog=LaneBacklog(0, 0, 0, None))
+        forwarder, self._slots_too = self._forwarder, False
+        forwarder.accepted_at = self._clock.monotonic()
+        await self._deliver(tenure, lambda: self._forwarded(forwarder, patience))
+        await self._reporter.sum_up(tenure, self.channel)
+        forwarder.done.backlog = await forwarder.left()
+        forwarder.done.fault = self.done.fault
+        return forwarder.done
+
+    async def _forwarded(self, forwarder: Forwarder, patience: float) -> bool:
+        """Whether the log is done with: or it is not worth waiting any more."""
+        left = await forwarder.left()
+        if not left.owed:
+            return True
+        if self._clock.monotonic() - max(forwarder.accepted_at, self._progress_at) >= patience:
+            trouble = self.channel.breaker.reason or self.channel.trouble
+            why = f" (last: {trouble})" if trouble else ""
+            forwarder.stop(f"nothing was accepted for {patience:g} s{why}")
+            return True
+        await self._wait_for(self._stop, _LOOK_EVERY / 5)
+        return False
 
     async def _deliver(self, tenure: Tenure, finished: Callable[[], Awaitable[bool]]) -> None:
         workers = [asyncio.create_task(self._work(tenure)) for _ in range(self._settings.concurrency)]
         settler = asyncio.create_task(self._settler.run())
-        teller = asyncio.create_task(self._tell(tenure))
+        others = [asyncio.create_task(each) for each in self._others(tenure)]
         feeder = asyncio.create_task(self._feed(tenure, finished))
         try:
             # Only the feeder ends by itself: when another one does, by a mistake of ours, it must not end in silence.
-            await asyncio.wait((feeder, settler, teller, *workers), return_when=asyncio.FIRST_COMPLETED)
-            self._stop.set()
-            self.nudge()
+            await asyncio.wait((feeder, settler, *others, *workers), return_when=asyncio.FIRST_COMPLETED)
+            self.stop(self.done.stopped)
             # A claim under way must come back to be given back.
             await asyncio.wait((feeder, settler), return_when=asyncio.FIRST_COMPLETED)
             await self._give_back(settler)
             ended_well = asyncio.create_task(self._end_well())
-            await asyncio.wait((ended_well, settler, teller), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((ended_well, settler, *others), return_when=asyncio.FIRST_COMPLETED)
             ended_well.cancel()
         finally:
-            for task in (*workers, settler, teller, feeder):
+            for task in (*workers, settler, *others, feeder):
                 task.cancel()
-            ended = await asyncio.gather(settler, teller, feeder, *workers, return_exceptions=True)
+            ended = await asyncio.gather(settler, *others, feeder, *workers, return_exceptions=True)
         for error in ended:
             if isinstance(error, Exception):
                 raise error
 
+    def _others(self, tenure: Tenure) -> list[Coroutine[None, None, None]]:
+        """What goes on beside, until it is cancelled."""
+        reporting = self._reporter.run(tenure, self.channel, summing_up=self._serving)
+        return [reporting] if self._forwarder is None else [reporting, self._forwarder.run(tenure)]
+
     async def _end_well(self) -> None:
         """Everything known is written."""
+        if self._forwarder is not None:
+            await self._forwarder.end()
         await self._settler.flush()
-        await self._news.join()
+        await self._reporter.told()
 
     async def _account(self, tenure: Tenure) -> Delivered:
         self.done.owed_anew = self._settler.owed_anew
-        self.done.warnings = tuple(sorted(self._sender.warnings))
+        self.done.warnings = tuple(sorted(self.channel.warnings))
         self.done.backlog = await persistently(self._look, "look")
         if not self.done.backlog.owed:
             await persistently(self._finish_backfills, "finish")
-        await self._sum_up(tenure)
+        await self._reporter.sum_up(tenure, self.channel)
         return self.done
-
-    async def _sum_up(self, tenure: Tenure) -> None:
-        """Tell the store that the destination works, and what the last trouble was, where that is news."""
-        if not tenure.holds():
-            return
-        accepted, trouble = self.done.accepted, self._sender.trouble
-        works = accepted > self._summed_up and self._sender.breaker.state is breaker.State.CLOSED
-        if works or trouble:
-            self._summed_up, self._sender.trouble = accepted, ""
-            await persistently(
-                lambda: destinations.sum_up(self._database, self._name, works=works, trouble=trouble), "report"
-            )
 
     async def _feed(self, tenure: Tenure, finished: Callable[[], Awaitable[bool]]) -> None:
         rescued_at = -RESCUE_EVERY
@@ -189,10 +239,12 @@ class Dispatcher:
 
     def _most(self) -> int:
         """How many slots to claim now: enough to keep the senders busy, never more than can start within the lease."""
-        if self._sender.breaker.state is not breaker.State.CLOSED:
-            due = (self._sender.breaker.retry_at or 0.0) <= self._clock.monotonic()
+        if not self._slots_too and self._forwarder is not None and not self._forwarder.waits_for_slots:
+            return 0
+        if self.channel.breaker.state is not breaker.State.CLOSED:
+            due = (self.channel.breaker.retry_at or 0.0) <= self._clock.monotonic()
             return 1 if due and not self._claimed else 0
-        if self._sender.pause.remaining > 0:
+        if self.channel.pause.remaining > 0:
             return 0
         ahead = self._ahead()
         # Answers that are being settled take no sender's time; they are bounded too, should the store be slow.
@@ -202,7 +254,7 @@ class Dispatcher:
     def _ahead(self) -> int:
         """The most slots that are claimed and not answered yet: twice as many queued as can be in flight, for a claim
         takes a while, and a sender that waits for one is a connection that does nothing."""
-        ahead = 3 * self._sender.concurrency.limit
+        ahead = 3 * self.channel.concurrency.limit
         if self._settings.rate is not None:
             within_the_lease = self._settings.rate * (self._settings.lease - self._settings.deadline)
             ahead = min(ahead, max(1, int(within_the_lease / 2 / self._requests_each)))
@@ -210,7 +262,7 @@ class Dispatcher:
 
     def _until_next_look(self) -> float:
         """Seconds until `_most` may say something else without anybody coming back."""
-        wait = max(self._sender.pause.remaining, (self._sender.breaker.retry_at or 0.0) - self._clock.monotonic())
+        wait = max(self.channel.pause.remaining, (self.channel.breaker.retry_at or 0.0) - self._clock.monotonic())
         return min(wait, RESCUE_EVERY) if wait > 0 else _LOOK_EVERY
 
     async def _claim(self, most: int) -> bool:
@@ -222,6 +274,8 @@ class Dispatcher:
             return slots.claim(self._database, self._name, most, self._settings.lease)
 
         batch = await persistently(claim, "claim")
+        if self._forwarder is not None and batch:
+            await self._forwarder.compare(batch)
         await self._get_to_know(batch)
         self._claimed += len(batch)
         self._unanswered += len(batch)
@@ -255,7 +309,7 @@ class Dispatcher:
         if not left.owed:
             return True
         if self._clock.monotonic() - self._progress_at >= patience:
-            trouble = self._sender.breaker.reason or self._sender.trouble
+            trouble = self.channel.breaker.reason or self.channel.trouble
             why = f" (last: {trouble})" if trouble else ""
             self.done.stopped = self.done.stopped or f"nothing was accepted for {patience:g} s{why}"
             return True
@@ -327,47 +381,14 @@ class Dispatcher:
         self._room.set()
         self._on_progress(self.done)
 
-    def _breaker_moved(self, moved: breaker.Transition) -> None:
-        """Tell everybody; and when refusals were the destination's fault, take back who was parked for them."""
-        opened = moved.to is breaker.State.OPEN
-        innocent = self._sender.take_refused() if moved.refusals else []
-        told = self._told
-        if told is not None and told.to is moved.to and (told.fault or not moved.fault) and not innocent:
-            telemetry.step("breaker.still_open", destination=self._name, reason=moved.reason)
-            return
-        self._told = moved
-        telemetry.event(
-            "breaker.opened" if opened else "breaker.closed",
-            level=logging.WARNING if opened else logging.INFO,
-            destination=self._name,
-            reason=moved.reason,
-        )
-        self._news.put_nowait((moved, innocent))
-        if moved.fault and not self._serving:
+    def _faulted(self, reason: str) -> None:
+        if not self._serving:
             self.done.fault = True
-            self.stop(moved.reason)
+            self.stop(reason)
 
-    async def _tell(self, tenure: Tenure) -> None:
-        """Tell the store what is new, in the order in which it happened."""
-        while True:
-            try:
-                async with asyncio.timeout(_SUM_UP_EVERY if self._serving else None):
-                    moved, innocent = await self._news.get()
-            except TimeoutError:
-                await self._sum_up(tenure)
-                continue
-            if tenure.holds():
-                # Who was frozen takes its own silence for the destination's; how that does is told by who has it now.
-                await self._write_down(moved)
-            if innocent:
-                await self._take_back(innocent)
-            self._news.task_done()
-
-    async def _write_down(self, moved: breaker.Transition) -> None:
-        error = moved.reason if moved.to is breaker.State.OPEN else None
-        await persistently(
-            lambda: destinations.report(self._database, self._name, moved.to, moved.reason, error), "report"
-        )
+    def _innocent(self) -> Callable[[], Awaitable[None]] | None:
+        users = self._sender.take_refused()
+        return (lambda: self._take_back(users)) if users else None
 
     async def _take_back(self, innocent: list[str]) -> None:
         """Who was parked by the destination's fault is owed again."""

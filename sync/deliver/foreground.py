@@ -1,22 +1,26 @@
-"""Deliver from a command: drain every destination at once, and watch where somebody else is delivering."""
+"""Deliver or forward from a command: drain every destination at once, and watch where somebody else does it."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 from sync.clock import Clock
 from sync.deliver.delivered import Delivered
+from sync.deliver.forwarded import Forwarded
 from sync.deliver.garbage import few_collections
 from sync.deliver.outlet import Outlet, dispatching
 from sync.deliver.tenure import tenure
-from sync.store import slots
+from sync.store import lanes, slots
 from sync.store.engine import Database
 from sync.store.leases import Held
 
 _LOOK_EVERY = 0.5
+
+_Done = TypeVar("_Done")
 
 
 def deliver(
@@ -33,6 +37,18 @@ def deliver(
         return asyncio.run(_deliver(database, outlets, clock, patience, on_progress))
 
 
+def forward(database: Database, outlets: Sequence[Outlet], clock: Clock, *, patience: float) -> list[Forwarded]:
+    """Forward everything that is in the log for ``outlets``; waits for retries up to ``patience`` seconds without
+    progress. Audience updates that an event has to wait for go out before. Signals are taken as by `deliver`.
+
+    Where somebody else holds the destination, it is watched while that one forwards.
+    """
+    with few_collections():
+        return asyncio.run(
+            _together(outlets, lambda outlet, stop: _forward_one(database, outlet, clock, patience, stop))
+        )
+
+
 async def _deliver(
     database: Database,
     outlets: Sequence[Outlet],
@@ -40,20 +56,28 @@ async def _deliver(
     patience: float,
     on_progress: Callable[[Delivered], None] | None,
 ) -> list[Delivered]:
+    return await _together(
+        outlets, lambda outlet, stopping: _one(database, outlet, clock, patience, on_progress, stopping)
+    )
+
+
+async def _together(
+    outlets: Sequence[Outlet], work: Callable[[Outlet, asyncio.Event], Awaitable[_Done]]
+) -> list[_Done]:
+    """Work at all destinations at once."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(RuntimeError, NotImplementedError):  # only the main thread may, and not on every system
             loop.add_signal_handler(number, stopping.set)
     # Not a task group: trouble at one destination must not cut off what is in flight at the others.
-    ended = await asyncio.gather(
-        *(_one(database, outlet, clock, patience, on_progress, stopping) for outlet in outlets), return_exceptions=True
-    )
-    delivered = [each for each in ended if isinstance(each, Delivered)]
+    ended = await asyncio.gather(*(work(outlet, stopping) for outlet in outlets), return_exceptions=True)
+    done: list[_Done] = []
     for each in ended:
         if isinstance(each, BaseException):
             raise each
-    return delivered
+        done.append(each)
+    return done
 
 
 async def _one(
@@ -78,4 +102,24 @@ async def _one(
         if not left.owed or stopping.is_set() or clock.monotonic() - progress_at >= patience:
             stopped = "" if not left.owed else f"process {held.holder.pid} on {held.holder.host} is delivering"
             return Delivered(name, stopped=stopped, backlog=left)
+        await asyncio.sleep(_LOOK_EVERY)
+
+
+async def _forward_one(
+    database: Database, outlet: Outlet, clock: Clock, patience: float, stopping: asyncio.Event
+) -> Forwarded:
+    name = outlet.destination.name
+    progress_at, least = clock.monotonic(), None
+    while True:
+        async with tenure(database, name, clock) as held:
+            if not isinstance(held, Held):
+                async with dispatching(database, outlet, clock, stopping) as dispatcher:
+                    return await dispatcher.forward(held, patience)
+        with database.read() as connection:
+            left = lanes.backlog(connection, name)
+        if least is None or left.owed < least:
+            progress_at, least = clock.monotonic(), left.owed
+        if not left.owed or stopping.is_set() or clock.monotonic() - progress_at >= patience:
+            stopped = "" if not left.owed else f"process {held.holder.pid} on {held.holder.host} is delivering"
+            return Forwarded(name, stopped=stopped, backlog=left)
         await asyncio.sleep(_LOOK_EVERY)

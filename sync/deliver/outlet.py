@@ -36,7 +36,11 @@ async def dispatching(
     *,
     told: str = "stopped by a signal",
 ) -> AsyncIterator[Dispatcher]:
-    """A dispatcher for ``outlet``, which is told to stop (and reports ``told`` as the reason) when ``stopping`` is set."""
+    """A dispatcher for ``outlet``, which is told to stop (and reports ``told`` as the reason) when ``stopping`` is set.
+
+    Where events are forwarded to the destination, it does that as well: what was recorded earlier is sent earlier. Only
+    who holds the destination may have one.
+    """
     async with AiohttpTransport(outlet.settings.concurrency) as transport:
         dispatcher = Dispatcher(
             database,
@@ -47,6 +51,7 @@ async def dispatching(
             identify_per=outlet.identify_per,
             on_progress=on_progress,
         )
+        await dispatcher.forward_too()
         watcher = asyncio.create_task(_stop_when(stopping, dispatcher, told))
         try:
             yield dispatcher

@@ -7,12 +7,10 @@ from random import Random
 
 import httpx
 
-from sync import telemetry
 from sync.clock import Clock
-from sync.deliver.breaker import Breaker, Transition
-from sync.deliver.client import Client
+from sync.deliver.channel import Channel
 from sync.deliver.destination import Destination
-from sync.deliver.limits import AdaptiveConcurrency, Pause, TokenBucket
+from sync.deliver.order import Order
 from sync.deliver.turn import Claimed, Turn, described
 from sync.destinations.mapped import ONCE, Mapped
 from sync.model.delivery import DeliverySettings
@@ -23,54 +21,62 @@ from sync.model.slot import ClaimedSlot
 from sync.store import slots
 from sync.store.slots import Settlement
 
-_TOO_MANY_REQUESTS = 429
+_LOOK_AGAIN = 0.5
+"""Seconds after which keys that wait for an earlier event of their user are looked at again."""
 
 
 class Sender:
     """Everything between a claimed slot and its settlement, for one destination.
 
-    With ``personas`` (which may learn of more keys meanwhile) every key goes in an event of its own.
+    With ``personas`` (which may learn of more keys meanwhile) every key goes in an event of its own. ``order``, where
+    events are forwarded too, knows which of them go before what a slot owes.
     """
 
     def __init__(
         self,
         destination: Destination,
         settings: DeliverySettings,
-        transport: httpx.AsyncBaseTransport,
+        channel: Channel,
         clock: Clock,
         random: Random,
         *,
-        on_breaker: Callable[[Transition], None],
         personas: Personas | None = None,
     ) -> None:
         self._destination = destination
         self._settings = settings
+        self._channel = channel
         self._clock = clock
         self._random = random
-        self._on_breaker = on_breaker
+        self.order: Order | None = None
         self._per = IdentifyPer.USER if personas is None else IdentifyPer.COMPUTATION
         self._personas = {} if personas is None else personas
-        self._client = Client(transport, destination.read_answer, settings.deadline)
-        self._bucket = TokenBucket(settings.rate, (settings.rate or 1.0) / 10, clock)
-        self.breaker = Breaker(clock, random)
-        self.concurrency = AdaptiveConcurrency(settings.concurrency)
-        self.pause = Pause(clock)
-        self.warnings: set[str] = set()
-        self.trouble = ""
         self._refused: list[str] = []
+        channel.on_accepted(self._refused.clear)
 
     async def send(self, claimed: Claimed, allowed: Callable[[], bool]) -> Settlement:
         """Send what is owed, as far as limits, breaker, leases and the caller allow it; the rest is given back unsent."""
-        await self.concurrency.acquire()
+        await self._channel.concurrency.acquire()
         try:
             turn = Turn(claimed, allowed)
-            for carried in portions(claimed.slot, self._per):
-                await self._send_portion(turn, carried)
-                if turn.over:
-                    break
+            if self.order is None:
+                await self._send_portions(turn, claimed.slot.versions)
+            else:
+                await self.order.enter(claimed.slot.user_id)
+                try:
+                    due = self.order.due(claimed.slot)
+                    turn.postponed = len(due) < len(claimed.slot.versions)
+                    await self._send_portions(turn, due)
+                finally:
+                    self.order.leave(claimed.slot.user_id)
             return self._settlement(turn)
         finally:
-            self.concurrency.release()
+            self._channel.concurrency.release()
+
+    async def _send_portions(self, turn: Turn, due: dict[str, int]) -> None:
+        for carried in portions(turn.claimed.slot, self._per, due):
+            await self._send_portion(turn, carried)
+            if turn.over:
+                break
 
     async def _send_portion(self, turn: Turn, carried: dict[str, int]) -> None:
         """Send one event by every mapping that takes it; its keys are accepted when all of its requests are."""
@@ -88,7 +94,7 @@ class Sender:
             if not await self._may_send(turn):
                 turn.cut_short = True
                 return
-            outcome = await self._exchange(request)
+            outcome = await self._channel.exchange(request)
             turn.note(outcome, traits)
             self._learn(turn, outcome)
             if outcome.verdict is Verdict.REFUSED:
@@ -113,63 +119,24 @@ class Sender:
     def _event(self, slot: ClaimedSlot, carried: dict[str, int]) -> Event:
         name = self._destination.name
         if self._per is IdentifyPer.USER:
-            return identify(slot, destination=name)
+            return identify(slot, destination=name, carried=carried)
         (key,) = carried
         return identify_computation(slot, key, destination=name, personas=self._personas)
 
     async def _may_send(self, turn: Turn) -> bool:
-        """Whether one request may go out now, after waiting for its place in the rate; asked before each request."""
-        if self._settings.rate is not None:
-            if not self._is_ready(turn):
-                return False
-            await self._bucket.acquire()
-        # The breaker is asked last: a yes while it is open is the one probe, and must be used.
-        return self._is_ready(turn) and self.breaker.may_send()
-
-    def _is_ready(self, turn: Turn) -> bool:
-        return self.pause.remaining <= 0 and self._lease_suffices(turn.claimed) and turn.allowed()
+        """Whether one request may go out now; asked before each request."""
+        return await self._channel.may_send(lambda: self._lease_suffices(turn.claimed) and turn.allowed())
 
     def _lease_suffices(self, claimed: Claimed) -> bool:
         """R2: what is left of the lease must exceed the whole request deadline, or another holder could overtake us."""
         left = self._settings.lease - (self._clock.monotonic() - claimed.since)
         return left > self._settings.deadline
 
-    async def _exchange(self, request: httpx.Request) -> Outcome:
-        telemetry.step("deliver.sending")
-        try:
-            outcome = await self._client.exchange(request)
-        except BaseException:
-            self.breaker.abandon()
-            raise
-        telemetry.step("deliver.answered", verdict=outcome.verdict)
-        return outcome
-
     def _learn(self, turn: Turn, outcome: Outcome) -> None:
         """What one answer says about the destination."""
-        self._adapt(outcome)
-        refused = outcome.verdict is Verdict.REFUSED
-        # A 429 says that the destination is well and busy: the pause and the concurrency answer it, not the breaker. And
-        # the breaker counts users who are refused: several refusals of one user are one.
-        if outcome.status == _TOO_MANY_REQUESTS or (refused and turn.blamed):
-            self.breaker.abandon()
-            return
-        turn.blamed = turn.blamed or refused
-        transition = self.breaker.record(outcome)
-        if transition is not None:
-            self._on_breaker(transition)
-
-    def _adapt(self, outcome: Outcome) -> None:
-        if outcome.verdict is Verdict.ACCEPTED:
-            self.concurrency.increase()
-            self._refused.clear()
-        elif outcome.status == _TOO_MANY_REQUESTS:
-            self.concurrency.decrease()
-        if outcome.retry_after is not None:
-            self.pause.lengthen(outcome.retry_after)
-        for warning in outcome.warnings:
-            if warning not in self.warnings:
-                self.warnings.add(warning)
-                telemetry.event("destination.warning", destination=self._destination.name, warning=warning)
+        blames = outcome.verdict is Verdict.REFUSED and not turn.blamed
+        turn.blamed = turn.blamed or blames
+        self._channel.learn(outcome, blames=blames)
 
     def _named(self, carried: dict[str, int], refusals: list[str]) -> list[str]:
         """Refusals of one event, with the key they are about when it has one of its own."""
@@ -182,7 +149,7 @@ class Sender:
         transition, seconds = self._judge(turn)
         halt = turn.halt
         if halt is not None:
-            self.trouble = described(halt)
+            self._channel.trouble = described(halt)
         return Settlement(
             turn.claimed.slot,
             transition,
@@ -198,14 +165,14 @@ class Sender:
         slot, halt = turn.claimed.slot, turn.halt
         if halt is not None:
             return self._defer(slot, halt) if halt.verdict in DEFERRED else (slots.Transition.RELEASE, 0.0)
-        if turn.blamed and self.breaker.doubts_refusals:
+        if turn.blamed and self._channel.breaker.doubts_refusals:
             return slots.Transition.RELEASE, 0.0
-        if turn.cut_short:
+        if turn.cut_short or turn.postponed:
             # What was refused would be refused at once again, if the slot came back at once.
-            return self._defer(slot) if turn.refusals else (slots.Transition.RELEASE, 0.0)
+            return self._defer(slot) if turn.refusals else (slots.Transition.RELEASE, _LOOK_AGAIN * turn.postponed)
         if not turn.refusals:
             return slots.Transition.ACCEPT, 0.0
-        if turn.blamed and self.breaker.refusals_in_a_row:
+        if turn.blamed and self._channel.breaker.refusals_in_a_row:
             self._refused.append(slot.user_id)
         return slots.Transition.PARK, 0.0
 

@@ -30,7 +30,8 @@ class Turn:
 
     ``accepted``: keys and versions that need not be sent again. ``refusals``: sentences, for what cannot be sent as it
     is; ``blamed``: one of them at least is the destination's, and counts for the breaker. ``halt`` is the outcome that
-    ended the turn; ``cut_short``: limits, breaker, leases or the caller did.
+    ended the turn; ``cut_short``: limits, breaker, leases or the caller did. ``postponed``: keys were left out, before
+    which an event of the user goes.
     """
 
     claimed: Claimed
@@ -40,6 +41,7 @@ class Turn:
     blamed: bool = False
     halt: Outcome | None = None
     cut_short: bool = False
+    postponed: bool = False
     attempts: list[Attempt] = field(default_factory=list)
 
     @property

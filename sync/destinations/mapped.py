@@ -40,3 +40,25 @@ class Batched:
 
     batches: list[Batch] = field(default_factory=list)
     refusals: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one mapping made of an event: the body of a request, or what becomes an item of one.
+
+    ``to`` is where it goes. Parts that ``join`` may share a request with others that go there. ``once``: its repetition is a
+    second event to whoever gets it; else it changes a profile, to the same state however often it is sent.
+    """
+
+    to: str
+    text: bytes
+    join: bool
+    once: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What an event became, before it is known with which others it travels. Both are empty when no mapping wants it."""
+
+    parts: tuple[Part, ...] = ()
+    refusals: tuple[str, ...] = ()

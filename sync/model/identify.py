@@ -26,9 +26,13 @@ class IdentifyPer(StrEnum):
     COMPUTATION = "computation"
 
 
-def identify(slot: ClaimedSlot, *, destination: str) -> Event:
-    """One ``identify`` with all keys owed to the user as traits."""
-    return _event(slot, {**slot.enrichment, **slot.owed}, slot.versions, destination, {})
+def identify(slot: ClaimedSlot, *, destination: str, carried: Mapping[str, int] | None = None) -> Event:
+    """One ``identify`` with all keys owed to the user as traits, or with those ``carried`` alone (with their versions)."""
+    if carried is None or len(carried) == len(slot.owed):
+        return _event(slot, {**slot.enrichment, **slot.owed}, slot.versions, destination, {})
+    traits = {name: value for name, value in slot.enrichment.items() if name not in slot.owed}
+    traits.update((key, slot.owed[key]) for key in carried)
+    return _event(slot, traits, carried, destination, {})
 
 
 def identify_computation(slot: ClaimedSlot, key: str, *, destination: str, personas: Personas) -> Event:
@@ -38,14 +42,16 @@ def identify_computation(slot: ClaimedSlot, key: str, *, destination: str, perso
     return _event(slot, traits, {key: slot.versions[key]}, destination, {"personas": personas[key]})
 
 
-def portions(slot: ClaimedSlot, per: IdentifyPer) -> list[dict[str, int]]:
-    """What each event of a slot carries: keys with their versions. What has been owed longest goes first.
+def portions(slot: ClaimedSlot, per: IdentifyPer, due: dict[str, int] | None = None) -> list[dict[str, int]]:
+    """What each event of a slot carries: keys with their versions, of all that is owed or of what is ``due`` of it.
 
-    After a failure another key is the first one, so that one which always fails keeps no other from being sent.
+    What has been owed longest goes first. After a failure another key is the first one, so that one which always fails
+    keeps no other from being sent.
     """
+    due = slot.versions if due is None else due
     if per is IdentifyPer.USER:
-        return [slot.versions]
-    keys = sorted(slot.versions, key=lambda key: (slot.versions[key], key))
+        return [due] if due else []
+    keys = sorted(due, key=lambda key: (slot.versions[key], key))
     first = slot.attempts % max(len(keys), 1)
     return [{key: slot.versions[key]} for key in (*keys[first:], *keys[:first])]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from typing import Any
 
 import orjson
 
@@ -34,7 +35,8 @@ class ClaimedSlot:
 
     ``owed`` maps a definition's key to its value, ``versions`` the same keys to the versions claimed; ``version`` is the
     slot's newest. ``doubt`` means an earlier send has an unknown outcome. ``failing_since`` is the first failure of the
-    present series; ``owed_since`` is when the change was decided, the same for every try.
+    present series; ``owed_since`` is when the change was decided, the same for every try. ``confirmed`` has, for keys
+    that are sent once more (R4), the version they had before: when their value was recorded.
     """
 
     user_id: str
@@ -47,6 +49,11 @@ class ClaimedSlot:
     attempts: int
     failing_since: datetime | None
     owed_since: datetime
+    confirmed: Mapping[str, int] = field(default_factory=dict)
+
+    def recorded(self, key: str) -> int:
+        """When the value of a key was recorded, by the counter that numbers events as well."""
+        return self.confirmed.get(key, self.versions[key])
 
     @classmethod
     def parse(
@@ -55,14 +62,15 @@ class ClaimedSlot:
         user_id: str,
         token: str,
         version: int,
-        owed: str | dict[str, tuple[object, int]],
+        owed: str | dict[str, list[Any]],
         enrichment: str | dict[str, object],
         doubt: bool,
         attempts: int,
         failing_since: datetime | None,
         owed_since: datetime,
     ) -> ClaimedSlot:
-        """From a row whose ``owed`` is ``{key: [value, version]}``, as JSON or read already."""
+        """From a row whose ``owed`` is ``{key: [value, version]}``, as JSON or read already; a third item of the list is
+        the version that a key had before it was to be confirmed."""
         pairs = orjson.loads(owed) if isinstance(owed, str) else owed
         return cls(
             user_id,
@@ -75,6 +83,7 @@ class ClaimedSlot:
             attempts,
             failing_since,
             owed_since,
+            {key: pair[2] for key, pair in pairs.items() if len(pair) > 2},
         )
 
     def idempotency_key(self, destination: str, versions: Mapping[str, int] | None = None) -> str:

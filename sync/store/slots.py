@@ -54,7 +54,7 @@ class Attempt:
 class Settlement:
     """What became of one claimed slot.
 
-    ``seconds`` is the wait before a deferred one is due again; ``unknown`` says that bytes may have left. ``accepted``
+    ``seconds`` is the wait before one that is deferred or given back is due again; ``unknown`` says that bytes may have left. ``accepted``
     are the keys, with their versions, that need not be sent again although the slot as a whole is not accepted. Without
     ``attempts`` nothing was sent.
     """
@@ -221,7 +221,7 @@ def _record_attempts(
             "user_id": settlement.slot.user_id,
             "verdict": attempt.verdict,
             "status": attempt.status,
-            "detail": attempt.detail and _storable(attempt.detail),
+            "detail": attempt.detail and storable(attempt.detail),
             "traits": attempt.traits,
         }
         for settlement in settlements
@@ -260,23 +260,25 @@ def _run(connection: Connection, statement: str, batch: Batch, values: dict[str,
 
 def _row(settlement: Settlement, now: datetime) -> dict[str, object]:
     """One row of ``:batch``."""
-    claimed, deferred = settlement.slot, settlement.transition is Transition.DEFER
+    claimed = settlement.slot
+    # Who is parked is not due; who is given back is due at once, or when it makes sense to look again.
+    later = settlement.transition is Transition.DEFER or bool(settlement.seconds)
     row: dict[str, object] = {
         "user_id": claimed.user_id,
         "token": claimed.token,
         "version": claimed.version,
         "sent": claimed.versions,
         # Both engines read this text as UTC: SQLite stores it so, PostgreSQL sessions are opened with that zone.
-        "due_at": stamp(now + timedelta(seconds=settlement.seconds)) if deferred else None,
+        "due_at": stamp(now + timedelta(seconds=settlement.seconds)) if later else None,
         "unknown": settlement.unknown,
-        "reason": settlement.reason and _storable(settlement.reason),
+        "reason": settlement.reason and storable(settlement.reason),
     }
     if settlement.accepted and settlement.transition is not Transition.ACCEPT:
         row["accepted"] = settlement.accepted
     return row
 
 
-def _storable(said: str) -> str:
+def storable(said: str) -> str:
     """What a destination said, as text that every engine can store: no NUL, no half of a surrogate pair."""
     return said.replace("\0", "\ufffd").encode(errors="replace").decode()
 

@@ -8,9 +8,9 @@ import pytest
 
 from sync import telemetry
 from sync.daemon.app import App
+from sync.deliver.channel import Channel
 from sync.deliver.delivered import Delivered
 from sync.deliver.foreground import deliver
-from sync.deliver.sender import Sender
 from sync.store import destinations, slots
 from tests.proofs import Road
 
@@ -32,15 +32,15 @@ def test_a_mistake_of_ours_in_one_sender_ends_the_drain_with_it_and_what_was_sen
 ) -> None:
     road.crowd(100)
     road.refresh()
-    exchange, left = Sender._exchange, iter(range(30))
+    exchange, left = Channel.exchange, iter(range(30))
 
-    async def mistaken(self: Sender, slot: object) -> object:
+    async def mistaken(self: Channel, request: object) -> object:
         if next(left, None) is None:
             raise ZeroDivisionError
-        return await exchange(self, slot)  # type: ignore[arg-type]
+        return await exchange(self, request)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch, road.app() as app:
-        patch.setattr(Sender, "_exchange", mistaken)
+        patch.setattr(Channel, "exchange", mistaken)
         with pytest.raises(ZeroDivisionError):
             delivered(app)
     assert 0 < road.states()["sending"] <= 20

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from sync.deliver import breaker
+from sync.deliver.channel import Channel
 from sync.deliver.sender import Sender
 from sync.deliver.turn import Claimed
 from sync.destinations.answers import retry_after_seconds, verdict_for
@@ -55,9 +56,17 @@ class Bench:
         self.answer: Callable[[], httpx.Response] = lambda: httpx.Response(200)
         self.moves: list[breaker.Transition] = []
         transport = httpx.MockTransport(self._answer)
-        self.sender = Sender(
-            Anything(self.clock), settings, transport, self.clock, Random(1), on_breaker=self.moves.append
+        destination = Anything(self.clock)
+        self.channel = Channel(
+            "anything",
+            destination.read_answer,
+            settings,
+            transport,
+            self.clock,
+            Random(1),
+            on_breaker=self.moves.append,
         )
+        self.sender = Sender(destination, settings, self.channel, self.clock, Random(1))
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request.read().decode())
@@ -94,7 +103,7 @@ async def test_r2_a_claim_whose_lease_may_end_before_the_request_does_is_given_b
 async def test_r2_counts_the_time_that_a_claim_waited_for_its_turn() -> None:
     bench = Bench(DeliverySettings(deadline=1.0, lease=2.5, concurrency=1))
     claimed = bench.claimed()
-    async with bench.sender.concurrency.slot():
+    async with bench.channel.concurrency.slot():
         waiting = asyncio.create_task(bench.send(claimed))
         await asyncio.sleep(0)
         bench.clock.advance(2)
@@ -151,14 +160,14 @@ async def test_a_429_cuts_the_concurrency_which_grows_again_with_success() -> No
     bench = Bench()
     bench.says(429)
     await bench.send()
-    assert bench.sender.concurrency.limit == 4
+    assert bench.channel.concurrency.limit == 4
     await bench.send()
-    assert bench.sender.concurrency.limit == 2
+    assert bench.channel.concurrency.limit == 2
     bench.says(200)
     for _ in range(60):
         await bench.send()
-    assert bench.sender.concurrency.limit == SETTINGS.concurrency
-    assert bench.sender.breaker.state is breaker.State.CLOSED
+    assert bench.channel.concurrency.limit == SETTINGS.concurrency
+    assert bench.channel.breaker.state is breaker.State.CLOSED
 
 
 async def test_a_hundred_429s_do_not_open_the_breaker() -> None:
@@ -201,7 +210,7 @@ async def test_an_open_breaker_lets_one_probe_through_and_a_user_without_a_reque
     bench.clock.advance(2)
     bench.says(200)
     assert (await bench.send(bench.claimed("unmappable"))).transition is Transition.PARK
-    assert bench.sender.breaker.state is breaker.State.OPEN
+    assert bench.channel.breaker.state is breaker.State.OPEN
     assert (await bench.send()).transition is Transition.ACCEPT
     assert bench.moves[-1].to is breaker.State.CLOSED
 

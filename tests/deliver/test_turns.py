@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from sync.deliver import breaker
+from sync.deliver.channel import Channel
 from sync.deliver.sender import Sender
 from sync.deliver.turn import Claimed
 from sync.destinations.answers import verdict_for
@@ -67,13 +68,21 @@ class Bench:
         self.asked: list[str] = []
         self.on_request: Callable[[str], None] = lambda _: None
         self.moves: list[breaker.Transition] = []
-        self.sender = Sender(
-            self.destination,
+        self.channel = Channel(
+            "picky",
+            self.destination.read_answer,
             settings,
             httpx.MockTransport(self._answer),
             self.clock,
             Random(1),
             on_breaker=self.moves.append,
+        )
+        self.sender = Sender(
+            self.destination,
+            settings,
+            self.channel,
+            self.clock,
+            Random(1),
             personas={key: persona("shop", Kind.AUDIENCE, key, f"aud_{key}") for key in KEYS},
         )
 
@@ -182,7 +191,7 @@ async def test_who_may_not_send_any_more_stops_between_two_requests() -> None:
 
 async def test_a_pause_that_begins_between_two_requests_is_respected() -> None:
     bench = Bench()
-    bench.on_request = lambda _: bench.sender.pause.lengthen(30)
+    bench.on_request = lambda _: bench.channel.pause.lengthen(30)
     settlement = await bench.send()
     assert (bench.asked, settlement.transition) == (["a"], Transition.RELEASE)
 
@@ -192,7 +201,7 @@ async def test_a_breaker_that_opens_between_two_requests_is_respected() -> None:
 
     def others_fail(key: str) -> None:
         for _ in range(breaker.FEWEST):
-            bench.sender.breaker.record(Outcome(verdict_for(500, retry_after=None), 500, key))
+            bench.channel.breaker.record(Outcome(verdict_for(500, retry_after=None), 500, key))
 
     bench.on_request = others_fail
     settlement = await bench.send()
@@ -210,7 +219,7 @@ async def test_every_request_takes_its_place_in_the_rate_and_what_is_filtered_ta
     async def acquire() -> None:
         steps.append("token")
 
-    monkeypatch.setattr(bench.sender._bucket, "acquire", acquire)
+    monkeypatch.setattr(bench.channel._bucket, "acquire", acquire)
     await bench.send()
     assert steps == ["token", "a", "token", "c", "token", "d"]
 
@@ -235,7 +244,7 @@ async def test_several_refusals_of_one_user_are_one_for_the_breaker() -> None:
     bench = Bench(a=400, b=400, c=400, d=400)
     for number in range(1, breaker.FEWEST):
         assert (await bench.send(bench.slot(user_id=f"u{number}"))).transition is Transition.PARK
-        assert bench.sender.breaker.refusals_in_a_row == number
+        assert bench.channel.breaker.refusals_in_a_row == number
     assert (await bench.send()).transition is Transition.RELEASE
     assert [move.refusals for move in bench.moves] == [breaker.FEWEST]
     assert bench.sender.take_refused() == [f"u{number}" for number in range(1, breaker.FEWEST)]
@@ -262,7 +271,7 @@ async def test_what_no_mapping_wants_is_done_with_and_counts_as_no_exchange() ->
 async def test_what_no_mapping_wants_is_done_with_even_while_nothing_may_be_sent() -> None:
     bench = Bench()
     bench.destination.filtered = set(KEYS)
-    bench.sender.pause.lengthen(60)
+    bench.channel.pause.lengthen(60)
     settlement = await bench.send(allowed=lambda: False)
     assert (settlement.transition, bench.asked) == (Transition.ACCEPT, [])
 

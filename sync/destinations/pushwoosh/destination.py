@@ -10,10 +10,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 import httpx
+import orjson
 
 from sync import __version__
 from sync.clock import Clock, SystemClock
-from sync.destinations.mapped import BODY, ONCE, Batched, Mapped
+from sync.destinations.mapped import BODY, ONCE, Batched, Mapped, Part, Prepared
 from sync.destinations.pushwoosh import answers
 from sync.destinations.pushwoosh.actions import CALLS, presets
 from sync.destinations.pushwoosh.batching import Batching
@@ -61,6 +62,7 @@ class Pushwoosh:
         urls = {slug: httpx.URL(root + call.path) for slug, call in CALLS.items()}
         chosen = presets() if mappings is None else mappings
         self._routes = tuple(_route(each, urls, labelled=_are_told_apart(chosen)) for each in chosen)
+        self._places = {call.path: (urls[slug], call.envelope) for slug, call in CALLS.items()}
         self._headers = httpx.Headers(
             [
                 (b"Host", self._ping.netloc),
@@ -104,6 +106,31 @@ class Pushwoosh:
                 except InvalidEvent as error:
                     batching.refuse(index, f"{route.label}{error}")
         return batching.finish()
+
+    def prepare(self, event: dict[str, object]) -> Prepared:
+        """What ``event`` becomes by every mapping that takes it, to be sent alone or with others by `request_of`."""
+        parts: list[Part] = []
+        refusals: list[str] = []
+        for route in self._routes:
+            if not route.mapping.matches(event):
+                continue
+            try:
+                payload = route.mapping.payload(event)
+                join = payload.get("enable_batching") is True
+                text = encoded(route.call.body(payload, self._app_code))
+            except InvalidEvent as error:
+                refusals.append(f"{route.label}{error}")
+                continue
+            together = route.call.envelope is not None
+            parts.append(Part(route.call.path, text, join=join and together, once=together))
+        return Prepared(tuple(parts), tuple(refusals))
+
+    def request_of(self, parts: Sequence[Part]) -> httpx.Request:
+        """One request of parts that go to the same place; of one part where they do not join."""
+        url, envelope = self._places[parts[0].to]
+        if envelope is None:
+            return self._post(url, parts[0].text)
+        return self._post(url, encoded(envelope([orjson.Fragment(part.text) for part in parts])), once=True)
 
     def ping(self) -> httpx.Request:
         """The credentials test: 2xx means that the token fits the application."""

@@ -53,7 +53,8 @@ ACCEPT_SOME = f"""{_BATCH}
 UPDATE slot s SET
     owed = CASE
         WHEN s.doubt AND s.version = b.version THEN (
-            SELECT jsonb_object_agg(e.key, jsonb_build_array(e.value -> 0, CAST(:confirm AS bigint)))
+            SELECT jsonb_object_agg(e.key, jsonb_build_array(
+                e.value -> 0, CAST(:confirm AS bigint), coalesce(e.value -> 2, e.value -> 1)))
             FROM jsonb_each(s.owed) e)
         WHEN s.doubt THEN s.owed
         ELSE (
@@ -76,7 +77,8 @@ FROM b WHERE {_OURS} AND NOT s.doubt"""
 CONFIRM_WHOLE = f"""{_BATCH}
 UPDATE slot s SET
     owed = (
-        SELECT jsonb_object_agg(e.key, jsonb_build_array(e.value -> 0, CAST(:confirm AS bigint)))
+        SELECT jsonb_object_agg(e.key, jsonb_build_array(
+                e.value -> 0, CAST(:confirm AS bigint), coalesce(e.value -> 2, e.value -> 1)))
         FROM jsonb_each(s.owed) e),
     version = :confirm, state = 'confirm', due_at = greatest(CAST(:quiet AS timestamptz), b.due_at), doubt = false,
     reason = b.reason, token = NULL, lease_until = NULL
@@ -96,7 +98,7 @@ UPDATE slot s SET
 FROM b WHERE {_OURS}"""
 
 RELEASE = f"""{_BATCH}
-UPDATE slot s SET state = 'due', due_at = :now, token = NULL, lease_until = NULL
+UPDATE slot s SET state = 'due', due_at = coalesce(b.due_at, :now), token = NULL, lease_until = NULL
 FROM b WHERE {_OURS}"""
 
 REOWE = f"""{_BATCH}

@@ -52,7 +52,8 @@ ACCEPT_SOME = f"""{_BATCH}
 UPDATE slot AS s SET
     owed = CASE
         WHEN s.doubt AND s.version = b.version THEN (
-            SELECT json_group_object(e.key, json_array(json(e.value -> '$[0]'), :confirm)) FROM json_each(s.owed) e)
+            SELECT json_group_object(e.key, json_array(
+            json(e.value -> '$[0]'), :confirm, coalesce(e.value ->> '$[2]', e.value ->> '$[1]'))) FROM json_each(s.owed) e)
         WHEN s.doubt THEN s.owed
         ELSE (
             SELECT json_group_object(e.key, json(e.value)) FROM json_each(s.owed) e
@@ -74,7 +75,8 @@ FROM b WHERE {_OURS} AND NOT s.doubt"""
 
 CONFIRM_WHOLE = f"""{_BATCH}
 UPDATE slot AS s SET
-    owed = (SELECT json_group_object(e.key, json_array(json(e.value -> '$[0]'), :confirm)) FROM json_each(s.owed) e),
+    owed = (SELECT json_group_object(e.key, json_array(
+            json(e.value -> '$[0]'), :confirm, coalesce(e.value ->> '$[2]', e.value ->> '$[1]'))) FROM json_each(s.owed) e),
     version = :confirm, state = 'confirm', due_at = max(:quiet, coalesce(b.due_at, :quiet)), doubt = 0,
     reason = b.reason, token = NULL, lease_until = NULL
 FROM b WHERE {_OURS} AND s.doubt AND s.version = b.version"""
@@ -93,7 +95,7 @@ UPDATE slot AS s SET
 FROM b WHERE {_OURS}"""
 
 RELEASE = f"""{_BATCH}
-UPDATE slot AS s SET state = 'due', due_at = :now, token = NULL, lease_until = NULL
+UPDATE slot AS s SET state = 'due', due_at = coalesce(b.due_at, :now), token = NULL, lease_until = NULL
 FROM b WHERE {_OURS}"""
 
 REOWE = f"""{_BATCH}
