@@ -81,7 +81,7 @@ def _record(database: Database, batch: Sequence[LoggedEvent], insert: _Insert) -
         wanted = _wanted(connection, numbered)
         added = insert(connection, sql, wanted) if wanted else _Added()
         new = [pair for pair in wanted if pair[0] in added.numbers]
-        profiles.merge(connection, sql, [each for _, each in new], database.now(connection))
+        profiles.merge(connection, sql, [each for _, each in new], database.now)
     if added.refused:
         telemetry.event("events.not_storable", level=logging.WARNING, events=len(added.refused))
     return Recorded(

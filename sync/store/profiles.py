@@ -6,7 +6,7 @@ was taken away (null) is no trait any more, but its time is kept: an older event
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from types import ModuleType
 from typing import Any
@@ -22,6 +22,8 @@ MOST_TRAITS = 2000
 
 LARGEST = 512 * 1024
 """Bytes of one user's traits; what would make them more is not taken over. The events are kept all the same."""
+
+StoreClock = Callable[[Connection], datetime]
 
 
 class _Profile:
@@ -44,7 +46,7 @@ class _Profile:
                 self.traits[name] = value
 
 
-def merge(connection: Connection, sql: ModuleType, events: Sequence[LoggedEvent], now: datetime) -> None:
+def merge(connection: Connection, sql: ModuleType, events: Sequence[LoggedEvent], clock: StoreClock) -> None:
     """Merge new events, in the order in which they were recorded, into the profiles of their users.
 
     The caller holds the counter's row: nobody else merges meanwhile.
@@ -58,6 +60,7 @@ def merge(connection: Connection, sql: ModuleType, events: Sequence[LoggedEvent]
         profile = profiles.setdefault(each.user_id, _Profile({}, {}))
         profile.merge(_traits(each.body), stamp(each.timestamp))
     rows = [_row(user_id, each) for user_id, each in sorted(profiles.items())]
+    now = clock(connection)
     at: object = stamp(now) if connection.dialect.name == "sqlite" else now
     fitting = orjson.dumps([row for row in rows if row is not None]).decode()
     connection.execute(sql.MERGE, {"batch": fitting, "now": at})
