@@ -21,21 +21,27 @@ _SWEEP_EVERY = 5.0
 
 
 class Door:
-    """Lets clients in to a server."""
+    """Lets clients in to a server, until it is shut."""
 
-    def __init__(
-        self, server: web.Server, *, most: int = MOST, crowded: int = CROWDED, silence: float = SILENCE
-    ) -> None:
-        self._server = server
+    def __init__(self, *, most: int = MOST, crowded: int = CROWDED, silence: float = SILENCE) -> None:
+        self._server: web.Server | None = None
         self._most = most
         self._crowded = crowded
         self._silence = silence
         self._unheard: dict[web.RequestHandler, float] = {}
 
+    def leads_to(self, server: web.Server | None) -> None:
+        """Let in to this server from now on."""
+        self._server = server
+
+    def shut(self) -> None:
+        """Let nobody in any more."""
+        self._server = None
+
     def enter(self) -> asyncio.Protocol:
         """The protocol for a new connection."""
-        present = self._server.connections
-        if len(present) >= self._crowded:
+        present = self._server.connections if self._server is not None else []
+        if self._server is None or len(present) >= self._crowded:
             return _Shut()
         if len(present) >= self._most:
             present[0].close()
@@ -43,9 +49,9 @@ class Door:
         self._unheard[protocol] = asyncio.get_running_loop().time()
         return protocol
 
-    def heard(self, protocol: web.RequestHandler) -> None:
-        """A request of this client has begun."""
-        self._unheard.pop(protocol, None)
+    def heard(self, request: web.Request) -> None:
+        """A request of some client has begun."""
+        self._unheard.pop(request.protocol, None)
 
     async def sweep(self) -> None:
         """Send away who says nothing, for ever."""

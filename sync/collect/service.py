@@ -24,6 +24,9 @@ KEPT_ALIVE = 75.0
 _LINGERING = 2.0
 """Seconds for the rest of a body that nobody wants, so that a client reads the answer before the connection ends."""
 
+_TURNS = 5
+"""Of the loop, in which those who have just connected begin to be heard."""
+
 _quiet = logging.getLogger("sync.collect.server")
 _quiet.setLevel(logging.CRITICAL + 1)
 """What the server below says of clients' mistakes is for nobody's log."""
@@ -36,6 +39,7 @@ class CollectService:
         self.address = listen
         self._entrance = entrance
         self._runner: web.AppRunner | None = None
+        self._door = Door()
         self._socket: asyncio.Server | None = None
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -46,16 +50,10 @@ class CollectService:
 
     async def open(self) -> None:
         """Listen. Raises `UsageError` when the address cannot be had."""
-        door: Door | None = None
-
-        def heard(request: web.Request) -> None:
-            assert door is not None  # noqa: S101 - nobody can be heard who has not come through it
-            door.heard(request.protocol)
-
-        runner = _runner(build_app(self._entrance, heard))
+        door = Door()
+        runner = _runner(build_app(self._entrance, door.heard))
         await runner.setup()
-        assert runner.server is not None  # noqa: S101 - it has just been set up
-        door = Door(runner.server)
+        door.leads_to(runner.server)
         loop = asyncio.get_running_loop()
         try:
             self._socket = await loop.create_server(door.enter, self.address.host, self.address.port, backlog=512)
@@ -65,7 +63,7 @@ class CollectService:
                 f"cannot listen on {self.address}: {_said(error)}; "
                 "give another address with `collector.listen` or --collector-listen, or `off`"
             ) from error
-        self._runner = runner
+        self._runner, self._door = runner, door
         self.address = Address(self.address.host, self._socket.sockets[0].getsockname()[1])
         self._sweeping = asyncio.create_task(door.sweep())
         telemetry.event("collect.listening", address=str(self.address))
@@ -73,13 +71,28 @@ class CollectService:
     async def close(self) -> None:
         """Give the address back. What has been taken is recorded and answered before."""
         self._entrance.closing = True
-        if self._socket is not None:
-            self._socket.close()
+        server, self._socket = self._socket, None
+        if server is not None:
+            await _stop_accepting(server)
         if self._sweeping is not None:
             self._sweeping.cancel()
+        self._door.shut()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
+
+
+async def _stop_accepting(server: asyncio.Server) -> None:
+    """Close the door behind those who are in it.
+
+    Not at once: asyncio forgets connections that it has accepted and has not yet begun, and their clients would wait.
+    """
+    loop = asyncio.get_running_loop()
+    for each in server.sockets:
+        loop.remove_reader(each.fileno())
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
+    server.close()
 
 
 def _runner(app: web.Application) -> web.AppRunner:
