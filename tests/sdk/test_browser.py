@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import Any
 
 import pytest
 
+from tests.proofs import ROOT
 from tests.sdk.bridge import PATIENCE, Bridge, run_node
 
 pytestmark = pytest.mark.chromium
 
 MANY = 12
+DOCUMENTED = (ROOT / "docs" / "collector.md").read_text(encoding="utf-8")
 ONCE: dict[str, dict[str, Any]] = {
     "Order Completed": {"total": 12.5, "coupon": "Frühling ☀"},
-    "Home": {"name": "Home", "path": "/", "referrer": "", "section": "start", "title": "A shop"},
+    "Home": {"name": "Home", "path": "/", "referrer": "", "search": "", "section": "start", "title": "A shop"},
     "Basket": {"items": 2},
     "group": {"group": "g-1", "company": "Initech"},
     "alias": {},
     "Leaving": {},
 }
-_ADDRESSES = {"message_id", "url", "search"}
+_DIFFERENT = {"message_id", "url"}
 """What differs from one visit to the next."""
 
 
+def block(kind: str) -> str:
+    """A fenced block of the documentation."""
+    [found] = re.findall(rf"^```{kind}\n(.*?)^```$", DOCUMENTED, re.DOTALL | re.MULTILINE)
+    return str(found)
+
+
+def page(bridge: Bridge, mode: str) -> str:
+    """What the documentation has one put into a page; batches go when they are full, or when the page is left."""
+    shown = block("html").replace("WRITE_KEY", bridge.key).replace("https://events.example.com", bridge.url)
+    if mode == "standard":
+        return shown
+    return shown.replace("_loadOptions = {}", f"_loadOptions = {block('json options').replace('5000', '60000')}")
+
+
 def attributes(event: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in event["attributes"].items() if key not in _ADDRESSES}
+    return {key: value for key, value in event["attributes"].items() if key not in _DIFFERENT}
 
 
 @pytest.mark.parametrize("mode", ["standard", "batching"])
@@ -33,11 +50,9 @@ def test_all_that_a_page_tells_arrives_once_also_when_it_is_left(bridge: Bridge,
     person = bridge.person()
     browser = run_node(
         "browser.mjs",
-        COLLECTOR=bridge.url,
-        WRITE_KEY=bridge.key,
+        PAGE=page(bridge, mode),
         PERSON=person,
         MANY=str(MANY),
-        MODE=mode,
         CHROMIUM=shutil.which("chromium") or "chromium",
     )
     try:
