@@ -9,9 +9,10 @@ deltas         plan, delta, backfill
 progress       what a delivery shows while it runs
 daemon         daemon
 status         status, runs
-parked         parked list, show, redrive, drop
+parked         parked list, show, redrive, drop; parked_events: the same of events
 users          user show, suppress, unsuppress
-events         events show, tail; sending: events send
+events         events show, tail; sending: events send; jsonlines: how lines are read
+happened       how events and what became of them look
 audiences      audience list, members, sql
 sandbox        sandbox
 demo           demo

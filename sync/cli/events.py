@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 import orjson
-from sqlalchemy import Connection
 
 from sync.cli import output
 from sync.cli.happened import PREFIX, Destinations, fate_words, judged, told_document, told_line, what, who
 from sync.cli.options import configured, group_config, opened, reporting
+from sync.cli.sending import send
 from sync.daemon.app import App
 from sync.errors import UsageError
 from sync.model.event import LoggedEvent
@@ -37,6 +37,9 @@ WATCHED = 1000
 @group_config
 def events() -> None:
     """What was received, and what became of it."""
+
+
+events.add_command(send)
 
 
 @events.command("tail")
@@ -105,7 +108,7 @@ class Follower:
             self._last = log.latest(connection)
             wanted = self._wanted
             found = log.find(connection, user_id=wanted.user_id, type=wanted.type, name=wanted.name, most=limit)[::-1]
-            told = judged(connection, found, self._known)
+            told = judged(fates.fates(connection, found, self._known), found, self._known)
         for each in found:
             self._last = max(self._last, each.id)
             self._watch(each, told[each.id])
@@ -117,7 +120,7 @@ class Follower:
             found = log.find(connection, after=self._last, newest_first=False, most=AT_ONCE)
             new = [each for each in found if self._wanted.fits(each)]
             looked = [each for each, _ in self._watched.values()] + new
-            told = judged(connection, looked, self._known)
+            told = judged(fates.fates(connection, looked, self._known), looked, self._known)
         if found:
             self._last = found[-1].id
         changed = []
@@ -143,34 +146,36 @@ class Follower:
 @configured
 def show(event_id: str, as_json: bool, config: Path) -> None:
     """One event, whole, by its number or its message id; and what became of it."""
-    with opened(config) as app, app.database_to_look_at().read() as connection:
-        found = named_event(connection, event_id)
-        told = judged(connection, [found], app.settings.destinations, everywhere=True)[found.id]
-        body = orjson.loads(found.body)
-        takes = _mappings(app, body)
+    with opened(config) as app:
+        show_event(app, named_event(app.database_to_look_at(), event_id), as_json=as_json)
+
+
+def show_event(app: App, found: LoggedEvent, *, as_json: bool) -> None:
+    """Print one event, whole, and what became of it."""
+    with app.database_to_look_at().read() as connection:
+        told = judged(fates.fates(connection, [found]), [found], app.settings.destinations)[found.id]
+    body = orjson.loads(found.body)
+    takes = _mappings(app, body)
     if as_json:
         output.as_json({**told_document(found, told), "body": body, "mappings": takes})
     else:
         _print_event(found, body, told, takes)
 
 
-def named_event(connection: Connection, named: str) -> LoggedEvent:
+def named_event(database: Database, named: str) -> LoggedEvent:
     """The event that is named by its number or its message id. Raises `UsageError` when there is none, or several."""
     digits = named.removeprefix(PREFIX)
-    if (
-        digits.isascii()
-        and digits.isdigit()
-        and int(digits) < 2**63
-        and (found := log.find(connection, number=int(digits)))
-    ):
-        return found[0]
-    numbers = fates.ids_of(connection, named)
-    if len(numbers) > 1:
+    with database.read() as connection:
+        if digits.isascii() and digits.isdigit() and int(digits) < 2**63:
+            for found in log.find(connection, number=int(digits)):
+                return found
+        numbers = fates.ids_of(connection, named)
+        if len(numbers) == 1:
+            return log.find(connection, number=numbers[0])[0]
+    if numbers:
         several = ", ".join(f"{PREFIX}{each}" for each in numbers)
         raise UsageError(f"several sources have an event with the message id {named!r}: name one of {several}")
-    if not numbers:
-        raise UsageError(f"there is no event {named!r}: engage-sync events tail shows the newest ones")
-    return log.find(connection, number=numbers[0])[0]
+    raise UsageError(f"there is no event {named!r}: engage-sync events tail shows the newest ones")
 
 
 def _mappings(app: App, body: Any) -> list[dict[str, Any]]:

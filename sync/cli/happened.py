@@ -7,12 +7,11 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection
 
 from sync.cli import output
 from sync.config import PushwooshSettings
 from sync.model.event import LoggedEvent
-from sync.store.fates import Fate, Standing, fates
+from sync.store.fates import Fate, Standing
 
 PREFIX = "event:"
 """How events are named, so that their numbers are not taken for anything else."""
@@ -21,14 +20,10 @@ Destinations = Mapping[str, PushwooshSettings]
 
 
 def judged(
-    connection: Connection, events: Iterable[LoggedEvent], known: Destinations, *, everywhere: bool = False
+    told: Mapping[int, Sequence[Fate]], events: Iterable[LoggedEvent], known: Destinations
 ) -> dict[int, Sequence[Fate]]:
-    """What became of events, by number; of those that were filtered, by which mappings.
-
-    At ``known`` destinations, or ``everywhere``: also at those that the configuration does not have any more.
-    """
+    """What became of ``events``, by number: as it is ``told``, and of those that were filtered also by which mappings."""
     listed = {each.id: each for each in events}
-    told = fates(connection, listed.values(), None if everywhere else known)
     return {
         number: [
             replace(fate, filtered_by=_against(known, fate.destination, listed[number]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -10,8 +9,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 import click
-import orjson
 
+from sync.cli.jsonlines import read_json
 from sync.cli.options import configured
 from sync.config.destinations import DEFAULT_BASE_URL
 from sync.daemon.app import App
@@ -55,7 +54,7 @@ def _converse(answer: Answer, nothing: dict[str, object]) -> int:
         if not text.strip():
             continue
         try:
-            line = _read(text)
+            line = read_json(text)
         except (ValueError, RecursionError):
             why = f"line {number} is not JSON that can be read"
             click.echo(f"error: {why}", err=True)
@@ -84,18 +83,6 @@ def _write(text: bytes) -> None:
         raise UsageError(
             f"the answers cannot be written ({error.strerror}): free some space or write elsewhere"
         ) from None
-
-
-def _read(text: bytes) -> object:
-    """A line's JSON. orjson knows no number beyond a double and no half of a surrogate pair; others do."""
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return json.loads(text, parse_constant=_no_number)
-
-
-def _no_number(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _fallback(destination: str | None, config: Path) -> Callable[[bool], Configured]:
@@ -166,7 +153,7 @@ def _output(line: object) -> dict[str, object]:
 
 @lru_cache(_COMPILED)
 def _mapping(text: bytes) -> CompiledMapping:
-    return compile_mapping(_read(text))
+    return compile_mapping(read_json(text))
 
 
 def _members(line: object, *names: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ from sync.cli.options import configured, opened, reporting
 from sync.daemon.app import App
 from sync.daemon.generation import fingerprint
 from sync.errors import UsageError
-from sync.store import configurations, destinations, reports, slots, ticks
+from sync.store import configurations, destinations, event_measures, feeds, reports, slots, ticks
 from sync.store.configurations import Announced
 
 
@@ -39,6 +39,7 @@ def _gather(app: App) -> dict[str, Any]:
         known = reports.definitions(connection)
         last = reports.last_runs(connection)
         states = destinations.states(connection)
+        forwarded = event_measures.event_backlogs(connection)
         return {
             "store": where,
             "definitions": _definitions(
@@ -58,12 +59,28 @@ def _gather(app: App) -> dict[str, Any]:
                     "last_error": states.get(name, {}).get("last_error"),
                     "last_error_at": states.get(name, {}).get("last_error_at"),
                     "rate": app.settings.destinations[name].delivery.rate,
+                    "events": forwarded.get(name),
                 }
                 for name in app.settings.destinations
+            ],
+            "collector": _collector(app),
+            "log": event_measures.measure_log(connection),
+            "feeds": [
+                {"name": each.name, "began_at": each.began_at, "updated_at": each.updated_at}
+                for each in feeds.progress(connection)
             ],
             "configuration": _configuration(app, configurations.last_announced(connection)),
             "leases": reports.leases(connection, database),
         }
+
+
+def _collector(app: App) -> dict[str, Any] | None:
+    """Where events are taken in, by what names; nothing where they are not."""
+    found = app.settings.collector
+    if found is None:
+        return None
+    listen = None if found.listen is None else str(found.listen)
+    return {"listen": listen, "keys": list(found.keys), "webhooks": list(found.webhooks)}
 
 
 def _configuration(app: App, newest: Announced | None) -> dict[str, Any]:
@@ -144,9 +161,46 @@ def _print_status(found: dict[str, Any], now: datetime) -> None:
         [_destination_row(each, now) for each in found["destinations"]],
         numbers=("due", "waiting", "confirming", "sending", "parked"),
     )
+    _print_events(found, now)
     _print_configuration(found["configuration"], now)
     for lease in found["leases"]:
         click.echo(f"{lease['name']} is held by process {lease['pid']} on {lease['host']} (term {lease['term']})")
+
+
+def _print_events(found: dict[str, Any], now: datetime) -> None:
+    """What was collected, and what of it is still to be forwarded; nothing where there are no events at all."""
+    collector, log = found["collector"], found["log"]
+    if collector is not None and collector["listen"] is not None:
+        names = ", ".join((*collector["keys"], *collector["webhooks"]))
+        click.echo(f"a daemon takes in events on {collector['listen']}, as {names}")
+    for each in found["feeds"]:
+        said = f"{output.ago(each['updated_at'], now)} ago, first {output.ago(each['began_at'], now)} ago"
+        click.echo(f"{each['name']} was last read as events {said}")
+    if not log.newest_at:
+        return
+    oldest, newest = (output.ago(each, now) for each in (log.oldest_at, log.newest_at))
+    click.echo(f"the newest event is event:{log.newest}, received {newest} ago; the oldest was {oldest} ago")
+    output.table(
+        "",
+        ("events to", "unread", "waiting", "parked", "oldest", "since"),
+        [
+            (
+                each["name"],
+                _unread(each["events"].unread),
+                each["events"].waiting,
+                each["events"].parked,
+                output.ago(each["events"].oldest, now) if each["events"].oldest else None,
+                each["events"].began_at,
+            )
+            for each in found["destinations"]
+            if each["events"] is not None
+        ],
+        numbers=("unread", "waiting", "parked"),
+    )
+
+
+def _unread(number: int) -> str:
+    return output.number(number) + ("+" if number >= event_measures.COUNTED else "")
 
 
 def _print_configuration(found: dict[str, Any], now: datetime) -> None:

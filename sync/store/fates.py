@@ -6,7 +6,7 @@ them in one transaction, so that an event may look less far than it is, and neve
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -84,36 +84,35 @@ def fates(
     connection: Connection, events: Iterable[LoggedEvent], destinations: Collection[str] | None = None
 ) -> dict[int, list[Fate]]:
     """What became of these events, by id: at each destination that events are forwarded to, or at these only."""
-    ids = {each.id: each.lane for each in events}
-    query = select(forwarding.c.destination, forwarding.c.floor).order_by(forwarding.c.destination)
-    floors: dict[str, int] = {
-        row.destination: row.floor
-        for row in connection.execute(query)
+    listed = {each.id: each for each in events}
+    began = {
+        row.destination: row
+        for row in connection.execute(select(forwarding).order_by(forwarding.c.destination))
         if destinations is None or row.destination in destinations
     }
-    if not (ids and floors):
-        return {each: [] for each in ids}
+    if not (listed and began):
+        return {number: [] for number in listed}
     cursors = {
         (row.destination, row.number): row.cursor
-        for row in connection.execute(select(lane).where(lane.c.destination.in_(floors)))
+        for row in connection.execute(select(lane).where(lane.c.destination.in_(began)))
     }
-    held, outcomes = _held(connection, list(ids), floors), _outcomes(connection, list(ids))
+    held, outcomes = _held(connection, list(listed), began), _outcomes(connection, list(listed))
     return {
-        each: [
+        number: [
             _fate(
                 name,
-                held.get((name, each)),
-                outcomes.get((name, each)),
-                _without_outcome(each, floor, cursors.get((name, number), floor)),
+                held.get((name, number)),
+                outcomes.get((name, number)),
+                _without_outcome(each, row, max(row.floor, cursors.get((name, each.lane), 0))),
             )
-            for name, floor in floors.items()
+            for name, row in began.items()
         ]
-        for each, number in ids.items()
+        for number, each in listed.items()
     }
 
 
-def _held(connection: Connection, ids: Sequence[int], floors: Mapping[str, int]) -> dict[tuple[str, int], Row[Any]]:
-    query = select(hold).where(hold.c.destination.in_(floors))
+def _held(connection: Connection, ids: Sequence[int], names: Iterable[str]) -> dict[tuple[str, int], Row[Any]]:
+    query = select(hold).where(hold.c.destination.in_(names))
     return {
         (row.destination, row.event_id): row
         for some in _portions(ids)
@@ -129,10 +128,10 @@ def _outcomes(connection: Connection, ids: Sequence[int]) -> dict[tuple[str, int
     }
 
 
-def _without_outcome(event_id: int, floor: int, cursor: int) -> Standing:
-    if event_id > max(cursor, floor):
+def _without_outcome(event: LoggedEvent, began: Row[Any], cursor: int) -> Standing:
+    if event.id > cursor:
         return Standing.RECEIVED
-    return Standing.EARLIER if event_id <= floor else Standing.PAST
+    return Standing.EARLIER if event.received_at < began.began_at else Standing.PAST
 
 
 def _fate(destination: str, held: Row[Any] | None, outcome: Row[Any] | None, otherwise: Standing) -> Fate:

@@ -9,7 +9,9 @@ import orjson
 from sqlalchemy import Connection, delete, func, select
 
 from sync.model.run import RunStatus
+from sync.store import suppressions
 from sync.store.engine import Database
+from sync.store.event_schema import profile
 from sync.store.holder import Holder
 from sync.store.schema import attempt, definition, enrolment, lease, run, slot, snapshot
 
@@ -119,7 +121,8 @@ def members(connection: Connection, key: str, absent: str, limit: int | None) ->
 
 
 def user(connection: Connection, user_id: str, attempts: int = 10) -> Row:
-    """Everything known of one user: values with the run that decided them, what is owed, what was sent."""
+    """Everything known of one user: values with the run that decided them, what is owed, what was sent, what was
+    collected. ``suppressed_since``: since when nothing is taken in and nothing is sent."""
     decided = connection.execute(
         select(
             definition.c.kind,
@@ -152,7 +155,16 @@ def user(connection: Connection, user_id: str, attempts: int = 10) -> Row:
             }
             for row in sent
         ],
+        "suppressed_since": suppressions.since(connection, user_id),
+        "profile": _profile(connection, user_id),
     }
+
+
+def _profile(connection: Connection, user_id: str) -> Row | None:
+    """A user's traits, as collected identify events have them."""
+    query = select(profile.c.traits, profile.c.created_at, profile.c.updated_at).where(profile.c.user_id == user_id)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else {**row, "traits": _json(row["traits"])}
 
 
 def parked(connection: Connection, destination: str | None, limit: int) -> list[Row]:

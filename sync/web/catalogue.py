@@ -154,9 +154,22 @@ COLLECT_REFUSED = _counter(
     "source",
     "reason",
 )
+FEED_EVENTS = _counter("feed_events", "Events that were read from a table with `forward`.", "feed")
+FEED_SKIPPED = _counter("feed_rows_skipped", "Rows of it that cannot be events.", "feed")
+FORWARDED = _counter(
+    "forwarded",
+    "Times that something became of an event at a destination, by what: the verdicts of `engage_sync_exchanges_total`, and "
+    "`suppressed`.",
+    "destination",
+    "verdict",
+)
+EVENTS_PARKED = _counter("events_parked", "Events that were parked, for whatever reason.", "destination")
 
 VERDICTS = (*Verdict, FILTERED, INVALID)
-"""What may become of an event at a destination."""
+"""What may become of what is sent to a destination."""
+
+EVENT_VERDICTS = (*VERDICTS, "suppressed")
+"""What may become of an event of the log there."""
 
 METRICS = tuple(each for each in globals().copy().values() if isinstance(each, Metric))
 """All of them, in the order above."""

@@ -50,6 +50,12 @@ class Metrics(Collector):
         self._keys = [each.key for each in state.settings.definitions if each.enabled]
         self._destinations = list(state.settings.destinations)
         collector = state.settings.collector
+        self._feeds = [
+            table.feed_name(name)
+            for name, source in state.settings.sources.items()
+            for table in source.events
+            if table.forward is not None
+        ]
         self._sources = [*collector.keys, *collector.webhooks] if collector else []
 
     def collect(self) -> Iterator[Family]:
@@ -73,7 +79,12 @@ class Metrics(Collector):
         """What a counter's first label names, as far as it is known before anything has happened."""
         if not metric.labels:
             return [()]
-        names = {"destination": self._destinations, "definition": self._keys, "source": self._sources}
+        names = {
+            "destination": self._destinations,
+            "definition": self._keys,
+            "source": self._sources,
+            "feed": self._feeds,
+        }
         return [(name,) for name in names[metric.labels[0]]]
 
     def _own(self, metric: Metric) -> Iterator[Series]:
@@ -181,6 +192,7 @@ def _family(metric: Metric, series: Iterable[Series]) -> Family:
 _WORDS: dict[Metric, list[tuple[str, ...]]] = {
     catalogue.RUNS: [(status,) for status in ENDINGS],
     catalogue.EXCHANGES: [(word,) for word in catalogue.VERDICTS],
+    catalogue.FORWARDED: [(word,) for word in catalogue.EVENT_VERDICTS],
     catalogue.COLLECT_REFUSED: [(word,) for word in Reason],
 }
 """What else a counter's series are told apart by, beside the name."""

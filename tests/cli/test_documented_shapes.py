@@ -12,7 +12,7 @@ from tests.command import Project
 DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
 
 # What stands in these is named by the user, or by what came of it.
-_FREE = {"owed", "sent", "by_verdict", "last_run"}
+_FREE = {"owed", "sent", "by_verdict", "last_run", "body", "traits"}
 
 
 def documented(name: str) -> Any:
@@ -35,7 +35,11 @@ def same_shape(shown: object, real: object, where: str) -> None:
         assert isinstance(shown, dict | list) == isinstance(real, dict | list), where
 
 
-def test_every_report_has_the_documented_shape(synced: Project) -> None:
+def test_every_report_has_the_documented_shape(synced: Project, tmp_path: Path) -> None:
+    lines = tmp_path / "events.jsonl"
+    lines.write_text('{"type": "identify", "userId": "u3", "messageId": "m", "traits": {"plan": "pro"}}\n{}')
+    synced.write(collector={"listen": "off", "keys": {"web": "a-write-key"}})
+    same_shape(documented("events send"), synced.json("events", "send", str(lines)), "events send")
     for name, *arguments in (
         ("check",),
         ("migrate",),
@@ -43,6 +47,9 @@ def test_every_report_has_the_documented_shape(synced: Project) -> None:
         ("runs show", "1"),
         ("parked list",),
         ("user show", "u3"),
+        ("events show", "m"),
+        ("user suppress", "u4"),
+        ("user unsuppress", "u4"),
         ("audience list",),
         ("audience members", "number", "--limit", "1"),
     ):

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -109,6 +110,52 @@ def test_an_event_that_is_not_there_is_said_so(project: Project, named: str) -> 
     said = project("events", "show", named)
     assert (said.code, said.out) == (2, "")
     assert "there is no event" in said.err
+
+
+def test_a_user_is_shown_with_the_collected_profile_and_the_newest_events(project: Project, tmp_path: Path) -> None:
+    identify = {"type": "identify", "userId": "ann", "traits": {"plan": "pro", "note": "[red]"}}
+    lines = (identify, *({"type": "track", "userId": "ann", "event": f"Step {number}"} for number in range(12)))
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"\n".join(map(orjson.dumps, lines)))
+    project.done("events", "send", str(file), "--no-deliver")
+    said = project.done("user", "show", "ann").out
+    for word in ("profile", "plan", "pro", "[red]", "track Step 11", "pushwoosh: received"):
+        assert word in said
+    assert "Step 1 " not in said
+    found = project.json("user", "show", "ann")
+    assert found["profile"]["traits"] == {"plan": "pro", "note": "[red]"}
+    assert [each["name"] for each in found["events"]] == [f"Step {number}" for number in range(11, 1, -1)]
+
+
+def test_status_shows_how_far_each_destination_has_come_in_the_log(project: Project, store: Database) -> None:
+    assert project.json("status")["log"] == {"newest": 0, "oldest_at": None, "newest_at": None}
+    done, parked, waiting = (log(store) for _ in range(3))
+    held(store, parked)
+    held(store, waiting, "waiting")
+    passed(store, waiting)
+    newest = log(store, "bob")
+    project.write(collector={"listen": "127.0.0.1:18080", "keys": {"web": "a-write-key"}})
+    found = project.json("status")
+    events = found["destinations"][0]["events"]
+    assert (events["unread"], events["waiting"], events["parked"]) == (1, 1, 1)
+    assert found["collector"] == {"listen": "127.0.0.1:18080", "keys": ["web"], "webhooks": []}
+    assert found["log"]["newest"] == newest > done
+    said = project.done("status").out
+    assert f"event:{newest}" in said
+    assert "127.0.0.1:18080, as web" in said
+    assert "a-write-key" not in said
+
+
+def test_a_user_is_suppressed_until_that_is_taken_back(project: Project, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(orjson.dumps({"type": "track", "userId": "ann", "event": "Visited"}))
+    assert project.done("user", "suppress", "ann").out == "user ann is suppressed\n"
+    assert project.json("user", "suppress", "ann") == {"user_id": "ann", "suppressed": True, "changed": False}
+    assert project.json("events", "send", str(file), "--no-deliver")["suppressed"] == 1
+    assert "suppressed since" in project.done("user", "show", "ann").out
+    assert project.json("user", "unsuppress", "ann") == {"user_id": "ann", "suppressed": False, "changed": True}
+    assert project.done("user", "unsuppress", "ann").out == "user ann was not suppressed\n"
+    assert project.json("events", "send", str(file), "--no-deliver")["recorded"] == 1
 
 
 def test_what_stands_in_an_event_cannot_steer_the_terminal(project: Project, store: Database) -> None:

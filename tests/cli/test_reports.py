@@ -20,7 +20,9 @@ def test_status_shows_definitions_backlog_and_who_is_parked(synced: Project) -> 
         assert word in said
 
     found = synced.json("status")
-    assert set(found) == {"store", "definitions", "removed", "destinations", "configuration", "leases"}
+    assert set(found) == {
+        *("store", "definitions", "removed", "destinations", "collector", "log", "feeds", "configuration", "leases")
+    }
     assert [each["key"] for each in found["definitions"]] == ["everybody", "listed", "number"]
     assert set(found["definitions"][0]) == {
         *("key", "kind", "name", "enabled", "members", "as_of", "recorded_at", "fresh_seconds", "last_run", "held"),
@@ -28,7 +30,7 @@ def test_status_shows_definitions_backlog_and_who_is_parked(synced: Project) -> 
     }
     assert [each["members"] for each in found["definitions"]] == [10, 0, 10]
     (destination,) = found["destinations"]
-    assert set(destination) == {"name", "backlog", "breaker", "reason", "last_error", "last_error_at", "rate"}
+    assert set(destination) == {"name", "backlog", "breaker", "reason", "last_error", "last_error_at", "rate", "events"}
     assert destination["backlog"]["parked"] == 1
     assert destination["breaker"] == "closed"
     assert found["leases"] == []
@@ -81,7 +83,7 @@ def test_a_user_is_shown_with_values_what_is_owed_and_what_was_sent(synced: Proj
     for word in ("everybody", "true", "number", "run 1", "parked", "refused", "400"):
         assert word in said
     found = synced.json("user", "show", "u3")
-    assert set(found) == {"user_id", "values", "owed", "attempts"}
+    assert set(found) == {"user_id", "values", "owed", "attempts", "suppressed_since", "profile", "events"}
     assert {each["key"]: each["value"] for each in found["values"]} == {"everybody": True, "number": 3}
     assert found["owed"][0]["state"] == "parked"
     assert found["attempts"][0]["verdict"] == "refused"

@@ -21,7 +21,10 @@ Watching = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 CONFIGURATION = """\
 version: 1
-sources: {shop: "sqlite:///shop.db"}
+sources:
+  shop:
+    url: sqlite:///shop.db
+    events: [{table: orders, event: Ordered, user_id: customer, timestamp: at, cursor: id, forward: true}]
 destinations: {push: {type: pushwoosh, api_key: k, app_code: c}}
 audiences:
   - {name: Vip, sql: select 1}
