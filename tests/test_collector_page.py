@@ -189,6 +189,24 @@ def test_the_audience_of_the_page_has_who_bought_more_than_twice(sqlite_database
     app.close()
 
 
+def test_the_mappings_for_pages_send_what_known_users_do_and_leave_out_the_rest(tmp_path: Path) -> None:
+    text = next(each for each in blocks("yaml") if "mappings" in each)
+    (tmp_path / "sync.yaml").write_text(text, encoding="utf-8")
+    mappings = load(tmp_path / "sync.yaml", ENVIRONMENT).destinations["pushwoosh"].mappings
+    named = {
+        "Signed Up": {"type": "track", "event": "Signed Up"},
+        "Viewed": {"type": "page"},
+        "Viewed Home": {"type": "page", "name": "Home"},
+        None: {"type": "identify"},
+    }
+    for name, raw in named.items():
+        event: dict[str, Any] = {**raw, "timestamp": "2026-11-21T10:00:00Z"}
+        assert not any(each.matches({**event, "anonymousId": "a"}) for each in mappings)
+        [taken] = [each for each in mappings if each.matches({**event, "userId": "u39"})]
+        payload = taken.payload({**event, "userId": "u39"})
+        assert (payload["external_id"], payload.get("name")) == ("u39", name)
+
+
 def test_the_limits_are_these() -> None:
     limits = dict(re.findall(r"^\| ([^|]+) \| ((?:is|has|a track|are|one).*) \|$", PAGE, re.MULTILINE))
     assert (
