@@ -58,6 +58,7 @@ def test_every_line_is_recorded_and_the_wrong_ones_are_told_by_number(project: P
     assert (first["source"], first["message_id"], first["user_id"]) == ("cli", "m1", "ann")
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 def test_lines_are_read_from_standard_input_as_they_come(project: Project) -> None:
     command = [sys.executable, "-m", "sync", "events", "send", "-", "--no-deliver", "--config", str(project.config)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as sending:
@@ -80,18 +81,15 @@ def test_more_wrong_lines_than_anybody_reads_are_only_counted(project: Project, 
     assert "500 lines refused" in said.out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
+def test_what_cannot_be_read_is_told(project: Project) -> None:
+    for arguments, told in (
         (("nowhere.jsonl",), "cannot be read: No such file"),
         (("/",), "cannot be read: Is a directory"),
         (("-", "--source", "sql:shop.orders"), "--source must be"),
-    ],
-)
-def test_what_cannot_be_read_is_told(project: Project, arguments: tuple[str, ...], told: str) -> None:
-    said = project("events", "send", *arguments)
-    assert said.code == 2
-    assert told in said.err
+    ):
+        said = project("events", "send", *arguments)
+        assert said.code == 2
+        assert told in said.err
 
 
 def test_a_line_without_end_is_passed_over_in_little_memory() -> None:
@@ -161,29 +159,21 @@ def test_a_dropped_event_is_never_sent(project: Project, tmp_path: Path) -> None
     assert project.sandbox.events("bob") == []
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
+def test_an_event_that_is_not_parked_is_said_so(project: Project, tmp_path: Path) -> None:
+    project.done("events", "send", written(tmp_path, track("ann", "m1")))
+    for arguments, told in (
         (("redrive", "--events", "77"), "none of these events is parked"),
         (("drop", "--events", "77"), "none of these events is parked"),
         (("drop", "event:77"), "events are named with --events"),
         (("redrive", "--events", "bob"), "is no event's number"),
         (("redrive", "--events"), "say which"),
         (("show", "--events", "77"), "there is no event '77'"),
+        (("show", "--events", "m1"), "event 'm1' is not parked"),
         (("list", "--events", "--destination", "nowhere"), "there is no destination"),
-    ],
-)
-def test_an_event_that_is_not_parked_is_said_so(project: Project, arguments: tuple[str, ...], told: str) -> None:
-    said = project("parked", *arguments)
-    assert (said.code, said.out) == (2, "")
-    assert told in said.err
-
-
-def test_an_event_that_was_sent_is_not_parked(project: Project, tmp_path: Path) -> None:
-    project.done("events", "send", written(tmp_path, track("ann", "m1")))
-    said = project("parked", "show", "--events", "m1")
-    assert said.code == 2
-    assert "event 'm1' is not parked" in said.err
+    ):
+        said = project("parked", *arguments)
+        assert (said.code, said.out) == (2, "")
+        assert told in said.err
 
 
 def test_what_cannot_be_forwarded_now_stays_pending(project: Project, tmp_path: Path) -> None:
