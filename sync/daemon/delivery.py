@@ -78,7 +78,9 @@ class DeliveryService:
 
     async def _serve(self, held: Tenure, over: asyncio.Event) -> str:
         """Deliver until ``over``, or until the destination is lost; says which."""
-        async with dispatching(self._database, self._outlet, self._clock, over, told="told to stop") as dispatcher:
+        async with dispatching(
+            self._database, self._outlet, self._clock, held, over, told="told to stop"
+        ) as dispatcher:
             self._dispatcher = dispatcher
             try:
                 return (await dispatcher.serve(held)).stopped

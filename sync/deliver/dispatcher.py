@@ -97,7 +97,7 @@ class Dispatcher:
         self._serving = False
         self._slots_too = True
 
-    async def forward_too(self) -> Forwarder | None:
+    async def forward_too(self, held: Tenure) -> Forwarder | None:
         """Forward events beside, if there are any for this destination; call it before anything is sent."""
         forwarder = Forwarder(
             self._database,
@@ -108,7 +108,7 @@ class Dispatcher:
             self._random,
             on_lost=self.stop,
         )
-        if not await forwarder.begin():
+        if not await forwarder.begin(held):
             return None
         self._forwarder = forwarder
         self._sender.order = forwarder.order

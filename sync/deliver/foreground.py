@@ -93,7 +93,7 @@ async def _one(
     while True:
         async with tenure(database, name, clock) as held:
             if not isinstance(held, Held):
-                async with dispatching(database, outlet, clock, stopping, on_progress) as dispatcher:
+                async with dispatching(database, outlet, clock, held, stopping, on_progress) as dispatcher:
                     return await dispatcher.drain(held, patience)
         with database.read() as connection:
             left = slots.backlog(connection, name)
@@ -113,7 +113,7 @@ async def _forward_one(
     while True:
         async with tenure(database, name, clock) as held:
             if not isinstance(held, Held):
-                async with dispatching(database, outlet, clock, stopping) as dispatcher:
+                async with dispatching(database, outlet, clock, held, stopping) as dispatcher:
                     return await dispatcher.forward(held, patience)
         with database.read() as connection:
             left = lanes.backlog(connection, name)

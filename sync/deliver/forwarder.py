@@ -94,27 +94,28 @@ class Forwarder:
         self._waits_until = 0.0
         self.accepted_at = clock.monotonic()
 
-    async def begin(self) -> bool:
+    async def begin(self, held: Tenure) -> bool:
         """Become the one who forwards, and know what waits; false where nothing is forwarded to this destination."""
         taken = await persistently(lambda: forwarding.take(self._database, self._name), "begin")
         if taken is None:
             return False
-        self._open(taken)
+        self._open(taken, held)
         await self._look()
         if taken.horizon:
             telemetry.event("forwarding.taken_over", destination=self._name)
         return True
 
-    def _open(self, taken: Taken) -> None:
+    def _open(self, taken: Taken, held: Tenure) -> None:
         self._token = taken.token
         self._window = Window(taken)
-        quiet = max(self._settings.quiet_period, self._settings.deadline) if taken.horizon else 0.0
+        # Who was only too slow may be sending still, for a whole request's deadline.
+        quiet = max(self._settings.quiet_period, 0.0 if held.after_death else self._settings.deadline)
         self._planner = Planner(
             self._window,
             self._holds,
             self._settings,
             horizon=taken.horizon,
-            resume_at=self._clock.monotonic() + quiet,
+            resume_at=self._clock.monotonic() + quiet if taken.horizon else 0.0,
         )
         self._ledger = Ledger(
             self._database,

@@ -11,6 +11,7 @@ from sync.clock import Clock
 from sync.deliver.delivered import Delivered
 from sync.deliver.destination import Destination
 from sync.deliver.dispatcher import Dispatcher
+from sync.deliver.tenure import Tenure
 from sync.deliver.transport import AiohttpTransport
 from sync.model.delivery import DeliverySettings
 from sync.model.identify import IdentifyPer
@@ -31,6 +32,7 @@ async def dispatching(
     database: Database,
     outlet: Outlet,
     clock: Clock,
+    held: Tenure,
     stopping: asyncio.Event,
     on_progress: Callable[[Delivered], None] | None = None,
     *,
@@ -39,7 +41,7 @@ async def dispatching(
     """A dispatcher for ``outlet``, which is told to stop (and reports ``told`` as the reason) when ``stopping`` is set.
 
     Where events are forwarded to the destination, it does that as well: what was recorded earlier is sent earlier. Only
-    who holds the destination may have one.
+    who has ``held`` the destination may have one.
     """
     async with AiohttpTransport(outlet.settings.concurrency) as transport:
         dispatcher = Dispatcher(
@@ -51,7 +53,7 @@ async def dispatching(
             identify_per=outlet.identify_per,
             on_progress=on_progress,
         )
-        await dispatcher.forward_too()
+        await dispatcher.forward_too(held)
         watcher = asyncio.create_task(_stop_when(stopping, dispatcher, told))
         try:
             yield dispatcher

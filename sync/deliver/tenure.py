@@ -21,9 +21,10 @@ MARGIN = 1.0
 
 
 class Tenure:
-    """A destination that is ours for the time being."""
+    """A destination that is ours for the time being. ``after_death``: its former holder has been proven dead."""
 
-    def __init__(self, clock: Clock, taken_at: float) -> None:
+    def __init__(self, clock: Clock, taken_at: float, *, after_death: bool = False) -> None:
+        self.after_death = after_death
         self._clock = clock
         self._trusted_until = taken_at + LEASE_SECONDS - MARGIN
         self._lost = False
@@ -64,7 +65,7 @@ async def tenure(database: Database, destination: str, clock: Clock) -> AsyncIte
         rescued = await asyncio.to_thread(lambda: slots.rescue(database, destination, all_of_them=True))
         if rescued:
             telemetry.event("slots.rescued", destination=destination, users=rescued)
-    mine = Tenure(clock, started)
+    mine = Tenure(clock, started, after_death=lease.from_dead)
     keeper = asyncio.create_task(mine.keep(database, lease))
     try:
         yield mine
