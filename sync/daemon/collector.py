@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 
 from sync.collect import CollectService, Committer, Entrance, Senders
 from sync.config import CollectorSettings, Settings
 from sync.daemon.app import App
-from sync.store import events
+from sync.store import events, forwarding
 from sync.store.engine import Database
 
 _NOBODY = Senders({}, {})
@@ -27,6 +28,9 @@ class Collector:
     async def listen(self, app: App, database: Database) -> None:
         """Listen where this configuration says. Raises `UsageError`, and listens where it did, if that cannot be had."""
         wanted, former = app.settings.collector, self._settings
+        if wanted is not None:
+            # Before the first post is answered: what is recorded from here on goes to these destinations.
+            await asyncio.to_thread(forwarding.begin, database, app.settings.destinations)
         if _address(wanted) != _address(former):
             service = entrance = None
             if wanted is not None and wanted.listen is not None:

@@ -91,6 +91,8 @@ def read_event(
     """
     found = _bearable(_object(raw, batch))
     found["type"] = kind = _type(found.get("type") if type is None else type)
+    if kind == "identify" and not found.get("traits"):
+        _take_traits(found)
     user_id, anonymous_id = _id(found, "userId"), _id(found, "anonymousId")
     if user_id is None and anonymous_id is None:
         raise RefusedEvent(Reason.NO_USER, "neither `userId` nor `anonymousId` is given")
@@ -176,6 +178,14 @@ def _type(value: object) -> str:
     if value is None:
         raise RefusedEvent(Reason.TYPE, "`type` is missing")
     raise RefusedEvent(Reason.TYPE, f"`type` must be one of {', '.join(sorted(TYPES))}")
+
+
+def _take_traits(found: dict[str, object]) -> None:
+    """Some clients (RudderStack's) say who somebody is in the context alone."""
+    context = found.get("context")
+    traits = context.get("traits") if isinstance(context, dict) else None
+    if isinstance(traits, dict) and traits:
+        found["traits"] = traits
 
 
 def _id(found: dict[str, object], key: str) -> str | None:
