@@ -37,6 +37,9 @@ PROFILES: dict[str, object] = {
     "mapping": {"external_id": {"@path": "$.userId"}, "custom_attributes": {"@path": "$.traits"}},
 }
 
+IMPATIENT: dict[str, object] = {"events": 100, "linger": "0s"}
+"""Settings of a batch that waits for nobody."""
+
 _numbers = count(1)
 
 

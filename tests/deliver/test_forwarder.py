@@ -12,10 +12,8 @@ from sync import telemetry
 from sync.deliver import forwarder
 from sync.deliver.forwarded import Forwarded
 from sync.store import lanes, suppressions
-from tests.posted import DESTINATION, PROFILES, TOGETHER, forwarded, identify, numbers, post_on, track
+from tests.posted import DESTINATION, IMPATIENT, PROFILES, TOGETHER, forwarded, identify, numbers, post_on, track
 from tests.proofs import Road
-
-IMPATIENT = {"events": 100, "linger": "0s"}
 
 
 def together(road: Road, **limits: object) -> None:
