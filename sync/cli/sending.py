@@ -191,6 +191,10 @@ def forwarded_documents(forwarded: Sequence[Forwarded]) -> list[dict[str, Any]]:
 def print_forwarded(forwarded: Sequence[Forwarded]) -> None:
     """A sentence on what became of a destination's events, and one on what is left."""
     for each in forwarded:
+        left = each.backlog.owed if each.backlog else 0
+        if not (left or each.by_verdict):
+            click.echo(f"{each.destination}: nothing is pending")
+            continue
         parts = [output.plural(each.accepted, "event") + " sent"]
         if each.filtered:
             parts.append(f"{output.number(each.filtered)} filtered out by the mappings")
@@ -199,7 +203,6 @@ def print_forwarded(forwarded: Sequence[Forwarded]) -> None:
         if each.parked:
             parts.append(f"{output.number(each.parked)} parked (engage-sync parked list --events)")
         click.echo(f"{each.destination}: {', '.join(parts)}")
-        left = each.backlog.owed if each.backlog else 0
         if left:
             why = f": {each.stopped}" if each.stopped else ""
             mend = ". None is parked; mend it (engage-sync check tells more)" if each.fault else ""

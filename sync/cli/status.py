@@ -172,7 +172,7 @@ def _print_events(found: dict[str, Any], now: datetime) -> None:
     collector, log = found["collector"], found["log"]
     if collector is not None and collector["listen"] is not None:
         names = ", ".join((*collector["keys"], *collector["webhooks"]))
-        click.echo(f"a daemon takes in events on {collector['listen']}, as {names}")
+        click.echo(f"daemons take in events on {collector['listen']}, as {names}")
     for each in found["feeds"]:
         said = f"{output.ago(each['updated_at'], now)} ago, first {output.ago(each['began_at'], now)} ago"
         click.echo(f"{each['name']} was last read as events {said}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, literal_column, select, text
+from sqlalchemy import ColumnElement, Connection, Row, case, func, literal_column, select, text
 
 from sync.store.event_schema import event, forwarding, hold, lane
 
@@ -76,17 +76,24 @@ def event_backlogs(connection: Connection) -> Mapping[str, EventBacklog]:
 
 
 def _unread(connection: Connection, began: Row[Any]) -> tuple[int, datetime | None]:
-    """How many events no lane has come to, and when the first of them was received."""
+    """How many events no lane has come to, and when the first of them was received.
+
+    Who forwards keeps the floor close below what it reads: of the events above it nearly all are unread.
+    """
     some = (
-        select(event.c.received_at)
-        .join(lane, (lane.c.destination == began.destination) & (lane.c.number == event.c.lane), isouter=True)
-        .where(event.c.id > began.floor, event.c.id > func.coalesce(lane.c.cursor, 0))
+        select(event.c.lane, event.c.id, event.c.received_at)
+        .where(event.c.id > began.floor)
         .order_by(event.c.id)
         .limit(COUNTED)
         .subquery()
     )
-    number, oldest = connection.execute(select(func.count(), func.min(some.c.received_at))).one()
-    return number, oldest
+    unread = case((some.c.id > func.coalesce(lane.c.cursor, 0), some.c.received_at))
+    number, looked, oldest = connection.execute(
+        select(func.count(unread), func.count(), func.min(unread))
+        .select_from(some)
+        .join(lane, (lane.c.destination == began.destination) & (lane.c.number == some.c.lane), isouter=True)
+    ).one()
+    return COUNTED if looked == COUNTED else number, oldest
 
 
 def _first_waiting(connection: Connection, destination: str) -> datetime | None:
