@@ -18,6 +18,7 @@ from sync.cli.sending import send
 from sync.daemon.app import App
 from sync.errors import UsageError
 from sync.model.event import LoggedEvent
+from sync.model.received import TYPES
 from sync.store import events as log
 from sync.store import fates
 from sync.store.engine import Database
@@ -44,7 +45,7 @@ events.add_command(send)
 
 @events.command("tail")
 @click.option("--user", "user_id", metavar="ID", help="Only events of this user.")
-@click.option("--type", "kind", metavar="TYPE", help="Only this type: track, identify, page, screen, group, alias.")
+@click.option("--type", "kind", type=click.Choice(sorted(TYPES)), help="Only events of this type.")
 @click.option("--event", "name", metavar="NAME", help="Only track events of this name.")
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="How many to begin with.")
 @click.option("--no-follow", is_flag=True, help="End after those, instead of waiting for more.")

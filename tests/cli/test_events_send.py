@@ -12,6 +12,8 @@ import orjson
 import pytest
 
 from sync.cli import jsonlines
+from sync.store import leases
+from sync.store.engine import connect
 from tests.command import Project
 
 ALIAS = {"type": "alias", "userId": "ann", "previousId": "x", "messageId": "m3"}
@@ -185,3 +187,18 @@ def test_what_cannot_be_forwarded_now_stays_pending(project: Project, tmp_path: 
     project.sandbox.set_faults(status=None)
     done = project.json("events", "send", written(tmp_path, track("bob")))
     assert done["forwarded"][0]["accepted"] == 2
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_who_sends_while_somebody_else_delivers_says_what_is_pending_and_who_has_it(
+    project: Project, tmp_path: Path
+) -> None:
+    database = connect(project.document["store"]["url"])
+    try:
+        assert isinstance(leases.acquire(database, "destination:pushwoosh", 60.0), leases.Lease)
+        said = project("events", "send", written(tmp_path, track("ann")), "--wait", "0")
+    finally:
+        database.close()
+    assert said.code == 1
+    assert "1 event still pending: process" in said.out
+    assert project.sandbox.events("ann") == []
