@@ -19,11 +19,13 @@ forwarded      what it did, counted while it goes on
 reader         what it asks the store
 arrival        an event on its way, and what it became by the mappings
 window         the part of the log that is in memory: lanes
-holds          the events that wait in the store, as far as memory needs them
+holds          the events that wait, as far as memory needs them
+waitlist       the same kept as the store has it
 planner        which events go next, and with which others
 courier        one run of events → what becomes of them (the outcome table, for events)
 ledger         what became of runs into the store, many in one transaction
 
+patience       wait for something, and no longer than that
 persistence    ask the store again while it is away
 garbage        look for cyclic garbage rarely while delivering
 client         one HTTP exchange → an outcome, under a total deadline

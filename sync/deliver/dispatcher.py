@@ -24,6 +24,7 @@ from sync.deliver.delivered import Delivered
 from sync.deliver.destination import Destination
 from sync.deliver.forwarded import Forwarded
 from sync.deliver.forwarder import Forwarder
+from sync.deliver.patience import wait_for
 from sync.deliver.persistence import persistently
 from sync.deliver.reporter import Reporter
 from sync.deliver.sender import Sender
@@ -151,30 +152,19 @@ class Dispatcher:
         return self.done
 
     async def forward(self, tenure: Tenure, patience: float) -> Forwarded:
-        """Forward until the log has nothing more, or nothing has been accepted for ``patience`` seconds, or `stop`. Slots
-        are sent as far as events wait for them."""
+        """Forward until the log has nothing more, or as `drain`. Slots are sent as far as events wait for them."""
         if self._forwarder is None:
             return Forwarded(self._name, backlog=LaneBacklog(0, 0, 0, None))
         forwarder, self._slots_too = self._forwarder, False
-        forwarder.accepted_at = self._clock.monotonic()
+        self._progress_at = self._clock.monotonic()
         await self._deliver(tenure, lambda: self._forwarded(forwarder, patience))
         await self._reporter.sum_up(tenure, self.channel)
-        forwarder.done.backlog = await forwarder.left()
-        forwarder.done.fault = self.done.fault
+        forwarder.done.backlog, forwarder.done.fault = await forwarder.left(), self.done.fault
         return forwarder.done
 
     async def _forwarded(self, forwarder: Forwarder, patience: float) -> bool:
-        """Whether the log is done with: or it is not worth waiting any more."""
-        left = await forwarder.left()
-        if not left.owed:
-            return True
-        if self._clock.monotonic() - max(forwarder.accepted_at, self._progress_at) >= patience:
-            trouble = self.channel.breaker.reason or self.channel.trouble
-            why = f" (last: {trouble})" if trouble else ""
-            forwarder.stop(f"nothing was accepted for {patience:g} s{why}")
-            return True
-        await self._wait_for(self._stop, _LOOK_EVERY / 5)
-        return False
+        await wait_for(self._stop, _LOOK_EVERY / 5)
+        return await forwarder.finished(patience, self._progress_at)
 
     async def _deliver(self, tenure: Tenure, finished: Callable[[], Awaitable[bool]]) -> None:
         workers = [asyncio.create_task(self._work(tenure)) for _ in range(self._settings.concurrency)]
@@ -231,7 +221,7 @@ class Dispatcher:
                 continue
             self._room.clear()
             if self._claimed:
-                await self._wait_for(self._room, self._until_next_look())
+                await wait_for(self._room, self._until_next_look())
             elif await finished():
                 return
         if not tenure.holds():
@@ -286,7 +276,7 @@ class Dispatcher:
         if 0 < len(batch) < most:
             # The rest is not due yet: do not ask again before somebody comes back or some time has passed.
             self._room.clear()
-            await self._wait_for(self._room, _LOOK_EVERY)
+            await wait_for(self._room, _LOOK_EVERY)
         return bool(batch)
 
     async def _get_to_know(self, batch: list[ClaimedSlot]) -> None:
@@ -313,7 +303,7 @@ class Dispatcher:
             why = f" (last: {trouble})" if trouble else ""
             self.done.stopped = self.done.stopped or f"nothing was accepted for {patience:g} s{why}"
             return True
-        await self._wait_for(self._stop, min(_LOOK_EVERY, self._until_next_look()))
+        await wait_for(self._stop, min(_LOOK_EVERY, self._until_next_look()))
         return False
 
     async def _rested(self, tenure: Tenure) -> bool:
@@ -324,7 +314,7 @@ class Dispatcher:
         await self._settler.flush()
         telemetry.step("deliver.resting", destination=self._name)
         while not self._stop.is_set() and tenure.holds():
-            await self._wait_for(self._nudged, _LOOK_EVERY)
+            await wait_for(self._nudged, _LOOK_EVERY)
             self._nudged.clear()
             there = await persistently(lambda: outlook(self._database, self._name), "look")
             if there.delivered:
@@ -359,7 +349,7 @@ class Dispatcher:
         patience = self._clock.monotonic() + self._settings.deadline + 1
         while self._claimed and not settler.done() and self._clock.monotonic() < patience:
             self._room.clear()
-            await self._wait_for(self._room, _LOOK_EVERY)
+            await wait_for(self._room, _LOOK_EVERY)
 
     def _settled(self, batch: list[Settlement]) -> None:
         self._claimed -= len(batch)
@@ -406,11 +396,3 @@ class Dispatcher:
     def _finish_backfills(self) -> None:
         with self._database.write() as connection:
             enrolments.finish_backfills(connection, self._name, self._database.now(connection))
-
-    @staticmethod
-    async def _wait_for(event: asyncio.Event, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await event.wait()
-        except TimeoutError:
-            return

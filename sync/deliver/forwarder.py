@@ -24,7 +24,7 @@ from random import Random
 from sync import telemetry
 from sync.clock import Clock
 from sync.deliver import breaker
-from sync.deliver.arrival import Arrival, Kind
+from sync.deliver.arrival import Arrival
 from sync.deliver.channel import Channel
 from sync.deliver.courier import LOOK_AGAIN, Courier, Run
 from sync.deliver.destination import Destination
@@ -32,17 +32,19 @@ from sync.deliver.forwarded import Forwarded
 from sync.deliver.holds import Holds, Waiting
 from sync.deliver.ledger import Ledger, of
 from sync.deliver.order import Order
+from sync.deliver.patience import wait_for
 from sync.deliver.persistence import persistently
 from sync.deliver.planner import Planner
 from sync.deliver.reader import PAGE, Reader
 from sync.deliver.tenure import Tenure
+from sync.deliver.waitlist import Waitlist
 from sync.deliver.window import LANE_EVENTS, Window
 from sync.model.delivery import DeliverySettings
 from sync.model.slot import ClaimedSlot
 from sync.store import forwarding, lanes
 from sync.store.engine import Database
 from sync.store.forwarding import Taken
-from sync.store.lanes import Held, HoldState, LaneBacklog, Said
+from sync.store.lanes import LaneBacklog
 
 MOST_HELD = 50_000
 """Events that wait; while there are more, lanes are left alone."""
@@ -52,8 +54,6 @@ _LOOK_EVERY = 0.5
 
 _STALE = 1.0
 """Seconds after which it is asked once more whether an event's user is suppressed."""
-
-_GONE = Said("dropped", detail="no longer in the log")
 
 
 class Forwarder:
@@ -83,6 +83,7 @@ class Forwarder:
         self._courier = Courier(destination, settings, channel, self.order, clock, random)
         self._reader = Reader(database, destination, clock)
         self._holds = Holds()
+        self._waitlist = Waitlist(self._reader, self._holds, self.order, clock)
         self._news = asyncio.Event()
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -92,7 +93,7 @@ class Forwarder:
         self._fetching = False
         self._known_floor = 0
         self._waits_until = 0.0
-        self.accepted_at = clock.monotonic()
+        self._accepted_at = clock.monotonic()
 
     async def begin(self, held: Tenure) -> bool:
         """Become the one who forwards, and know what waits; false where nothing is forwarded to this destination."""
@@ -185,6 +186,17 @@ class Forwarder:
         await self._ledger.flush()
         return await persistently(self._reader.left, "look")
 
+    async def finished(self, patience: float, accepted_at: float) -> bool:
+        """Whether nothing is left, or it is not worth waiting for: nothing has been accepted for so long, here or
+        (``accepted_at``) of the slots."""
+        if not (await self.left()).owed:
+            return True
+        if self._clock.monotonic() - max(self._accepted_at, accepted_at) < patience:
+            return False
+        trouble = self._channel.breaker.reason or self._channel.trouble
+        self.stop(f"nothing was accepted for {patience:g} s{f' (last: {trouble})' if trouble else ''}")
+        return True
+
     # Reading
 
     async def _read(self) -> None:
@@ -192,7 +204,7 @@ class Forwarder:
             self._news.clear()
             if self._goes_on and await self._read_more():
                 continue
-            await _wait_for(self._news, _LOOK_EVERY)
+            await wait_for(self._news, _LOOK_EVERY)
 
     async def _read_more(self) -> bool:
         """Read some events; false when there is nothing more to read, or no room."""
@@ -239,7 +251,7 @@ class Forwarder:
             self._changed.clear()
             if allowed():
                 self._start_runs(allowed)
-            await _wait_for(self._changed, self._until_change())
+            await wait_for(self._changed, self._until_change())
 
     def _start_runs(self, allowed: Callable[[], bool]) -> None:
         while (room := self._room()) >= 0:
@@ -314,20 +326,9 @@ class Forwarder:
     async def _fetch(self, users: list[list[Waiting]]) -> None:
         """Look held events up again, and make runs of them."""
         try:
-            found = await persistently(
-                lambda: self._reader.again([each.id for some in users for each in some]), "retry"
-            )
+            self._fetched += self._planner.held_runs(await self._waitlist.again(users))
         finally:
             self._fetching = False
-        again: list[list[Arrival]] = []
-        for some in users:
-            again.append([])
-            for waiting in some:
-                arrival = found.get(waiting.id) or _gone(waiting)
-                arrival.was_held = True
-                arrival.attempts, arrival.failing_since = waiting.attempts, waiting.failing_since
-                again[-1].append(arrival)
-        self._fetched += self._planner.held_runs(again)
 
     # Settling
 
@@ -335,11 +336,9 @@ class Forwarder:
         """A run has been written: memory follows the store."""
         now = self._clock.monotonic()
         for each in settled:
-            self._note(each, now)
+            self._waitlist.note(each)
         for each in run.postponed:
-            waiting = self._holds.get(each.id)
-            if waiting is not None:
-                waiting.due = now + LOOK_AGAIN
+            self._waitlist.postpone(each)
         for lane in run.lanes:
             written = of(lane, settled)
             if written:
@@ -354,49 +353,17 @@ class Forwarder:
         before = self.done.accepted
         self.done.count(settlements)
         if self.done.accepted > before:
-            self.accepted_at = now
+            self._accepted_at = now
         self.nudge()
 
-    def _note(self, arrival: Arrival, now: float) -> None:
-        settled = arrival.settled
-        if settled is not None and settled.state is HoldState.WAITING:
-            since = settled.failing_since or (self._clock.now() if settled.attempts else None)
-            due = now + settled.seconds
-            self._holds.add(Waiting(arrival.id, arrival.user_key, due, settled.attempts, since, arrival.profile))
-            return
-        self._holds.remove(arrival.id)
-        if arrival.profile is not None:
-            self.order.remove(arrival.profile, arrival.id)
-
     async def _look(self) -> None:
-        """Compare what waits with the store's: parked events may have been sent again or dropped by hand."""
+        """Write down how far the log is done with, and see whether somebody has changed what waits."""
         floor = self._window.floor()
         if self._window.is_empty and floor > self._known_floor and self.done.by_verdict.total() != 0:
             self._known_floor = floor
             await persistently(lambda: forwarding.raise_floor(self._database, self._name, self._token, floor), "floor")
-        known = (self._holds.count, self._holds.total)
-        found = await persistently(lambda: self._reader.waiting(known), "look")
-        if found is None:
-            return
-        there = {each.event_id: each for each in found}
-        for gone in [each for each in self._holds if each.id not in there]:
-            self._holds.remove(gone.id)
-            if gone.profile is not None:
-                self.order.remove(gone.profile, gone.id)
-        new = [each for number, each in there.items() if self._holds.get(number) is None]
-        for start in range(0, len(new), PAGE):
-            await self._get_to_know(new[start : start + PAGE])
-        self._changed.set()
-
-    async def _get_to_know(self, new: list[Held]) -> None:
-        found = await persistently(lambda: self._reader.again([each.event_id for each in new]), "look")
-        now = self._clock.monotonic()
-        for each in new:
-            profile = found[each.event_id].profile if each.event_id in found else None
-            due = now + each.seconds
-            self._holds.add(Waiting(each.event_id, each.user_key, due, each.attempts, each.failing_since, profile))
-            if profile is not None:
-                self.order.add(profile, each.event_id)
+        if await self._waitlist.look():
+            self._changed.set()
 
     def innocent(self) -> Callable[[], Awaitable[None]] | None:
         """Who was parked since the last success, as the deed that takes them back; nothing for nobody."""
@@ -407,18 +374,3 @@ class Forwarder:
         await self._ledger.flush()
         self.done.parked -= await persistently(lambda: lanes.redrive(self._database, self._name, refused), "unpark")
         self._ledger.look()
-
-
-def _gone(waiting: Waiting) -> Arrival:
-    """An event that is held, and is no longer in the log."""
-    arrival = Arrival(waiting.id, 0, None, waiting.user_key, Kind.NOTHING, (), (), False, 0.0, was_held=True)
-    arrival.done(_GONE)
-    return arrival
-
-
-async def _wait_for(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
