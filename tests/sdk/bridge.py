@@ -97,10 +97,14 @@ class Bridge:
 
         None is on its way then: one more is posted behind them, and a person's events keep their order.
         """
-        self.wait(lambda: len(self.sandbox.events(person)) >= number, f"{number} events of {person}")
+        self.wait(lambda: len(self._events(person)) >= number, f"{number} events of {person}")
         assert self.post("/v1/track", {"userId": person, "event": "The End"}) == 200
-        self.wait(lambda: self.sandbox.events(person)[-1]["name"] == "The End", f"the end of {person}")
-        return [dict(event) for event in self.sandbox.events(person)[:-1]]
+        self.wait(lambda: self._events(person)[-1]["name"] == "The End", f"the end of {person}")
+        return self._events(person)[:-1]
+
+    def _events(self, person: str) -> list[dict[str, Any]]:
+        # Of one user, the sandbox keeps the latest alone.
+        return [dict(event) for event in self.sandbox.events() if event["user_id"] == person]
 
     def profiles(self, person: str, number: int = 1) -> list[dict[str, Any]]:
         """The bodies of all profile requests about ``person``, once there are so many."""
