@@ -40,7 +40,7 @@ _numbers = count(1)
 
 
 # What these drive is covered by the tests of its parts. Watching every line of theirs would make them half as slow again.
-_NOT_MEASURED = ("bad_input", "crash", "faults", "real")
+_NOT_MEASURED = ("bad_input", "crash", "faults", "real", "sdk")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
