@@ -61,7 +61,7 @@ class Door:
 
     def _send_away(self, since: float) -> None:
         for protocol, entered in list(self._unheard.items()):
-            if protocol.transport is None or entered < since:
+            if entered < since:
                 del self._unheard[protocol]
                 protocol.force_close()
 
