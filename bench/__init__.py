@@ -3,6 +3,7 @@
 =============  ==================================================================================
 refresh        a refresh of a million members, against streaming, loading and comparing by hand
 delivery       a backfill to a slow sink, against bare aiohttp
+forward        forwarding a backlog of events to a slow sink, against bare aiohttp
 memory         peak memory of the commands, at a million users and at a tenth of them
 -------------  ----------------------------------------------------------------------------------
 ceiling        the refresh by hand, with the drivers alone

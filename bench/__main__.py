@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import time
 
-from bench import delivery, idle, ingest, mapping, memory, refresh
+from bench import delivery, forward, idle, ingest, mapping, memory, refresh
 from bench.places import Places, places
 
-_ALL = ("refresh", "delivery", "memory", "mapping", "idle", "ingest")
+_ALL = ("refresh", "delivery", "memory", "mapping", "idle", "ingest", "forward")
 
 
 def main() -> None:
@@ -42,6 +42,8 @@ def _run(name: str, found: Places, *, quick: bool, full: bool) -> None:
             idle.run(found, 5.0 if quick else 20.0)
         case "ingest":
             ingest.run(found, 5_000 if quick else 50_000, times)
+        case "forward":
+            forward.run(found, 10_000 if quick else 50_000, times)
         case _:
             memory.run(found, users, everybody=full)
 

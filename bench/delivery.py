@@ -58,7 +58,7 @@ def _one_engine(place: Place, url: str, users: int, times: int) -> Row:
             assert done.backlog is not None
             assert not done.backlog.owed, done
 
-        pair = alternate(times, ours, lambda _: asyncio.run(_post_all(prepared)), before=owe)
+        pair = alternate(times, ours, lambda _: asyncio.run(post_all(prepared, CONNECTIONS)), before=owe)
     return Row(
         f"backfill, {CONNECTIONS} connections",
         place.engine,
@@ -91,10 +91,10 @@ def _prepared(destination: Pushwoosh, users: int) -> Iterator[Prepared]:
             yield str(request.url), request.read(), dict(request.headers)
 
 
-async def _post_all(prepared: list[Prepared]) -> None:
-    """Post everything over ``CONNECTIONS`` connections, as one does with aiohttp."""
+async def post_all(prepared: list[Prepared], connections: int) -> None:
+    """Post everything over so many connections, as one does with aiohttp."""
     left = iter(prepared)
-    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+    connector = aiohttp.TCPConnector(limit=connections)
     async with aiohttp.ClientSession(connector=connector) as session:
 
         async def work() -> None:
@@ -104,5 +104,5 @@ async def _post_all(prepared: list[Prepared]) -> None:
                     assert answer.ok
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(CONNECTIONS):
+            for _ in range(connections):
                 group.create_task(work())

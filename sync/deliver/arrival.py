@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -18,6 +18,10 @@ SUPPRESSED = "suppressed"
 """The outcome of an event whose user is suppressed: nothing is sent."""
 
 
+_SIZE = 600
+"""Bytes that an event takes up besides what is sent of it."""
+
+
 class Kind(Enum):
     """``NOTHING`` is to be sent; a request is ``SHARED`` with other events; or it has requests of its ``OWN``."""
 
@@ -29,6 +33,7 @@ class Kind(Enum):
 @dataclass(slots=True, eq=False)
 class Arrival:
     """One event. ``at``: the monotonic instant at which it was read. ``size``: what it takes up, about, in bytes.
+    ``profile``: the user whose profile it changes, if it does and the user is known.
 
     ``attempts`` and ``failing_since`` are of its hold, if it ``was_held``. ``settled`` is what became of it, once known.
     """
@@ -42,19 +47,12 @@ class Arrival:
     refusals: tuple[str, ...]
     suppressed: bool
     at: float
+    profile: str | None = None
+    size: int = _SIZE
     was_held: bool = False
     attempts: int = 0
     failing_since: datetime | None = None
     settled: Settlement | None = None
-
-    @property
-    def size(self) -> int:
-        return 600 + sum(len(part.text) for part in self.parts)
-
-    @property
-    def profile(self) -> str | None:
-        """The user whose profile it changes, if it does and the user is known."""
-        return None if self.user_id is None or all(part.once for part in self.parts) else self.user_id
 
     def done(self, said: Said) -> None:
         """Nothing more happens to it."""
@@ -88,19 +86,24 @@ class Arrival:
 
 
 def arrivals(
-    destination: Destination, lines: Collection[Line], suppressed: Collection[str], at: float
+    destination: Destination, lines: Iterable[Line], suppressed: Collection[str | None], at: float
 ) -> list[Arrival]:
     """What events of the log become."""
-    found = []
-    for line in lines:
-        keep_off = bool(suppressed) and line.user_id in suppressed
-        prepared = Prepared() if keep_off else _prepared(destination, line)
-        kind = _kind(prepared)
-        parts = () if kind is Kind.NOTHING else prepared.parts
-        found.append(
-            Arrival(line.id, line.lane, line.user_id, line.user_key, kind, parts, prepared.refusals, keep_off, at)
-        )
-    return found
+    return [_arrival(destination, line, at, keep_off=line.user_id in suppressed) for line in lines]
+
+
+def _arrival(destination: Destination, line: Line, at: float, *, keep_off: bool) -> Arrival:
+    prepared = Prepared() if keep_off else _prepared(destination, line)
+    arrival = Arrival(
+        line.id, line.lane, line.user_id, line.user_key, _kind(prepared), (), prepared.refusals, keep_off, at
+    )
+    if arrival.kind is not Kind.NOTHING:
+        arrival.parts = prepared.parts
+        for part in prepared.parts:
+            arrival.size += len(part.text)
+            if not part.once:
+                arrival.profile = line.user_id
+    return arrival
 
 
 def _prepared(destination: Destination, line: Line) -> Prepared:
@@ -117,5 +120,7 @@ def _kind(prepared: Prepared) -> Kind:
     if prepared.refusals:
         # What cannot be taken back goes when all the rest can go as well: or it would go again with every try.
         return Kind.NOTHING if all(part.once for part in parts) else Kind.OWN
-    to = parts[0].to
-    return Kind.SHARED if all(part.join and part.to == to for part in parts) else Kind.OWN
+    first = parts[0]
+    if len(parts) > 1 and not all(part.join and part.to == first.to for part in parts):
+        return Kind.OWN
+    return Kind.SHARED if first.join else Kind.OWN

@@ -156,7 +156,7 @@ class Dispatcher:
         if self._forwarder is None:
             return Forwarded(self._name, backlog=LaneBacklog(0, 0, 0, None))
         forwarder, self._slots_too = self._forwarder, False
-        self._progress_at = self._clock.monotonic()
+        forwarder.drains, self._progress_at = True, self._clock.monotonic()
         await self._deliver(tenure, lambda: self._forwarded(forwarder, patience))
         await self._reporter.sum_up(tenure, self.channel)
         forwarder.done.backlog, forwarder.done.fault = await forwarder.left(), self.done.fault

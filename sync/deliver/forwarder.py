@@ -58,7 +58,7 @@ _STALE = 1.0
 
 class Forwarder:
     """Forwards to one destination, once: `begin`, `run` until cancelled, `stop`, `end`. ``on_lost`` is told why, should
-    somebody else forward meanwhile."""
+    somebody else forward meanwhile. Who ``drains`` the log waits for nothing that may come."""
 
     def __init__(
         self,
@@ -93,6 +93,7 @@ class Forwarder:
         self._fetching = False
         self._known_floor = 0
         self._waits_until = 0.0
+        self.drains = False
         self._accepted_at = clock.monotonic()
 
     async def begin(self, held: Tenure) -> bool:
@@ -221,6 +222,9 @@ class Forwarder:
             return False
         found, position = await persistently(lambda: self._reader.page(window.position), "read")
         self._arrive(window.take(found, position))
+        if self.drains and len(found) < PAGE:
+            self._planner.nothing_more_comes = True
+            self._changed.set()
         return len(found) == PAGE
 
     def _arrive(self, taken: Sequence[Arrival]) -> None:

@@ -24,7 +24,10 @@ _MOST = 1_000
 
 
 class Planner:
-    """Takes runs out of the window. Nothing up to ``horizon`` goes before ``resume_at``, a monotonic instant."""
+    """Takes runs out of the window. Nothing up to ``horizon`` goes before ``resume_at``, a monotonic instant.
+
+    ``nothing_more_comes``: what is there need not wait for others to share a request with.
+    """
 
     def __init__(
         self, window: Window, holds: Holds, settings: DeliverySettings, *, horizon: int, resume_at: float
@@ -35,6 +38,7 @@ class Planner:
         self._horizon = horizon
         self._resume_at = resume_at
         self._turn = 0
+        self.nothing_more_comes = False
         self.busy: set[str] = set()
 
     def next_run(self, now: float, *, may_send: bool) -> Run | None:
@@ -97,7 +101,10 @@ class Planner:
         return arrival.kind is Kind.NOTHING or arrival.user_key in self._holds
 
     def _first_kind(self, lane: Lane) -> Kind | None:
-        return next((each.kind for each in lane.queue if not self._needs_nothing(each)), None)
+        for each in lane.queue:
+            if not self._needs_nothing(each):
+                return each.kind
+        return None
 
     def _begun(self, run: Run) -> Run:
         for lane in run.lanes:
@@ -110,7 +117,7 @@ class Planner:
         return number <= self._horizon and now < self._resume_at
 
     def _is_ripe(self, lane: Lane, now: float) -> bool:
-        return now - lane.queue[0].at >= self._settings.linger
+        return self.nothing_more_comes or now - lane.queue[0].at >= self._settings.linger
 
     def due(self, now: float) -> list[list[Waiting]]:
         """Held events to be tried again, for each user in order; their users are busy from now on."""
