@@ -34,10 +34,11 @@ from sync.refresh.run import refresh
 from sync.store import events
 from sync.store.engine import Database
 from sync.store.events import Recorded
+from tests.sdk.bridge import HERE as CLIENTS
+from tests.sdk.bridge import no_node
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "collector.md").read_text(encoding="utf-8")
-CLIENTS = ROOT / "tests" / "sdk"
 SHOWN = "https://events.example.com"
 WRITE_KEY, WEBHOOK_SECRET = "write-key-of-the-page", "secret-of-the-page"
 ENVIRONMENT = {
@@ -128,10 +129,7 @@ async def test_the_lines_for_python_are_taken(code: str) -> None:
 
 
 @pytest.mark.node
-@pytest.mark.skipif(
-    not shutil.which("node") or not (CLIENTS / "node_modules").exists(),
-    reason="needs `node` and `npm ci --prefix tests/sdk`",
-)
+@pytest.mark.skipif(no_node() is not None, reason=no_node() or "")
 @pytest.mark.parametrize("code", blocks("js"))
 async def test_the_lines_for_node_are_taken(code: str) -> None:
     async with listening() as collector:

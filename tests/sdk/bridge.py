@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from sync.destinations.sandbox import Sandbox, SandboxThread
 from tests.proofs import ROOT, until
 
 HERE = Path(__file__).parent
+OLDEST_NODE = 20
 KEY = "write-key-of-the-tests"
 PATIENCE = 60.0
 """Seconds for what usually takes a fraction of one."""
@@ -178,3 +180,22 @@ def run_node(script: str, **environment: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+@cache
+def no_node() -> str | None:
+    """Why scripts for Node cannot be run, if they cannot."""
+    node = shutil.which("node")
+    if node is None:
+        return "needs `node`: not installed"
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(version.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
+        return f"needs `node` {OLDEST_NODE} or newer: this is {version}"
+    if not (HERE / "node_modules" / ".package-lock.json").exists():
+        return "needs the clients' packages: run `npm ci --prefix tests/sdk --omit=optional --ignore-scripts`"
+    return None
+
+
+def no_chromium() -> str | None:
+    """Why no page can be opened, if none can."""
+    return None if shutil.which("chromium") else "needs `chromium`: not installed (Debian: apt-get install chromium)"
