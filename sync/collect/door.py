@@ -1,6 +1,4 @@
-"""Who may stay connected. Anybody on the internet may knock: who says nothing is sent away, and when it gets crowded
-those who have been there longest make room, each after what it is being answered.
-"""
+"""Who may stay connected. Anybody on the internet may knock: who says nothing is sent away, and only so many may be in."""
 
 from __future__ import annotations
 
@@ -11,9 +9,6 @@ from aiohttp import web
 MOST = 500
 """Connections at once: fewer than the files that a process may have open, usually 1024. The store must get its own."""
 
-CROWDED = 800
-"""Connections at which nobody is let in any more."""
-
 SILENCE = 20.0
 """Seconds in which a client's first request must have begun."""
 
@@ -23,10 +18,9 @@ _SWEEP_EVERY = 5.0
 class Door:
     """Lets clients in to a server, until it is shut."""
 
-    def __init__(self, *, most: int = MOST, crowded: int = CROWDED, silence: float = SILENCE) -> None:
+    def __init__(self, *, most: int = MOST, silence: float = SILENCE) -> None:
         self._server: web.Server | None = None
         self._most = most
-        self._crowded = crowded
         self._silence = silence
         self._unheard: dict[web.RequestHandler, float] = {}
 
@@ -38,13 +32,15 @@ class Door:
         """Let nobody in any more."""
         self._server = None
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as many are in as may be."""
+        return self._server is not None and len(self._server.connections) >= self._most
+
     def enter(self) -> asyncio.Protocol:
         """The protocol for a new connection."""
-        present = self._server.connections if self._server is not None else []
-        if self._server is None or len(present) >= self._crowded:
+        if self._server is None or self.is_full:
             return _Shut()
-        if len(present) >= self._most:
-            present[0].close()
         protocol = self._server()
         self._unheard[protocol] = asyncio.get_running_loop().time()
         return protocol
