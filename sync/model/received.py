@@ -262,7 +262,8 @@ def _place(found: dict[str, object], ip: str) -> None:
 
 
 def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 _kept_text = lru_cache(64)(_text)
