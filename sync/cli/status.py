@@ -12,7 +12,6 @@ import click
 from sync.cli import output
 from sync.cli.options import configured, opened, reporting
 from sync.daemon.app import App
-from sync.daemon.generation import fingerprint
 from sync.errors import UsageError
 from sync.store import configurations, destinations, event_measures, feeds, reports, slots, ticks
 from sync.store.configurations import Announced
@@ -90,7 +89,7 @@ def _configuration(app: App, newest: Announced | None) -> dict[str, Any]:
         "announced_at": newest.announced_at if newest else None,
         "host": newest.holder.host if newest else None,
         "pid": newest.holder.pid if newest else None,
-        "same": newest.fingerprint == fingerprint(app.settings.path) if newest else None,
+        "same": newest.fingerprint == app.settings.fingerprint if newest else None,
     }
 
 

@@ -21,6 +21,7 @@ durations    ``30 days`` in seconds
 listen       ``HOST:PORT`` or ``off``
 schedule     when a definition is due; the only place that knows APScheduler
 settings     the frozen values that the rest of the program reads
+fingerprint  by which daemons know whether they follow the same file
 coverage     definitions that no mapping takes
 starter      what ``engage-sync init`` writes
 ===========  ========================================================================================

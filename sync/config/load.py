@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from sync.config import document, exposure, interpolate, mappings, references, sentences
 from sync.config.destinations import PushwooshSection
+from sync.config.fingerprint import fingerprint
 from sync.config.intake import CollectorSection, EventsSection, SourceSection
 from sync.config.problems import Problems
 from sync.config.questions import AudienceSection, ScheduleSection, TraitSection
@@ -51,6 +52,7 @@ def load(path: pathlib.Path, env: Mapping[str, str]) -> Settings:
 
 
 def _settings(path: pathlib.Path, data: dict[str, object], env: Mapping[str, str], problems: Problems) -> Settings:
+    said = fingerprint(data)  # of what was read here: the file may be another one by now
     filled = references.mapping(interpolate.fill(data, env, problems))
     mappings.label(filled, problems)
     valid = None
@@ -64,10 +66,12 @@ def _settings(path: pathlib.Path, data: dict[str, object], env: Mapping[str, str
     if problems or valid is None:
         # Not raised inside the handler: pydantic's error, which knows values, must not travel along.
         raise ConfigurationError(problems.sentences())
-    return _built(path, valid, compiled)
+    return _built(path, said, valid, compiled)
 
 
-def _built(path: pathlib.Path, valid: Document, compiled: Mapping[str, tuple[SegmentMapping, ...]]) -> Settings:
+def _built(
+    path: pathlib.Path, said: str, valid: Document, compiled: Mapping[str, tuple[SegmentMapping, ...]]
+) -> Settings:
     sections: list[AudienceSection | TraitSection] = [*valid.audiences, *valid.traits]
     definitions = _without_foreign_keys(tuple(_definition(section, valid) for section in sections))
     keys = {found.name: found.key for found in reversed(definitions)} | {found.key: found.key for found in definitions}
@@ -75,6 +79,7 @@ def _built(path: pathlib.Path, valid: Document, compiled: Mapping[str, tuple[Seg
     destinations = {name: _pushwoosh(name, section, compiled[name]) for name, section in valid.destinations.items()}
     return Settings(
         path=path,
+        fingerprint=said,
         project=valid.project,
         store=StoreSettings(valid.store.url, valid.store.schema_name),
         sources=MappingProxyType(sources),

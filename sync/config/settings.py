@@ -123,9 +123,13 @@ class AlertSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A valid ``sync.yaml``: ``definitions`` are audiences, then traits, in the file's order; ``schedules`` by key."""
+    """A valid ``sync.yaml``: ``definitions`` are audiences, then traits, in the file's order; ``schedules`` by key.
+
+    ``fingerprint`` is of the very text that these settings were read from.
+    """
 
     path: pathlib.Path
+    fingerprint: str
     project: str
     store: StoreSettings
     sources: Mapping[str, SourceSettings]

@@ -21,7 +21,7 @@ from sync.collect.service import GRACE
 from sync.daemon.app import App
 from sync.daemon.collector import Collector
 from sync.daemon.crew import assemble
-from sync.daemon.generation import Generation, fingerprint
+from sync.daemon.generation import Generation
 from sync.daemon.service import Service, supervise
 from sync.daemon.watch import Watch
 from sync.errors import ConfigurationError, SyncError
@@ -90,7 +90,7 @@ class Daemon:
             await self._watch.listen(app, database)
             await self._collector.listen(app, database)
             # Last: once it is announced, daemons that have another one stop taking ticks.
-            told = await asyncio.to_thread(Generation.announce, database, fingerprint(app.settings.path))
+            told = await asyncio.to_thread(Generation.announce, database, app.settings.fingerprint)
         except BaseException:
             app.close()
             raise

@@ -6,32 +6,12 @@ nothing and leads nothing, because its file says something else than the one tha
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from datetime import datetime
-from pathlib import Path
-
-import orjson
 
 from sync import telemetry
-from sync.config import document
-from sync.config.problems import Problems
 from sync.store import configurations
 from sync.store.engine import Database
-
-_OF_ONE_HOST = ("store", "web", "collector")
-"""Sections that may differ from host to host without the daemons doing different things."""
-
-
-def fingerprint(path: Path) -> str:
-    """Changes when the file says something else; comments, layout and the values of variables do not count."""
-    read = document.read(path, Problems(str(path)))
-    said = (
-        {name: section for name, section in read.items() if name not in _OF_ONE_HOST} if isinstance(read, dict) else {}
-    )
-    return hashlib.sha256(
-        orjson.dumps(said, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
-    ).hexdigest()[:16]
 
 
 class Generation:

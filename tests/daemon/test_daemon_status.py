@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sync.daemon.generation import Generation, fingerprint
+from sync.config import load
+from sync.daemon.generation import Generation
 from sync.store import ticks
 from tests.command import engage_sync
 from tests.daemon.running import schedule
@@ -19,7 +20,7 @@ def test_status_knows_the_newest_configuration_and_the_last_tick(road: Road) -> 
     assert said["configuration"]["number"] is None
 
     with road.opened() as database:
-        told = Generation.announce(database, fingerprint(road.config))
+        told = Generation.announce(database, load(road.config, {}).fingerprint)
         with database.read() as connection:
             now = database.now(connection)
         assert ticks.insert(database, "members", now, due_at=now, generation=told.number)
@@ -41,13 +42,14 @@ def test_status_knows_the_newest_configuration_and_the_last_tick(road: Road) -> 
     [
         ("# a comment\nversion: 1\ndefaults: {schedule: every 2 hours}\n", True),
         ("defaults:\n  schedule: every 2 hours\nversion: 1\n", True),
-        ("version: 1\ndefaults: {schedule: every 2 hours}\nweb: {listen: off}\nstore: sqlite:///other.db\n", True),
+        ("version: 1\ndefaults: {schedule: every 2 hours}\nweb: {listen: off}\n", True),
         ("version: 1\ndefaults: {schedule: every 3 hours}\n", False),
-        ("version: 1\ndefaults: {schedule: every 2 hours}\naudiences: []\n", False),
+        ("version: 1\ndefaults: {schedule: every 2 hours}\nretention: {runs: 9 days}\n", False),
     ],
 )
 def test_a_configuration_is_another_one_when_it_says_something_else(sqlite_road: Road, text: str, same: bool) -> None:
-    sqlite_road.config.write_text("version: 1\ndefaults: {schedule: every 2 hours}\n")
-    before = fingerprint(sqlite_road.config)
-    sqlite_road.config.write_text(text)
-    assert (fingerprint(sqlite_road.config) == before) is same
+    rest = "sources: {shop: 'sqlite:///shop.db'}\n"
+    sqlite_road.config.write_text("version: 1\ndefaults: {schedule: every 2 hours}\nstore: sqlite:///one.db\n" + rest)
+    before = load(sqlite_road.config, {}).fingerprint
+    sqlite_road.config.write_text(text + "store: sqlite:///other.db\n" + rest)
+    assert (load(sqlite_road.config, {}).fingerprint == before) is same
