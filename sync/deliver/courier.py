@@ -102,7 +102,7 @@ class Courier:
             half = len(first) // 2
             return await self._share(run, first[:half], allowed) and await self._share(run, first[half:], allowed)
         if outcome.verdict is Verdict.REFUSED:
-            return self._refuse(first[0], [described(outcome)], self._learn_refusal(first[0], outcome), outcome)
+            return self._refuse(run, first[0], [described(outcome)], self._learn_refusal(first[0], outcome), outcome)
         self._learn(outcome)
         for each in first:
             self._judge(run, each, outcome)
@@ -143,7 +143,7 @@ class Courier:
                 self._judge(run, arrival, outcome)
                 return outcome.verdict is not Verdict.FAULT
         if refusals:
-            return self._refuse(arrival, refusals, blamed, outcome)
+            return self._refuse(run, arrival, refusals, blamed, outcome)
         arrival.done(Said(outcome.verdict, outcome.status, outcome.detail))
         return True
 
@@ -158,15 +158,20 @@ class Courier:
         self._blamed = arrival.user_key
         return True
 
-    def _refuse(self, arrival: Arrival, refusals: list[str], blamed: bool, outcome: Outcome) -> bool:
-        """Park it, unless so many have been refused that it cannot be their own fault."""
+    def _refuse(self, run: Run, arrival: Arrival, refusals: list[str], blamed: bool, outcome: Outcome) -> bool:
+        """Park it. When so many have been refused that it cannot be their own fault, it waits instead: others are tried
+        before it, so that the one that is taken shows whose fault it was."""
+        reason = "; ".join(dict.fromkeys(refusals))
+        said = Said(Verdict.REFUSED, outcome.status if blamed else None, reason)
         breaker = self._channel.breaker
         if blamed and breaker.doubts_refusals:
-            return False
+            run.behind.add(arrival.user_key)
+            seconds = next_delay(arrival.attempts + 1, self._settings, self._random)
+            arrival.hold(HoldState.WAITING, said, reason, seconds=seconds)
+            return True
         if blamed and breaker.refusals_in_a_row:
             self._refused.append(arrival.id)
-        reason = "; ".join(dict.fromkeys(refusals))
-        arrival.hold(HoldState.PARKED, Said(Verdict.REFUSED, outcome.status if blamed else None, reason), reason)
+        arrival.hold(HoldState.PARKED, said, reason)
         return True
 
     def _judge(self, run: Run, arrival: Arrival, outcome: Outcome) -> None:

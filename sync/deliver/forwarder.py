@@ -91,6 +91,7 @@ class Forwarder:
         self._failed: asyncio.Future[None] | None = None
         self._fetched: list[Run] = []
         self._fetching = False
+        self._starved = False
         self._known_floor = 0
         self._waits_until = 0.0
         self.drains = False
@@ -209,7 +210,8 @@ class Forwarder:
 
     async def _read_more(self) -> bool:
         """Read some events; false when there is nothing more to read, or no room."""
-        if self._holds.count > MOST_HELD:
+        self._starved = self._holds.count > MOST_HELD
+        if self._starved:
             return False
         window = self._window
         lane = window.left()
@@ -218,7 +220,8 @@ class Forwarder:
             found, last = await persistently(lambda: self._reader.of_lane(*which), "read")
             self._arrive(window.take_of(lane, found, last))
             return True
-        if window.is_full:
+        self._starved = window.is_full
+        if self._starved:
             return False
         found, position = await persistently(lambda: self._reader.page(window.position), "read")
         self._arrive(window.take(found, position))
@@ -241,12 +244,8 @@ class Forwarder:
             for slot in claimed
             if (read_to := self._window.read_to(slot.user_id)) < slot.version
         }
-        found = await persistently(lambda: self._reader.unread(beyond), "compare") if beyond else []
-        lowest: dict[str, int] = {}
-        for each in found:
-            if each.profile is not None:
-                lowest.setdefault(each.profile, each.id)
-        self.order.note_unread(claimed, lowest)
+        found = await persistently(lambda: self._reader.unread(beyond), "compare") if beyond else {}
+        self.order.note_unread(claimed, found)
 
     # Planning and sending
 
@@ -258,11 +257,7 @@ class Forwarder:
             await wait_for(self._changed, self._until_change())
 
     def _start_runs(self, allowed: Callable[[], bool]) -> None:
-        while (room := self._room()) >= 0:
-            run = self._fetched.pop(0) if self._fetched and room else None
-            run = run or self._planner.next_run(self._clock.monotonic(), may_send=room > 0)
-            if run is None:
-                break
+        while (run := self._next_run(self._room())) is not None:
             if all(each.settled is not None for each in run.arrivals):
                 self._ledger.add(run)
                 continue
@@ -271,6 +266,14 @@ class Forwarder:
             task.add_done_callback(self._landed)
         if self._room() > 0 and not self._fetching and not self._fetched:
             self._retry()
+
+    def _next_run(self, room: int) -> Run | None:
+        """What is held goes first; but a probe is rather something that has not been refused or failed already."""
+        probing = self._channel.breaker.state is not breaker.State.CLOSED
+        if self._fetched and room and not probing:
+            return self._fetched.pop(0)
+        run = self._planner.next_run(self._clock.monotonic(), may_send=room > 0)
+        return self._fetched.pop(0) if run is None and self._fetched and room else run
 
     def _room(self) -> int:
         """How many runs may begin now."""
@@ -358,7 +361,9 @@ class Forwarder:
         self.done.count(settlements)
         if self.done.accepted > before:
             self._accepted_at = now
-        self.nudge()
+        self._changed.set()
+        if self._starved or any(lane.left_at is not None for lane in run.lanes):
+            self._news.set()
 
     async def _look(self) -> None:
         """Write down how far the log is done with, and see whether somebody has changed what waits."""

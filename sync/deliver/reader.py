@@ -14,6 +14,9 @@ from sync.store.lanes import Held, LaneBacklog, Line
 PAGE = 500
 """Events read at once."""
 
+_MOST_UNREAD = 1_000
+"""Events that are looked at for whether they change a profile, when slots are compared with a log that is far ahead."""
+
 
 class Reader:
     """Reads for one destination."""
@@ -45,10 +48,20 @@ class Reader:
             suppressed = suppressions.suppressed(connection, _users(lines))
         return {each.id: each for each in self._arrivals(lines, suppressed)}
 
-    def unread(self, users: Mapping[str, tuple[int, int]]) -> list[Arrival]:
-        """Events of these users between two numbers."""
+    def unread(self, users: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+        """The lowest event between two numbers, for each user, that changes the profile. Where there are too many to look
+        at, any from there on may be one."""
         with self._database.read() as connection:
-            return self._arrivals(lanes.unread_of(connection, users), set())
+            ids = lanes.unread_of(connection, users)
+            lines = lanes.look_up(connection, ids[:_MOST_UNREAD])
+        lowest: dict[str, int] = {}
+        for each in self._arrivals(lines, set()):
+            if each.profile is not None:
+                lowest.setdefault(each.profile, each.id)
+        if len(ids) > _MOST_UNREAD:
+            for user_id in users:
+                lowest.setdefault(user_id, ids[_MOST_UNREAD])
+        return lowest
 
     def before(self, users: set[str], newest: Mapping[str, int]) -> tuple[set[str], dict[str, int]]:
         """The last look before a run: which of its users are suppressed, and whose slot owes something older than the

@@ -155,19 +155,20 @@ def _lines(rows: Iterable[Sequence[Any]]) -> list[Line]:
     ]
 
 
-def unread_of(connection: Connection, users: Mapping[str, tuple[int, int]]) -> list[Line]:
-    """Events of users whose numbers lie between two: after the first, before the second. Next to nothing when the log
-    has no event after any of the first ones."""
+def unread_of(connection: Connection, users: Mapping[str, tuple[int, int]]) -> list[int]:
+    """Events of users whose numbers lie between two: after the first, before the second; in order. Costs next to nothing
+    when the log has no event after any of the first ones."""
     lowest = min(after for after, _ in users.values())
     if (connection.execute(select(func.max(event.c.id))).scalar_one() or 0) <= lowest:
         return []
-    columns = (event.c.id, event.c.lane, event.c.user_id, event.c.anonymous_id, event.c.message_id, _BODY)
     names = list(users)
-    found: list[Line] = []
+    found: list[int] = []
     for start in range(0, len(names), _AT_ONCE):
-        query = select(*columns).where(event.c.user_id.in_(names[start : start + _AT_ONCE]), event.c.id > lowest)
-        found += _lines(connection.execute(query.order_by(event.c.id)).all())
-    return [each for each in found if users[each.user_key][0] < each.id < users[each.user_key][1]]
+        some = event.c.user_id.in_(names[start : start + _AT_ONCE])
+        # Not sorted there: it would rather go through the whole log in its order than through these users' events.
+        rows = connection.execute(select(event.c.id, event.c.user_id).where(some, event.c.id > lowest))
+        found += [row.id for row in rows if users[row.user_id][0] < row.id < users[row.user_id][1]]
+    return sorted(found)
 
 
 def waiting(database: Database, destination: str) -> list[Held]:

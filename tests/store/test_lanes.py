@@ -173,7 +173,7 @@ def test_events_of_users_between_two_numbers_are_found_whatever_has_been_read(da
     with database.read() as connection:
         between = lanes.unread_of(connection, {"u": (ids[0], ids[3]), "w": (0, ids[3])})
         assert lanes.unread_of(connection, {"u": (ids[3], 1000)}) == []
-    assert [each.id for each in between] == [ids[2]]
+    assert between == [ids[2]]
 
 
 @pytest.mark.parametrize("state", ["due", "sending", "confirm", "parked"])
