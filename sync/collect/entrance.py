@@ -78,7 +78,7 @@ class Entrance:
                 telemetry.count("collect_events", number, source=source)
             telemetry.count("collect_bytes", size)
         elif taken.refused:
-            raise _for_nothing(taken)
+            return answers.refusal(_for_nothing(taken))
         return answers.done()
 
     def _source_of(self, request: web.Request, batch: Mapping[str, object]) -> SourceOf:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import zlib
 from base64 import b64encode
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import httpx
 import orjson
 import pytest
 
+from sync import telemetry
 from tests.collect.conftest import KEY, OTHER_KEY, Collecting, Shelf, track
 
 DONE = {"success": True}
@@ -274,3 +276,19 @@ async def test_a_browsers_address_is_kept_and_a_servers_is_not(client: httpx.Asy
         ).status_code == 200
     found = [body["context"].get("ip") for body in shelf.bodies]
     assert found == [None, "127.0.0.1", "198.51.100.2", "198.51.100.2", "1.1.1.1", "127.0.0.1"]
+
+
+async def test_what_is_refused_is_counted_once_by_source_and_reason(client: httpx.AsyncClient) -> None:
+    def counted() -> Counter[tuple[tuple[str, str], ...]]:
+        return Counter({labels: int(number) for labels, number in telemetry.counted("collect_refused").items()})
+
+    before = counted()
+    await client.post("/v1/track", json={"userId": "u"})
+    await client.post("/v1/batch", json={"batch": [track(1), {"type": "page"}, {"type": "page"}, 7]})
+    await client.post("/v1/batch", content=b"{")
+    assert counted() - before == {
+        (("reason", "name"), ("source", "web")): 1,
+        (("reason", "no_user"), ("source", "web")): 2,
+        (("reason", "not_an_object"), ("source", "")): 1,
+        (("reason", "invalid_json"), ("source", "")): 1,
+    }
