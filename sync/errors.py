@@ -14,6 +14,7 @@
     │   └── DataError            2  the answer cannot be used (NULL, empty or doubled user ids, bad values)
     ├── RunError                 1  one run could not go on
     │   ├── RunLost              1  another process took the run over: nothing was recorded
+    │   │   └── RunSuperseded    1  a newer configuration was announced: nothing was recorded
     │   ├── RunBusy              1  another process is refreshing this definition now
     │   └── AsOfError            2  an instant earlier than the one already recorded
     └── MappingError             2  Segment's mapping language: a trigger, a mapping, or an event for it
@@ -87,6 +88,10 @@ class RunError(SyncError):
 
 class RunLost(RunError):
     """Another process took this run over; nothing was recorded by this one."""
+
+
+class RunSuperseded(RunLost):
+    """A newer configuration was announced while this run went by an older one; nothing was recorded by it."""
 
 
 class RunBusy(RunError):

@@ -91,7 +91,7 @@ def assemble(
 def _refreshing(app: App, database: Database) -> Refresh:
     def work(definition: Definition, tick: ClaimedTick) -> Refreshed:
         source = app.own_source(definition.source)
-        return refresh(database, source, definition, kind=RunKind.DELTA, as_of=None, tick=tick.instant)
+        return refresh(database, source, definition, kind=RunKind.DELTA, as_of=None, tick=tick)
 
     return work
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from sync.model.tick import ClaimedTick
+
 
 class RunKind(StrEnum):
     """Why a definition is refreshed: for what changed, or for everybody."""
@@ -41,7 +43,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRun:
-    """A run row that is ours: whoever holds ``token`` may record it, and nobody else."""
+    """A run row that is ours: whoever holds ``token`` may record it, and nobody else.
+
+    One that a ``tick`` asked for may be recorded only while that is ours too, and its configuration the newest.
+    """
 
     id: int
     definition_id: int
@@ -50,3 +55,4 @@ class ClaimedRun:
     as_of: datetime
     shown: int | None
     forced: bool
+    tick: ClaimedTick | None = None

@@ -19,10 +19,14 @@ class TickState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedTick:
-    """A tick that is ours for the length of its lease. ``attempts`` counts the tries of it that failed."""
+    """A tick that is ours for the length of its lease.
+
+    ``attempts`` counts the tries of it that failed. ``generation`` is the number of the configuration by which it was taken.
+    """
 
     key: str
     instant: datetime
     token: str
     due_at: datetime
     attempts: int
+    generation: int

@@ -17,6 +17,7 @@ from sync.model.chunk import Chunk
 from sync.model.definition import Definition
 from sync.model.guard import Hold
 from sync.model.run import Counts, RunKind, RunStatus
+from sync.model.tick import ClaimedTick
 from sync.source.connection import Source
 from sync.source.location import locate
 from sync.source.reader import answer
@@ -46,11 +47,12 @@ def refresh(
     as_of: datetime | None,
     forced: bool = False,
     backfilled: Sequence[str] | None = None,
-    tick: datetime | None = None,
+    tick: ClaimedTick | None = None,
 ) -> Refreshed:
     """Compute a definition as of an instant (``None``: now) and record what changed. Raises a `SyncError`; then nothing is recorded.
 
-    ``tick`` is the instant of the tick that asks for it: at most one run is recorded for each.
+    ``tick`` is the tick that asks for it. At most one run is recorded for each, and none once the tick has been taken away
+    or a newer configuration has been announced; a run that nobody's tick asks for goes by its caller's configuration.
     """
     claimed = runs.claim(database, definition, kind, as_of, forced=forced, tick=tick)
     began = database.clock.monotonic()

@@ -51,6 +51,12 @@ def last_announced(connection: Connection) -> Announced | None:
     return None if row is None else Announced(row.id, row.fingerprint, row.announced_at, Holder.parse(row.holder))
 
 
+def keep(connection: Connection) -> None:
+    """Until the transaction ends, no configuration is announced: it belongs wholly to the one that is the newest now."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE configuration IN SHARE MODE"))
+
+
 def newest(connection: Connection) -> int:
     """The number of the newest configuration; 0 when none was ever announced."""
     number: int = connection.execute(select(func.coalesce(func.max(configuration.c.id), 0))).scalar_one()

@@ -14,13 +14,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select, text, update
 
-from sync.errors import AsOfError, RunBusy, RunLost, StoreError, SyncError
+from sync.errors import AsOfError, RunBusy, RunLost, RunSuperseded, StoreError, SyncError
 from sync.model.definition import Definition
 from sync.model.run import ClaimedRun, Counts, RunKind, RunStatus
-from sync.store import definitions
+from sync.model.tick import ClaimedTick, TickState
+from sync.store import configurations, definitions
 from sync.store.engine import Database
 from sync.store.holder import Holder, this_process
 from sync.store.schema import definition, run
+from sync.store.schema import tick as ticks
 
 LEASE_SECONDS = 30.0
 """How long a run may go without a heartbeat before another process takes it over."""
@@ -35,12 +37,12 @@ def claim(
     as_of: datetime | None,
     *,
     forced: bool,
-    tick: datetime | None = None,
+    tick: ClaimedTick | None = None,
 ) -> ClaimedRun:
-    """Begin a run, for the tick of that instant if one is given.
+    """Begin a run, for ``tick`` if one is given.
 
-    `RunBusy` when somebody else is refreshing it, `RunLost` when the tick has its run already, `AsOfError` for an
-    instant before the last.
+    `RunBusy` when somebody else is refreshing it, `RunLost` when the tick has its run already or is ours no more,
+    `RunSuperseded` when a newer configuration was announced, `AsOfError` for an instant before the last.
     """
     with database.write() as connection:
         refuse_busy(database, connection, definitions.ensure(connection, asked, database.now(connection)).id)
@@ -48,7 +50,9 @@ def claim(
         known, now = definitions.ensure(connection, asked, database.now(connection)), database.now(connection)
         if as_of is None:
             as_of = _present(known, database.clock.now())
-        _refuse_twice(connection, known.id, tick)
+        if tick is not None:
+            _refuse_twice(connection, known.id, tick)
+            _refuse_taken(connection, tick)
         check_as_of(asked, known, as_of, forced=forced)
         token = uuid.uuid4().hex
         identifier = connection.execute(
@@ -63,23 +67,40 @@ def claim(
                 as_of=as_of,
                 forced=forced,
                 started_at=now,
-                tick=tick,
+                tick=None if tick is None else tick.instant,
             )
             .returning(run.c.id)
         ).scalar_one()
         already_shown = shown(connection, known.id)
-    return ClaimedRun(identifier, known.id, kind, token, as_of, already_shown, forced)
+    return ClaimedRun(identifier, known.id, kind, token, as_of, already_shown, forced, tick)
 
 
-def _refuse_twice(connection: Connection, definition_id: int, tick: datetime | None) -> None:
+def _refuse_twice(connection: Connection, definition_id: int, tick: ClaimedTick) -> None:
     """One tick, one run: raise `RunLost` when a slow holder has recorded it after the tick was taken from it."""
     recorded = select(run.c.id).where(
         run.c.definition_id == definition_id,
-        run.c.tick == tick,
+        run.c.tick == tick.instant,
         text("status IN ('succeeded', 'held')"),
     )
-    if tick is not None and connection.execute(recorded).one_or_none() is not None:
+    if connection.execute(recorded).one_or_none() is not None:
         raise RunLost("another process has recorded the run of this tick: nothing was recorded by this one")
+
+
+SUPERSEDED = "a newer configuration was announced: nothing was recorded by this run, which is repeated with that one"
+
+
+def _refuse_taken(connection: Connection, held: ClaimedTick) -> None:
+    """Raise `RunLost` unless the tick is still ours and our configuration the newest."""
+    if configurations.newest(connection) > held.generation:
+        raise RunSuperseded(SUPERSEDED)
+    ours = select(ticks.c.key).where(
+        ticks.c.key == held.key,
+        ticks.c.instant == held.instant,
+        ticks.c.token == held.token,
+        ticks.c.state == TickState.RUNNING,
+    )
+    if connection.execute(ours).one_or_none() is None:
+        raise RunLost("its tick was taken away, to be run by somebody else: nothing was recorded by this run")
 
 
 SKEW = timedelta(minutes=1)
@@ -162,8 +183,12 @@ def fence(connection: Connection, claimed: ClaimedRun) -> None:
     """The first statements of a recording: raise `RunLost` unless the run is still ours; on PostgreSQL, keep it so.
 
     Everybody who locks both takes the definition before the run. While the definition is locked nobody else can claim
-    a run of it, nor read its snapshot to owe something anew (R6).
+    a run of it, nor read its snapshot to owe something anew (R6). The tick is only looked at: should it be taken away
+    while we record, whoever takes it finds it recorded.
     """
+    if claimed.tick is not None:
+        configurations.keep(connection)
+        _refuse_taken(connection, claimed.tick)
     statement = "SELECT 1 FROM run WHERE id = :id AND token = :token AND status = 'running'"
     if connection.dialect.name == "postgresql":
         connection.execute(
@@ -196,11 +221,12 @@ def fail(database: Database, claimed: ClaimedRun, error: BaseException) -> None:
     """End a run that could not record. When the store cannot take even that, the run's lease ends it, and ``error``
     stays what the caller hears of."""
     message = str(error) if isinstance(error, SyncError) else f"stopped by {type(error).__name__}"
+    status = RunStatus.LOST if isinstance(error, RunLost) else RunStatus.FAILED
     with suppress(StoreError), database.write() as connection:
         connection.execute(
             update(run)
             .where(run.c.id == claimed.id, run.c.token == claimed.token, run.c.status == RunStatus.RUNNING)
-            .values(status=RunStatus.FAILED, finished_at=database.now(connection), message=message[:LONGEST_MESSAGE])
+            .values(status=status, finished_at=database.now(connection), message=message[:LONGEST_MESSAGE])
         )
 
 

@@ -83,7 +83,7 @@ def claim(database: Database, keys: Collection[str], generation: int, lease: flo
         now = database.now(connection)
         while (row := connection.execute(_first_due(due, now)).one_or_none()) is not None:
             if not _is_recorded(connection, row.key, row.instant):
-                return _take(connection, row, now, now + timedelta(seconds=lease))
+                return _take(connection, row, generation, now, now + timedelta(seconds=lease))
             # Its former holder was slow, not dead: it recorded the run after the tick had been taken from it.
             _end(connection, and_(_is(row.key, row.instant), _DUE), TickState.DONE, None, now)
     return None
@@ -108,8 +108,8 @@ def _first_due(keys: Collection[str], now: datetime) -> Select[Any]:
     )
 
 
-def _take(connection: Connection, row: Any, now: datetime, until: datetime) -> ClaimedTick | None:
-    claimed = ClaimedTick(row.key, row.instant, uuid.uuid4().hex, row.due_at, row.attempts)
+def _take(connection: Connection, row: Any, generation: int, now: datetime, until: datetime) -> ClaimedTick | None:
+    claimed = ClaimedTick(row.key, row.instant, uuid.uuid4().hex, row.due_at, row.attempts, generation)
     taken = connection.execute(
         update(tick)
         .where(_is(row.key, row.instant), _DUE)
@@ -146,6 +146,27 @@ def again(database: Database, held: ClaimedTick, *, due_at: datetime, reason: st
         _exclude_others(connection)
         attempts = held.attempts + 1 if failed else held.attempts
         return _put_back(connection, _held(held), held.key, due_at, reason=_stored(reason), attempts=attempts)
+
+
+def give_back(database: Database, held: ClaimedTick, reason: str) -> bool:
+    """Let go of a tick that is ours, for somebody to take at once, and of its run, which is lost; False when it is not ours.
+
+    Its former holder may go on for a while: it can neither begin a run of the tick any more nor record one.
+    """
+    with database.write() as connection:
+        known = select(definition.c.id).where(definition.c.key == held.key)
+        # Whoever begins a run holds the definition: either its run is seen here, or it sees that the tick is gone.
+        connection.execute(known.with_for_update(key_share=True))
+        if connection.execute(select(tick.c.key).where(_held(held))).one_or_none() is None:
+            return False
+        now = database.now(connection)
+        connection.execute(
+            update(run)
+            .where(run.c.definition_id.in_(known), run.c.tick == held.instant, run.c.status == RunStatus.RUNNING)
+            .values(status=RunStatus.LOST, finished_at=now, message=reason)
+        )
+        _exclude_others(connection)
+        return _put_back(connection, _held(held), held.key, now, reason=_stored(reason))
 
 
 def rescue(database: Database) -> int:

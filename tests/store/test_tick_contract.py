@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
-from sync.errors import RunBusy, RunLost
+from sync.errors import RunBusy, RunLost, RunSuperseded
 from sync.model.run import ClaimedRun, RunKind
 from sync.model.tick import ClaimedTick, TickState
 from sync.store import configurations, recording, runs, ticks
@@ -55,7 +56,7 @@ def column(database: Database, name: str, key: str = "vip") -> object:
 
 
 def begin(database: Database, tick: ClaimedTick) -> ClaimedRun:
-    return runs.claim(database, audience(tick.key), RunKind.DELTA, None, forced=False, tick=tick.instant)
+    return runs.claim(database, audience(tick.key), RunKind.DELTA, None, forced=False, tick=tick)
 
 
 def commit(database: Database, run: ClaimedRun, key: str = "vip") -> None:
@@ -315,10 +316,10 @@ def test_a_holder_that_was_frozen_cannot_record_what_another_one_does(
     assert recorded(database) == 1
 
 
-def test_a_slow_holder_that_still_has_its_run_keeps_others_from_it(
+def test_a_slow_holder_whose_tick_was_taken_records_nothing_and_keeps_others_away_only_until_its_run_ends(
     database: Database, generation: int, clock: MovingClock
 ) -> None:
-    """Its tick was taken from it, but its run's heart beat on: the other one finds it busy, and then nothing to do."""
+    """Its run's heart beat on: the other one finds it busy until it has ended."""
     add(database, generation)
     slow = begin(database, taken(database, generation))
     clock.advance(LEASE + 1)
@@ -327,13 +328,53 @@ def test_a_slow_holder_that_still_has_its_run_keeps_others_from_it(
     second = taken(database, generation)
     with pytest.raises(RunBusy):
         begin(database, second)
-    commit(database, slow)
+    with pytest.raises(RunLost, match="its tick was taken away") as refused:
+        commit(database, slow)
+    runs.fail(database, slow, refused.value)
+    do(database, second)
+    assert recorded(database) == 1
+    with database.read() as connection:
+        assert list(connection.execute(text("SELECT status FROM run ORDER BY id")).scalars()) == ["lost", "succeeded"]
+
+
+def test_a_tick_that_was_recorded_and_put_back_all_the_same_is_not_run_again(
+    database: Database, generation: int
+) -> None:
+    add(database, generation)
+    first = taken(database, generation)
+    do(database, first)
     with pytest.raises(RunLost, match="has recorded the run of this tick"):
-        begin(database, second)
-    ticks.again(database, second, due_at=NOON, reason="busy", failed=False)
+        begin(database, first)
+    ticks.again(database, first, due_at=NOON, reason="busy", failed=False)
     assert take(database, generation) is None
     assert states(database) == {NOON: "done"}
     assert recorded(database) == 1
+
+
+def test_a_tick_that_is_given_back_is_anybodys_at_once_and_its_former_run_is_lost(
+    database: Database, generation: int
+) -> None:
+    add(database, generation)
+    former = taken(database, generation)
+    run = begin(database, former)
+    assert ticks.give_back(database, former, "there is something newer")
+    with database.read() as connection:
+        assert connection.execute(text("SELECT status, message FROM run")).one() == ("lost", "there is something newer")
+    assert not ticks.give_back(database, former, "twice")
+    second = taken(database, generation)
+    assert (second.instant, second.attempts) == (NOON, 0)
+    do(database, second)
+    with pytest.raises(RunLost):
+        commit(database, run)
+    assert recorded(database) == 1
+
+
+def test_a_run_that_is_begun_after_its_tick_was_given_back_is_refused(database: Database, generation: int) -> None:
+    add(database, generation)
+    former = taken(database, generation)
+    assert ticks.give_back(database, former, "there is something newer")
+    with pytest.raises(RunLost, match="its tick was taken away"):
+        begin(database, former)
 
 
 def test_one_recorded_run_per_tick_is_a_constraint(database: Database, generation: int) -> None:
@@ -363,6 +404,52 @@ def test_a_newer_configuration_stops_whoever_has_an_older_one(database: Database
     assert ticks.skip_others(database, [], generation) == 0
     assert taken(database, newer).instant == NOON
     assert add(database, newer, key="other")
+
+
+def test_what_a_replaced_configuration_asked_for_is_not_recorded_any_more(database: Database, generation: int) -> None:
+    add(database, generation)
+    run = begin(database, taken(database, generation))
+    configurations.announce(database, "as it is to be")
+    with pytest.raises(RunSuperseded, match="a newer configuration was announced") as refused:
+        commit(database, run)
+    runs.fail(database, run, refused.value)
+    assert recorded(database) == 0
+    with database.read() as connection:
+        status, message = connection.execute(text("SELECT status, message FROM run")).one()
+    assert status == "lost"
+    assert message == runs.SUPERSEDED
+
+
+def test_a_replaced_configuration_begins_no_run_either(database: Database, generation: int) -> None:
+    add(database, generation)
+    former = taken(database, generation)
+    configurations.announce(database, "as it is to be")
+    with pytest.raises(RunSuperseded):
+        begin(database, former)
+
+
+def test_a_run_by_hand_goes_by_its_own_configuration(database: Database) -> None:
+    by_hand = runs.claim(database, audience(), RunKind.DELTA, None, forced=False)
+    configurations.announce(database, "as it is to be")
+    commit(database, by_hand)
+    assert recorded(database) == 1
+
+
+def test_a_configuration_is_announced_before_a_recording_or_after_it_and_never_in_between(
+    database: Database, generation: int
+) -> None:
+    add(database, generation)
+    run = begin(database, taken(database, generation))
+    announced = threading.Thread(target=configurations.announce, args=(database, "as it is to be"))
+    with database.write() as connection:
+        runs.fence(connection, run)
+        announced.start()
+        announced.join(0.3)
+        assert announced.is_alive()
+        assert configurations.newest(connection) == generation
+    announced.join(20)
+    with database.read() as connection:
+        assert configurations.newest(connection) > generation
 
 
 def test_a_configuration_announced_between_the_look_and_the_claim_stops_it(

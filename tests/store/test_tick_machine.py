@@ -46,7 +46,7 @@ ENDED = {TickState.DONE, TickState.FAILED, TickState.SKIPPED}
 
 @dataclass
 class Hand:
-    """What one worker holds. ``frozen``: for longer than its leases last."""
+    """What one worker holds. ``frozen``: for longer than its leases last, or it was given back while its run goes on."""
 
     tick: ClaimedTick
     run: ClaimedRun | None = None
@@ -137,7 +137,7 @@ class Ticks(RuleBasedStateMachine):
         if hand.run is None:
             try:
                 asked = audience(hand.tick.key)
-                hand.run = runs.claim(self.database, asked, RunKind.DELTA, None, forced=False, tick=hand.tick.instant)
+                hand.run = runs.claim(self.database, asked, RunKind.DELTA, None, forced=False, tick=hand.tick)
             except (RunBusy, RunLost):
                 self.hands.remove(hand)
                 self._again(hand, 5, failed=False)
@@ -154,7 +154,8 @@ class Ticks(RuleBasedStateMachine):
                 session.record(hand.run, audience(hand.tick.key), 0, None)
             hand.recorded = True
         except RunLost:
-            assert hand.frozen, "taken from somebody who was awake"
+            outdated = hand.tick.generation != self.generations[-1]
+            assert hand.frozen or outdated, "taken from somebody who was awake"
             self.hands.remove(hand)
             self._again(hand, 5, failed=False)
 
@@ -165,6 +166,14 @@ class Ticks(RuleBasedStateMachine):
         hand = recorded[choice if choice < 0 else choice % len(recorded)]
         self.hands.remove(hand)
         assert ticks.finish(self.database, hand.tick, TickState.DONE) or hand.frozen
+
+    @precondition(lambda self: self.hands)
+    @rule(choice=st.integers(0, 9))
+    def give_back(self, choice: int) -> None:
+        """A worker lets go of its tick, and its run goes on as if nothing had happened."""
+        hand = self.hands[choice % len(self.hands)]
+        assert ticks.give_back(self.database, hand.tick, "given back") or hand.frozen
+        hand.frozen = True
 
     @precondition(lambda self: any(not hand.recorded for hand in self.hands))
     @rule(choice=st.integers(0, 9), delay=st.sampled_from([None, 0, 5]))
@@ -280,7 +289,7 @@ class Ticks(RuleBasedStateMachine):
     def _do(self, hand: Hand) -> None:
         asked = audience(hand.tick.key)
         if hand.run is None:
-            hand.run = runs.claim(self.database, asked, RunKind.DELTA, None, forced=False, tick=hand.tick.instant)
+            hand.run = runs.claim(self.database, asked, RunKind.DELTA, None, forced=False, tick=hand.tick)
         if not hand.recorded:
             with recording.session(self.database) as session:
                 session.load([], ("user_id",))

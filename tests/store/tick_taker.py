@@ -60,7 +60,7 @@ class Taker:
 
     def _do(self, tick: ClaimedTick) -> None:
         try:
-            run = runs.claim(self._database, audience(tick.key), RunKind.DELTA, None, forced=False, tick=tick.instant)
+            run = runs.claim(self._database, audience(tick.key), RunKind.DELTA, None, forced=False, tick=tick)
             self._step()
             with recording.session(self._database) as session:
                 session.load([], ("user_id",))
