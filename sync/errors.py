@@ -22,18 +22,29 @@
         ├── InvalidMapping       2  a directive is wrong: carries every problem with its path
         └── InvalidEvent         2  this one event cannot be turned into a request
 
-Never put a secret, a trait's value or a whole user row into a message; user ids may be named.
+Never put a secret, a trait's value or a whole user row into a message; user ids may be named. Messages are for the
+person who asked. A log is read by others, and kept: it gets ``for_log``, which names no user and repeats no database.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 
 class SyncError(Exception):
     """Base of everything we raise on purpose; ``exit_code`` is what a command ends with."""
 
     exit_code = 2
+
+    def __init__(self, sentence: str = "", *, for_log: str | None = None) -> None:
+        super().__init__(sentence)
+        self._for_log = for_log
+
+    @property
+    def for_log(self) -> str:
+        """The sentence as it may stand in a log: without users, and without what a database said of its rows."""
+        return str(self) if self._for_log is None else self._for_log
 
 
 class UsageError(SyncError):
@@ -63,21 +74,32 @@ class StoreUnavailable(StoreError):
 
 
 class SourceError(SyncError):
-    """The customer's database cannot be used as asked."""
+    """The customer's database cannot be used as asked. Its sentence may name users, or quote a row."""
+
+    _logged: ClassVar[str] = "the source cannot be used as asked (`engage-sync runs` says why)"
+
+    @property
+    def for_log(self) -> str:
+        return self._logged if self._for_log is None else self._for_log
 
 
 class SourceUnavailable(SourceError):
     """The source cannot be reached now, or took longer than its statement timeout."""
 
     exit_code = 1
+    _logged = "the source cannot be reached, or took too long (`engage-sync runs` says more)"
 
 
 class QueryError(SourceError):
     """A definition's SQL was refused by the source."""
 
+    _logged = "the source does not run the query, or its answer lacks a column (`engage-sync runs` says which)"
+
 
 class DataError(SourceError):
     """A definition's answer cannot be used; names the first offenders."""
+
+    _logged = "the answer cannot be used (`engage-sync runs` says which users or rows)"
 
 
 class RunError(SyncError):

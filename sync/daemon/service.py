@@ -96,12 +96,11 @@ class _Condition:
     def failed(self, error: Exception) -> None:
         """Take in a failure; one that says the same as the last is not told again."""
         self._failures += 1
-        ours = not isinstance(error, SyncError)
         # An error that nobody foresaw may name values: its kind and place say enough.
-        said = f"{type(error).__name__} at {origin(error)}" if ours else str(error)
+        said = error.for_log if isinstance(error, SyncError) else f"{type(error).__name__} at {origin(error)}"
         if said != self._told:
             self._told = said
-            level = logging.ERROR if ours else logging.WARNING
+            level = logging.WARNING if isinstance(error, SyncError) else logging.ERROR
             telemetry.event("service.failed", level=level, service=self._name, reason=said)
             self._vitals.down(self._name, said)
 

@@ -111,7 +111,7 @@ class Worker:
         if delay is not None and await persistently(lambda: self._in_time(tick, delay), "look"):
             await self._again(tick, delay, error)
             return
-        telemetry.event("tick.failed", level=logging.WARNING, definition=tick.key, reason=str(error))
+        telemetry.event("tick.failed", level=logging.WARNING, definition=tick.key, reason=error.for_log)
         await self._finish(tick, TickState.FAILED, str(error))
 
     def _in_time(self, tick: ClaimedTick, delay: float) -> bool:
@@ -120,7 +120,7 @@ class Worker:
         return upcoming is None or self._time.now() + timedelta(seconds=delay) < upcoming
 
     async def _again(self, tick: ClaimedTick, delay: float, error: SyncError, *, failed: bool = True) -> None:
-        telemetry.event("tick.again", definition=tick.key, seconds=delay, reason=str(error))
+        telemetry.event("tick.again", definition=tick.key, seconds=delay, reason=error.for_log)
 
         def again() -> bool:
             due_at = self._time.now() + timedelta(seconds=delay)

@@ -140,27 +140,36 @@ class Source:
     def _in_our_words(self, error: BaseException) -> SourceError:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         sqlstate = getattr(error, "sqlstate", None) or ""
-        where = f"source {self.name!r}"
+        where, state = f"source {self.name!r}", f" (SQLSTATE {sqlstate})" if sqlstate else ""
         if sqlstate == "57014" or said == "interrupted":
-            return SourceUnavailable(
+            ours = (
                 f"{where}: the query took longer than statement_timeout ({self.statement_timeout:g} s): "
                 "nothing was recorded; make it faster or raise the timeout"
             )
+            return SourceUnavailable(ours, for_log=ours)
         if said.startswith("Could not decode to UTF-8"):
-            return DataError(f"{where}: the answer holds text that is not valid UTF-8: nothing was recorded")
+            ours = f"{where}: the answer holds text that is not valid UTF-8: nothing was recorded"
+            return DataError(ours, for_log=ours)
         if sqlstate == "25006" or "data-modifying" in said or (not sqlstate and _WRITES.search(said)):
-            return QueryError(f"{where}: the query tries to write, and sources are opened read-only ({said})")
+            ours = f"{where}: the query tries to write, and sources are opened read-only"
+            return QueryError(f"{ours} ({said})", for_log=ours)
         if not sqlstate and _NO_SUCH_OPTION.search(said):
             return SourceError(f"{where} cannot be opened ({_short(said)}): check {self.setting}")
         if sqlstate[:2] in ("08", "57", "53", "28", "3D") or (not sqlstate and _AWAY.search(said)):
-            return SourceUnavailable(
-                f"{where} cannot be reached ({_short(said)}): nothing was recorded; check {self.setting}, or try again later"
-            )
+            return self._away(_short(said), state)
         if isinstance(error, psycopg.OperationalError) and not sqlstate:
-            return SourceUnavailable(
-                f"{where} cannot be reached ({_short(said)}): nothing was recorded; check {self.setting}, or try again later"
-            )
-        return QueryError(f"{where}: the query does not run: {_short(said)}")
+            return self._away(_short(said), state)
+        return QueryError(
+            f"{where}: the query does not run: {_short(said)}", for_log=f"{where}: the query does not run{state}"
+        )
+
+    def _away(self, said: str, state: str) -> SourceUnavailable:
+        """What was said without a state is about the connection; with one, the customer's SQL may have said it."""
+        what, then = f"source {self.name!r} cannot be reached", "nothing was recorded"
+        return SourceUnavailable(
+            f"{what} ({said}): {then}; check {self.setting}, or try again later",
+            for_log=f"{what}{state or f' ({said})'}: {then}",
+        )
 
 
 def _authorize(action: int, _: str | None, value: str | None, *__: str | None) -> int:

@@ -98,7 +98,7 @@ def _named(source: Source, events: EventsTable) -> Iterator[None]:
     except SourceError as error:
         said = str(error)
         where = "" if said.startswith("source ") else f"source {source.name!r}: "
-        raise type(error)(f"{title}: {where}{said}") from error
+        raise type(error)(f"{title}: {where}{said}", for_log=f"{title}: {error.for_log}") from error
 
 
 def _after(events: EventsTable, mark: Mark) -> Select[Any]:

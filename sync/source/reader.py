@@ -61,7 +61,7 @@ def _named(definition: Definition) -> Iterator[None]:
     except SourceError as error:
         if title in str(error):
             raise
-        raise type(error)(f"{title}: {error}") from error
+        raise type(error)(f"{title}: {error}", for_log=f"{title}: {error.for_log}") from error
 
 
 def _cursor(connection: Connection) -> Any:

@@ -12,13 +12,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Connection
 
+from sync import telemetry
 from sync.config.schedule import Schedule
 from sync.daemon import worker
 from sync.daemon.generation import Generation
 from sync.daemon.storetime import StoreTime
 from sync.daemon.worker import BUSY_DELAY, DELAYS, Worker
 from sync.deliver import persistence
-from sync.errors import QueryError, RunBusy, RunLost, SourceUnavailable, StoreUnavailable, SyncError
+from sync.errors import DataError, QueryError, RunBusy, RunLost, SourceUnavailable, StoreUnavailable, SyncError
 from sync.model.definition import Definition, Kind
 from sync.model.run import Counts, RunStatus
 from sync.model.tick import ClaimedTick
@@ -164,6 +165,23 @@ async def test_a_definition_that_somebody_else_is_refreshing_is_waited_for_as_lo
         sqlite_shift.clock.advance(BUSY_DELAY)
     await sqlite_shift.worker().work(sqlite_shift.claimed())
     assert sqlite_shift.row()[0] == "done"
+
+
+@pytest.mark.parametrize("error", [DataError, QueryError, SourceUnavailable])
+async def test_the_log_hears_of_a_failure_without_what_the_source_said(
+    sqlite_shift: Shift, error: type[SyncError]
+) -> None:
+    heard: list[tuple[str, dict[str, object]]] = []
+    sqlite_shift.errors = [error("more than one row for user 'alice@example.com'")]
+    sqlite_shift.due()
+    stop = telemetry.listen(lambda name, fields: heard.append((name, fields)))
+    try:
+        await sqlite_shift.worker().work(sqlite_shift.claimed())
+    finally:
+        stop()
+    assert [name for name, fields in heard if "reason" in fields] in (["tick.failed"], ["tick.again"])
+    assert "alice" not in str(heard)
+    assert "alice" in str(sqlite_shift.row()[3])
 
 
 async def test_a_mistake_of_ours_fails_one_tick_and_stops_nobody(sqlite_shift: Shift) -> None:

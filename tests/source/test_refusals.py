@@ -164,3 +164,34 @@ def test_trouble_elsewhere_while_reading_is_not_blamed_on_the_source(source: Sou
     with pytest.raises(sqlite3.OperationalError):
         fail()
     assert not issubclass(sqlite3.OperationalError, SourceError)
+
+
+@pytest.mark.parametrize(
+    ("asked", "state"),
+    [
+        ("CAST('alice@example.com' AS integer)", "22P02"),
+        ("pg_temp.refuse('08000')", "08000"),
+        ("pg_temp.refuse('53100')", "53100"),
+    ],
+)
+def test_what_a_database_says_of_its_rows_is_for_whoever_asked_and_not_for_the_log(
+    postgresql_shop: Shop, asked: str, state: str
+) -> None:
+    source = postgresql_shop.source
+    with pytest.raises(SourceError) as refused, source.read() as connection, source.translated():
+        connection.exec_driver_sql("SET TRANSACTION READ WRITE")
+        connection.exec_driver_sql(
+            "CREATE FUNCTION pg_temp.refuse(state text) RETURNS integer LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'not alice@example.com' USING ERRCODE = state; END $$"
+        )
+        connection.exec_driver_sql(f"SELECT {asked} AS user_id")
+    assert "alice" in str(refused.value)
+    assert "alice" not in refused.value.for_log
+    assert state in refused.value.for_log
+
+
+def test_users_are_named_to_whoever_asked_and_not_in_the_log(sqlite_shop: Shop, ask: Asked) -> None:
+    with pytest.raises(SourceError) as refused:
+        ask(sqlite_shop.source, 'SELECT 1 AS "alice@example.com"', Kind.TRAIT)
+    assert "alice" in str(refused.value)
+    assert "alice" not in refused.value.for_log
