@@ -191,7 +191,8 @@ class Forwarder:
     async def finished(self, patience: float, accepted_at: float) -> bool:
         """Whether nothing is left, or it is not worth waiting for: nothing has been accepted for so long, here or
         (``accepted_at``) of the slots."""
-        if not (await self.left()).owed:
+        in_memory = self._flying or self._holds.count or not self._window.is_empty
+        if not in_memory and not (await self.left()).owed:
             return True
         if self._clock.monotonic() - max(self._accepted_at, accepted_at) < patience:
             return False
