@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import psycopg
 from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, Dialect, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -21,6 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sync.clock import Clock, SystemClock
 from sync.errors import StoreError, StoreUnavailable, UsageError
 from sync.model.silence import patience
+from sync.store.sqlite.file import StoreFile
 
 BUSY_SECONDS = 30
 """How long SQLite waits for another process's write to end."""
@@ -42,6 +43,7 @@ class Database:
         self.schema = schema
         self.clock = clock
         self.dialect = engine.dialect.name
+        self._file = _file_of(engine.url)
 
     @property
     def description(self) -> str:
@@ -74,18 +76,36 @@ class Database:
                 connection.invalidate()
 
     def is_fresh_file(self) -> bool:
-        """Whether this is an SQLite file that does not exist yet or holds no table; looking does not create it."""
-        if self.dialect != "sqlite" or not self.engine.url.database:
-            return False
-        path = Path(self.engine.url.database)
-        if not path.exists() or path.stat().st_size == 0:
+        """Whether this is an SQLite file that does not exist yet or holds no table; looking does not create it.
+
+        Raises `StoreUnavailable` where this process had the file open and it is gone: that is no new store.
+        """
+        if self._file is None:
+            return self.dialect == "sqlite" and bool(self.engine.url.database)
+        if not self._holds_tables(self._file.path):
+            self._file.check_not_deleted()
             return True
+        return False
+
+    @staticmethod
+    def _holds_tables(path: Path) -> bool:
+        if not path.exists() or path.stat().st_size == 0:
+            return False
         try:
             # Another process may be setting it up, or have died over it: the file is there, its tables are not yet.
             with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
-                return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+                return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
         except sqlite3.Error:
-            return False
+            return True
+
+    def check_writable(self, connection: Connection) -> None:
+        """Raise `StoreUnavailable` when the server takes no writes now, `StoreError` when this user may not write."""
+        if self._file is not None:
+            self._file.check_writable()
+        elif self.dialect == "postgresql" and connection.execute(text("SHOW transaction_read_only")).scalar() == "on":
+            # What a session may do can be fixed when it begins: the next one is asked anew.
+            connection.invalidate()
+            raise StoreUnavailable(_NO_WRITES)
 
     def now(self, connection: Connection) -> datetime:
         """The instant by the store's own clock: the server's on PostgreSQL, this host's on SQLite."""
@@ -111,10 +131,20 @@ def connect(url: str, schema: str | None = None, clock: Clock | None = None) -> 
     return Database(engine, clock or SystemClock(), schema)
 
 
+def _file_of(url: URL) -> StoreFile | None:
+    """The file of a SQLite store that is one: neither in memory, nor named by somebody's own `file:` address."""
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:") or "uri" in url.query:
+        return None
+    return StoreFile(url.database)
+
+
 def _sqlite(url: URL) -> Engine:
     if url.database and url.database != ":memory:" and not Path(url.database).parent.is_dir():
         raise UsageError(f"store: the folder of {url.database} does not exist: create it or change `store`")
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
+    file = _file_of(url)
+    if file is not None:
+        _watch_file(engine, file)
 
     @event.listens_for(engine, "connect")
     def settings(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
@@ -134,6 +164,30 @@ def _sqlite(url: URL) -> Engine:
     return engine
 
 
+def _watch_file(engine: Engine, file: StoreFile) -> None:
+    """Let nothing be read from, nor committed to, a file that is not where it was any more."""
+
+    @event.listens_for(engine, "do_connect")
+    def open_it(_: Dialect, __: ConnectionPoolEntry, arguments: list[Any], options: dict[str, Any]) -> None:
+        arguments[0], options["uri"] = file.uri(), True
+
+    @event.listens_for(engine, "connect")
+    def opened(_: sqlite3.Connection, __: ConnectionPoolEntry) -> None:
+        file.opened()
+
+    @event.listens_for(engine, "checkout")
+    def given_out(_: sqlite3.Connection, __: ConnectionPoolEntry, ___: object) -> None:
+        file.check()
+
+    @event.listens_for(engine, "commit")
+    def committing(_: Connection) -> None:
+        file.check()
+
+    @event.listens_for(engine, "engine_disposed")
+    def disposed(_: Engine) -> None:
+        file.closed()
+
+
 def _postgresql(url: URL, schema: str | None) -> Engine:
     ours = f"-c search_path={schema} -c timezone=UTC" if schema else "-c timezone=UTC"
     theirs = url.query.get("options", "")  # what comes later wins
@@ -141,7 +195,15 @@ def _postgresql(url: URL, schema: str | None) -> Engine:
     options = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s {given} {ours}"
     arguments: dict[str, Any] = {"options": options, "application_name": "engage-sync", **patience(url.query)}
     url = url.set(drivername="postgresql+psycopg").difference_update_query(["options"])
-    return create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
+
+    @event.listens_for(engine, "handle_error")
+    def failed(context: ExceptionContext) -> None:
+        # After a failover the server that is the primary now may be another one: nobody keeps sessions of the former.
+        if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+            context.is_disconnect = True
+
+    return engine
 
 
 def begin_write(connection: Connection) -> RootTransaction:
@@ -172,6 +234,15 @@ CONTENTION = ("40P01", "40001")
 GIVEN_UP = ("25P03", "25P04")
 """PostgreSQL ended the transaction of a process that had been silent in it for too long."""
 
+READ_ONLY = "25006"
+"""PostgreSQL takes no writes: it is a standby, or this database or role was told to be read-only."""
+
+NO_RIGHTS = "42501"
+
+_NO_WRITES = (
+    "the store's server takes no writes now, it is a standby or a failover is under way: nothing was recorded; "
+    "try again, and see that `store` leads to the primary"
+)
 _FULL = re.compile(r"disk is full|No space left|could not extend file", re.IGNORECASE)
 _LOCKED = re.compile(r"database is locked|lock timeout", re.IGNORECASE)
 _READONLY = re.compile(r"readonly database|read-only", re.IGNORECASE)
@@ -190,6 +261,12 @@ def _in_our_words(error: BaseException | None) -> StoreError | None:
             "the store gave up on this process, which had been stopped in the middle of a transaction: "
             "nothing was recorded; try again"
         )
+    if getattr(error, "sqlstate", None) == READ_ONLY:
+        return StoreUnavailable(_NO_WRITES)
+    if getattr(error, "sqlstate", None) == NO_RIGHTS:
+        return StoreError(
+            f"the store's role may not do what it must ({said}): grant it the rights, or make it the owner"
+        )
     if _FULL.search(said):
         return StoreUnavailable("the store is full: nothing was recorded; free some space and run the command again")
     if _LOCKED.search(said):
@@ -197,7 +274,10 @@ def _in_our_words(error: BaseException | None) -> StoreError | None:
             "the store is locked by another process: nothing was recorded; try again when it has ended"
         )
     if _READONLY.search(said):
-        return StoreError("the store cannot be written by this user: check the rights of its file, folder or role")
+        return StoreError(
+            "the store cannot be written by this user: check the rights of its file and folder, "
+            "and whether its file system is mounted read-only"
+        )
     if _NOT_OURS.search(said):
         return StoreError(f"the store cannot be opened ({said}): check `store` in the configuration")
     if isinstance(error, sqlite3.OperationalError | psycopg.OperationalError) and not _WRONG.search(said):

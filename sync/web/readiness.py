@@ -1,4 +1,4 @@
-"""Whether this daemon can work: the store answers, its schema fits, the configuration is the newest."""
+"""Whether this daemon can work: the store answers and takes writes, its schema fits, the configuration is the newest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Readiness:
 
     def __init__(self, state: WebState) -> None:
         self._state = state
-        self._look = Look(self._check_schema, state.clock)
+        self._look = Look(self._check_store, state.clock)
 
     async def reasons(self) -> list[str]:
         """Why this daemon is not ready, one sentence each; none when it is."""
@@ -43,8 +43,9 @@ class Readiness:
             return str(error)
         return ""
 
-    def _check_schema(self) -> None:
+    def _check_store(self) -> None:
         with self._state.database.read() as connection:
+            self._state.database.check_writable(connection)
             if migrate.current(connection) == _head():
                 return
         migrate.check(self._state.database)
