@@ -9,9 +9,11 @@ from random import Random
 
 import pytest
 
-from tests.posted import IMPATIENT, PROFILES, TOGETHER, forwarded, identify, numbers, post_on, track
+from sync.deliver.foreground import deliver
+from tests.posted import DESTINATION, IMPATIENT, PROFILES, TOGETHER, forwarded, identify, numbers, post_on, track
 from tests.proofs import Road, ended
-from tests.soak import FULL, SEED
+from tests.recorder import record, trait
+from tests.soak import FULL, SEED, whole_only
 
 USERS = 40
 STEPS = [
@@ -101,3 +103,35 @@ def test_m2_killed_time_and_again_at_random_it_loses_nothing_and_keeps_the_order
         arrived = numbers(road, user)
         assert in_order(arrived)
         assert (road.sandbox.user(user) or {}).get("attributes") == {"n": last}
+
+
+@pytest.mark.soak
+@whole_only("a minute of kills on each engine")
+def test_killed_time_and_again_updates_and_identifies_of_one_user_arrive_in_the_order_in_which_they_were_recorded(
+    road: Road,
+) -> None:
+    random = Random(SEED)
+    road.configure(more={"mappings": [PROFILES], "batch": IMPATIENT}, concurrency=5)
+    latest: dict[str, int] = {}
+    updates: dict[str, int] = {}
+    number = 0
+    for _ in range(25):
+        for _ in range(20):
+            user, number = f"u{random.randrange(8)}", number + 1
+            latest[user] = number
+            if random.random() < 0.5:
+                post_on(road, identify(user, score=number))
+            else:
+                updates[user] = number
+                with road.opened() as database:
+                    record(database, trait("score", DESTINATION), updates)
+        steps = ["deliver.sending", "deliver.answered", "deliver.settled", "forward.settled", "deliver.claimed"]
+        forward_and_die(road, random.choice(steps), random.randrange(1, 25))
+    with road.app() as app:
+        [done] = deliver(app.database(), app.outlets([DESTINATION]), app.clock, patience=30)
+    assert done.complete
+    assert forwarded(road, patience=30).complete
+    for user, last in latest.items():
+        values = road.sandbox.values(user, "score")
+        assert values[-1] == last
+        assert in_order(values)
