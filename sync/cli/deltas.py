@@ -158,7 +158,7 @@ def _print_notes(each: Refreshed) -> None:
 
 def print_delivered(done: Delivered) -> None:
     """One sentence on what became of a destination's users, and one on what is left."""
-    parts = [output.plural(done.users, "user") + " sent"]
+    parts = [_who_was_sent(done)]
     if done.unconfirmed:
         parts.append(f"{output.number(done.unconfirmed)} of them sent again to make sure")
     if done.filtered:
@@ -177,6 +177,16 @@ def print_delivered(done: Delivered) -> None:
         why = f": {done.stopped}" if done.stopped else ""
         mend = ". Nobody is parked; mend it (engage-sync check tells more) and run delta again" if done.fault else ""
         click.secho(f"{done.destination}: {output.plural(left, 'user')} still owed{why}{mend}", fg="yellow")
+
+
+def _who_was_sent(done: Delivered) -> str:
+    by_others = f"delivered by {done.elsewhere}"
+    if done.users or not done.elsewhere:
+        also = f", {output.number(done.by_others)} {by_others}" if done.by_others else ""
+        return f"{output.plural(done.users, 'user')} sent{also}"
+    if done.by_others or done.parked or (done.backlog and done.backlog.owed):
+        return f"{output.plural(done.by_others, 'user')} {by_others}"
+    return f"nothing is owed any more, {done.elsewhere} delivers"
 
 
 def _print_plan(made: Plan) -> None:
@@ -299,5 +309,7 @@ def delivered_document(done: Delivered) -> dict[str, Any]:
         "by_verdict": done.by_verdict,
         "still_owed": done.backlog.owed if done.backlog else None,
         "stopped": done.stopped or None,
+        "delivered_by": done.elsewhere or None,
+        "by_others": done.by_others,
         "warnings": done.warnings,
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sync import telemetry
 from sync.model.outcome import FILTERED, Verdict
+from sync.store.holder import Holder
 from sync.store.slots import Backlog, Settlement, Transition
 
 
@@ -16,7 +17,8 @@ class Delivered:
 
     ``settled``: users of whom nothing is owed any more, ``users`` those of them who were sent something. ``unconfirmed``
     had something accepted that was in doubt, so that it is sent once more (R4): they are settled when that is accepted.
-    ``fault``: somebody has to mend the destination's settings.
+    ``fault``: somebody has to mend the destination's settings. ``elsewhere``: who held the destination while this process
+    watched; ``by_others``: users of whom nothing is owed any more since then.
     """
 
     destination: str
@@ -29,6 +31,8 @@ class Delivered:
     owed_anew: int = 0
     stopped: str = ""
     fault: bool = False
+    elsewhere: str = ""
+    by_others: int = 0
     backlog: Backlog | None = None
     warnings: tuple[str, ...] = ()
     by_verdict: Counter[str] = field(default_factory=Counter)
@@ -63,10 +67,17 @@ class Delivered:
             self.parked += 1
             self.refused += Verdict.REFUSED in verdicts
 
+    def watch(self, holder: Holder, before: Backlog, after: Backlog) -> None:
+        """What ``holder`` has done since this process began to watch it."""
+        self.elsewhere = f"process {holder.pid} on {holder.host}"
+        self.parked = max(0, after.parked - before.parked)
+        self.by_others = max(0, before.owed - after.owed - self.parked)
+
     def add(self, more: Delivered) -> None:
         """Take in what ``more`` counted."""
-        for name in ("users", "settled", "unconfirmed", "refused", "deferred", "parked"):
+        for name in ("users", "settled", "unconfirmed", "refused", "deferred", "parked", "by_others"):
             setattr(self, name, getattr(self, name) + getattr(more, name))
+        self.elsewhere = self.elsewhere or more.elsewhere
         self.by_verdict.update(more.by_verdict)
 
     def add_to_counters(self) -> None:

@@ -17,6 +17,7 @@ from sync.deliver.tenure import tenure
 from sync.store import lanes, slots
 from sync.store.engine import Database
 from sync.store.leases import Held
+from sync.store.slots import Backlog
 
 _LOOK_EVERY = 0.5
 
@@ -90,18 +91,25 @@ async def _one(
 ) -> Delivered:
     name = outlet.destination.name
     progress_at, least = clock.monotonic(), None
+    first: Backlog | None = None
+    watched = Delivered(name)
     while True:
         async with tenure(database, name, clock) as held:
             if not isinstance(held, Held):
                 async with dispatching(database, outlet, clock, held, stopping, on_progress) as dispatcher:
-                    return await dispatcher.drain(held, patience)
+                    done = await dispatcher.drain(held, patience)
+                    done.add(watched)
+                    return done
         with database.read() as connection:
             left = slots.backlog(connection, name)
+        first = first or left
+        watched.watch(held.holder, first, left)
         if least is None or left.owed < least:
             progress_at, least = clock.monotonic(), left.owed
         if not left.owed or stopping.is_set() or clock.monotonic() - progress_at >= patience:
-            stopped = "" if not left.owed else f"process {held.holder.pid} on {held.holder.host} is delivering"
-            return Delivered(name, stopped=stopped, backlog=left)
+            watched.stopped = f"{watched.elsewhere} is delivering" if left.owed else ""
+            watched.backlog = left
+            return watched
         await asyncio.sleep(_LOOK_EVERY)
 
 

@@ -48,7 +48,7 @@ def test_a_delta_has_the_documented_shape(project: Project) -> None:
     assert set(done["runs"][0]) == {"run", "key", "kind", "status", "hold", "joined", "resumed"} | COUNTS
     assert set(done["delivered"][0]) == {
         *("destination", "users", "accepted", "filtered", "deferred", "refused", "parked", "owed_anew", "by_verdict"),
-        *("still_owed", "stopped", "warnings"),
+        *("still_owed", "stopped", "delivered_by", "by_others", "warnings"),
     }
     assert done["delivered"][0]["by_verdict"] == {"accepted": 10}
     assert "0 users sent" in project.done("delta").out
