@@ -71,7 +71,9 @@ class AlertSection(Section):
         default_factory=lambda: list(AlertKind), description="What to tell; else everything."
     )
     parked_above: Count | None = Field(
-        default=None, ge=0, description="So many parked users at one destination are no alert; 0 when left out."
+        default=None,
+        ge=0,
+        description="So many parked users and events at one destination are no alert; 0 when left out.",
     )
 
     @model_validator(mode="after")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 
 class AlertKind(StrEnum):
-    """What can be wrong. Destinations can be down and have parked users; definitions can fail and have held exits."""
+    """What can be wrong. Destinations can be down and have parked users or events; definitions can fail and have held exits."""
 
     DESTINATION_DOWN = "destination_down"
     DEFINITION_FAILING = "definition_failing"
@@ -36,8 +36,8 @@ class AlertState(StrEnum):
 class Observed:
     """What the store says now, of the destinations and definitions (by key) that are configured and switched on.
 
-    ``breakers``: state and reason of those that were ever reported. ``parked``: users, where there are any.
-    ``failed``: the instants of ticks that failed for good, where no run has been recorded since.
+    ``breakers``: state and reason of those that were ever reported. ``parked``: users, where there are any; ``parked_events``
+    likewise. ``failed``: the instants of ticks that failed for good, where no run has been recorded since.
     ``held``: exits, where the newest recorded run holds some.
     """
 
@@ -45,6 +45,7 @@ class Observed:
     parked: Mapping[str, int]
     failed: Mapping[str, datetime]
     held: Mapping[str, int]
+    parked_events: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def judge(
     found: dict[Subject, Finding] = {}
     for name in destinations:
         found[Subject(AlertKind.DESTINATION_DOWN, name)] = _down(*observed.breakers.get(name, ("closed", "")))
-        found[Subject(AlertKind.PARKED_ABOVE, name)] = _parked(observed.parked.get(name, 0), watch.parked_above)
+        parked = (observed.parked.get(name, 0), observed.parked_events.get(name, 0))
+        found[Subject(AlertKind.PARKED_ABOVE, name)] = _parked(*parked, watch.parked_above)
     for key in definitions:
         found[Subject(AlertKind.DEFINITION_FAILING, key)] = _failing(key, observed.failed.get(key))
         found[Subject(AlertKind.GUARD_HELD, key)] = _held(key, observed.held.get(key, 0))
@@ -124,10 +126,18 @@ def _down(breaker: str, reason: str) -> Finding:
     return Finding(None, "is being probed")
 
 
-def _parked(parked: int, above: int) -> Finding:
-    state = AlertState.FIRING if parked > above else AlertState.RESOLVED
-    users = "1 parked user" if parked == 1 else f"{parked} parked users"
-    return Finding(state, f"has {users}, and the limit is {above}")
+def _parked(users: int, events: int, above: int) -> Finding:
+    """Both count, for nobody looks after either; each is named, for they are looked after by different commands."""
+    state = AlertState.FIRING if users + events > above else AlertState.RESOLVED
+    told = [f"{number} parked {noun}{'' if number == 1 else 's'}" for number, noun in _named(users, events)]
+    return Finding(state, f"has {' and '.join(told)}, and the limit is {above}")
+
+
+def _named(users: int, events: int) -> Iterator[tuple[int, str]]:
+    if users or not events:
+        yield users, "user"
+    if events:
+        yield events, "event"
 
 
 def _failing(key: str, instant: datetime | None) -> Finding:

@@ -1,4 +1,4 @@
-"""What alerts look at, in one reading: breakers, parked users, ticks that failed for good, held exits.
+"""What alerts look at, in one reading: breakers, parked users and events, ticks that failed for good, held exits.
 
 It is asked every few seconds, so every question is answered from an index, however long the history is.
 """
@@ -32,9 +32,17 @@ def observe(connection: Connection, keys: Collection[str]) -> Observed:
         failed={
             row.key: row.instant for row in connection.execute(failed, {"keys": orjson.dumps(list(keys)).decode()})
         },
+        parked_events={row.destination: row.parked for row in connection.execute(_PARKED_EVENTS) if row.parked},
         held={key: row["held"] for key, row in reports.held_runs(connection).items()},
     )
 
+
+# All but those that wait: both counts read an index each, and no event.
+_PARKED_EVENTS = text("""
+SELECT held.destination AS destination, held.events - coalesce(waiting.events, 0) AS parked
+FROM (SELECT destination, count(*) AS events FROM hold GROUP BY destination) AS held
+LEFT JOIN (SELECT destination, count(*) AS events FROM hold WHERE state = 'waiting' GROUP BY destination) AS waiting
+    ON waiting.destination = held.destination""")
 
 _KEYS = {
     "sqlite": "json_each(:keys)",

@@ -17,8 +17,9 @@ from sync.daemon.alerts import Alerts
 from sync.model.alert import AlertState
 from sync.model.run import RunKind
 from sync.model.tick import TickState
-from sync.store import alerts, configurations, destinations, runs, slots, ticks
+from sync.store import alerts, configurations, destinations, lanes, runs, slots, ticks
 from sync.store.engine import Database
+from sync.store.event_schema import hold
 from sync.store.slots import Transition
 from tests.daemon.receivers import bodies, configured, slack, webhook
 from tests.deliver.wire import Connection, Server, answering, serving
@@ -150,6 +151,27 @@ def test_every_receiver_has_a_limit_of_their_own_for_parked_users(
     assert fired == f"{settings.alerts[0].id}:parked_above:push"
     slots.unpark(database, PUSH, [PEOPLE[0]])
     assert Alerts(database, settings, clock).look() == 1
+    assert states(database) == {"parked_above:push": AlertState.RESOLVED}
+
+
+def test_parked_events_are_an_alert_as_parked_users_are_and_waiting_ones_are_none(
+    watched: Alerts, database: Database, clock: MovingClock
+) -> None:
+    keep = {"user_key": "u", "due_at": clock.now(), "attempts": 1, "held_since": clock.now()}
+    with database.write() as connection:
+        connection.execute(
+            hold.insert(),
+            [
+                {"destination": PUSH, "event_id": number, "state": state, **keep}
+                for number, state in enumerate(("waiting", "parked", "parked"))
+            ],
+        )
+    assert watched.look() == 1
+    with database.read() as connection:
+        (alert,) = alerts.states(connection).values()
+    assert (alert.state, alert.detail) == (AlertState.FIRING, "has 2 parked events, and the limit is 0")
+    assert lanes.drop(database, PUSH) == 2
+    assert watched.look() == 1
     assert states(database) == {"parked_above:push": AlertState.RESOLVED}
 
 

@@ -52,6 +52,12 @@ def test_where_nothing_is_wrong_nothing_fires() -> None:
         ),
         (Observed({}, {"pushwoosh": 1}, {}, {}), PARKED, "has 1 parked user, and the limit is 0"),
         (Observed({}, {"pushwoosh": 2}, {}, {}), PARKED, "has 2 parked users, and the limit is 0"),
+        (Observed({}, {}, {}, {}, {"pushwoosh": 1}), PARKED, "has 1 parked event, and the limit is 0"),
+        (
+            Observed({}, {"pushwoosh": 1}, {}, {}, {"pushwoosh": 40}),
+            PARKED,
+            "has 1 parked user and 40 parked events, and the limit is 0",
+        ),
         (
             Observed({}, {}, {"vip": AN_INSTANT}, {}),
             FAILING,
@@ -70,9 +76,18 @@ def test_each_trouble_fires_its_alert_and_no_other(observed: Observed, subject: 
     assert {each.state for each in found.values()} == {AlertState.RESOLVED}
 
 
-@pytest.mark.parametrize(("parked", "state"), [(100, AlertState.RESOLVED), (101, AlertState.FIRING)])
-def test_parked_fires_above_its_limit_and_not_at_it(parked: int, state: AlertState) -> None:
-    observed = Observed({}, {"pushwoosh": parked}, {}, {})
+@pytest.mark.parametrize(
+    ("users", "events", "state"),
+    [
+        (100, 0, AlertState.RESOLVED),
+        (101, 0, AlertState.FIRING),
+        (0, 101, AlertState.FIRING),
+        (60, 40, AlertState.RESOLVED),
+        (60, 41, AlertState.FIRING),
+    ],
+)
+def test_parked_fires_above_its_limit_and_not_at_it(users: int, events: int, state: AlertState) -> None:
+    observed = Observed({}, {"pushwoosh": users}, {}, {}, {"pushwoosh": events})
     assert judged(observed, Watch(frozenset(AlertKind), parked_above=100))[PARKED].state is state
 
 
