@@ -47,18 +47,27 @@ def show(user_id: str, as_json: bool, config: Path) -> int:
     return 0 if known else 1
 
 
+_MEANING = "no event is taken in or forwarded; audience and trait updates still are sent"
+
+
 @user.command("suppress")
 @click.argument("user_id")
 @reporting
 @configured
 def suppress(user_id: str, as_json: bool, config: Path) -> None:
-    """Take in and forward no event of this user from now on. What is stored stays; audiences are not touched."""
+    """Take in and forward no event of this user from now on. What is stored stays.
+
+    Only events: audience and trait updates of the user still go to the destinations. To end those, leave the user out
+    of the definitions' SQL.
+    """
     with opened(config) as app:
         changed = suppressions.suppress(app.database(), user_id)
     if as_json:
         output.as_json({"user_id": user_id, "suppressed": True, "changed": changed})
     else:
-        click.echo(f"user {output.cell(user_id)} {'is suppressed' if changed else 'was suppressed already'}")
+        click.echo(
+            f"user {output.cell(user_id)} {'is suppressed' if changed else 'was suppressed already'}: {_MEANING}"
+        )
 
 
 @user.command("unsuppress")
@@ -79,9 +88,7 @@ def print_user(found: dict[str, Any]) -> None:
     """The tables of a user."""
     click.secho(f"user {output.cell(found['user_id'])}", bold=True)
     if found["suppressed_since"]:
-        click.secho(
-            f"suppressed since {output.cell(found['suppressed_since'])}: no event is taken in or forwarded", fg="yellow"
-        )
+        click.secho(f"suppressed since {output.cell(found['suppressed_since'])}: {_MEANING}", fg="yellow")
     output.table(
         "decided",
         ("definition", "kind", "value", "since", "decided by", "as of"),
