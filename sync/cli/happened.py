@@ -75,6 +75,8 @@ def fate_words(fate: Fate) -> str:
     """``sent (200)``, ``filtered (Track Event does not want it)``, ``waiting after 2 tries: …``."""
     if fate.state is Standing.FILTERED:
         return f"filtered ({_filtered(fate.filtered_by)})"
+    if fate.state is Standing.REFUSED:
+        return f"refused, a mapping cannot use it: {fate.detail}"
     if fate.state is Standing.WAITING:
         if not fate.attempts:
             return "waiting for an earlier event of this user"

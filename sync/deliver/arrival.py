@@ -54,6 +54,12 @@ class Arrival:
     failing_since: datetime | None = None
     settled: Settlement | None = None
 
+    @property
+    def invalid(self) -> str:
+        """Why mappings that want it can make no request of it. As with Segment it is discarded there: it will never be
+        right, and most events of people who are not known yet are of this kind."""
+        return "; ".join(dict.fromkeys(self.refusals))
+
     def done(self, said: Said) -> None:
         """Nothing more happens to it."""
         self.settled = Settlement(self.id, self.user_key, self.was_held, said)
@@ -79,8 +85,7 @@ class Arrival:
         if self.suppressed:
             self.done(Said(SUPPRESSED, detail="its user is suppressed"))
         elif self.refusals:
-            reason = "; ".join(self.refusals)
-            self.hold(HoldState.PARKED, Said(INVALID, detail=reason), reason)
+            self.done(Said(INVALID, detail=self.invalid))
         else:
             self.done(Said(FILTERED, detail="no mapping wants it"))
 
@@ -118,8 +123,7 @@ def _kind(prepared: Prepared) -> Kind:
     if not parts:
         return Kind.NOTHING
     if prepared.refusals:
-        # What cannot be taken back goes when all the rest can go as well: or it would go again with every try.
-        return Kind.NOTHING if all(part.once for part in parts) else Kind.OWN
+        return Kind.OWN
     first = parts[0]
     if len(parts) > 1 and not all(part.join and part.to == first.to for part in parts):
         return Kind.OWN

@@ -19,7 +19,7 @@ from sync.deliver.order import Order
 from sync.deliver.turn import described
 from sync.deliver.window import Lane
 from sync.model.delivery import DeliverySettings
-from sync.model.outcome import DEFERRED, Outcome, Verdict
+from sync.model.outcome import DEFERRED, INVALID, Outcome, Verdict
 from sync.model.retry import exhausted, next_delay
 from sync.store.lanes import HoldState, Said
 
@@ -102,7 +102,9 @@ class Courier:
             half = len(first) // 2
             return await self._share(run, first[:half], allowed) and await self._share(run, first[half:], allowed)
         if outcome.verdict is Verdict.REFUSED:
-            return self._refuse(run, first[0], [described(outcome)], self._learn_refusal(first[0], outcome), outcome)
+            self._learn_refusal(first[0], outcome)
+            self._refuse(run, first[0], [described(outcome)], outcome)
+            return True
         self._learn(outcome)
         for each in first:
             self._judge(run, each, outcome)
@@ -125,17 +127,17 @@ class Courier:
             self._order.leave(user_id)
 
     async def _requests(self, run: Run, arrival: Arrival, allowed: Callable[[], bool]) -> bool:
-        refusals = list(arrival.refusals)
+        refusals: list[str] = []
         outcome = Outcome(Verdict.ACCEPTED)
-        blamed = False
         for part in sorted(arrival.parts, key=lambda each: each.once):
             if refusals and part.once:
+                # What cannot be taken back goes when all the rest has arrived: or it would go again with every try.
                 break
             if not await self._channel.may_send(allowed):
                 return False
             outcome = await self._channel.exchange(self._destination.request_of([part]))
             if outcome.verdict is Verdict.REFUSED:
-                blamed = self._learn_refusal(arrival, outcome, again=blamed)
+                self._learn_refusal(arrival, outcome, again=bool(refusals))
                 refusals.append(described(outcome))
                 continue
             self._learn(outcome)
@@ -143,8 +145,11 @@ class Courier:
                 self._judge(run, arrival, outcome)
                 return outcome.verdict is not Verdict.FAULT
         if refusals:
-            return self._refuse(run, arrival, refusals, blamed, outcome)
-        arrival.done(Said(outcome.verdict, outcome.status, outcome.detail))
+            self._refuse(run, arrival, refusals, outcome)
+        elif arrival.refusals:
+            arrival.done(Said(INVALID, outcome.status, arrival.invalid))
+        else:
+            arrival.done(Said(outcome.verdict, outcome.status, outcome.detail))
         return True
 
     def _learn(self, outcome: Outcome) -> None:
@@ -152,27 +157,25 @@ class Courier:
         if outcome.verdict is not Verdict.ACCEPTED:
             self._channel.trouble = described(outcome)
 
-    def _learn_refusal(self, arrival: Arrival, outcome: Outcome, *, again: bool = False) -> bool:
+    def _learn_refusal(self, arrival: Arrival, outcome: Outcome, *, again: bool = False) -> None:
         """The breaker counts users who are refused: several events of one in a row are one."""
         self._channel.learn(outcome, blames=not again and arrival.user_key != self._blamed)
         self._blamed = arrival.user_key
-        return True
 
-    def _refuse(self, run: Run, arrival: Arrival, refusals: list[str], blamed: bool, outcome: Outcome) -> bool:
+    def _refuse(self, run: Run, arrival: Arrival, refusals: list[str], outcome: Outcome) -> None:
         """Park it. When so many have been refused that it cannot be their own fault, it waits instead: others are tried
         before it, so that the one that is taken shows whose fault it was."""
         reason = "; ".join(dict.fromkeys(refusals))
-        said = Said(Verdict.REFUSED, outcome.status if blamed else None, reason)
+        said = Said(Verdict.REFUSED, outcome.status, reason)
         breaker = self._channel.breaker
-        if blamed and breaker.doubts_refusals:
+        if breaker.doubts_refusals:
             run.behind.add(arrival.user_key)
             seconds = next_delay(arrival.attempts + 1, self._settings, self._random)
             arrival.hold(HoldState.WAITING, said, reason, seconds=seconds)
-            return True
-        if blamed and breaker.refusals_in_a_row:
+            return
+        if breaker.refusals_in_a_row:
             self._refused.append(arrival.id)
         arrival.hold(HoldState.PARKED, said, reason)
-        return True
 
     def _judge(self, run: Run, arrival: Arrival, outcome: Outcome) -> None:
         """What an answer that is no refusal means for one event. By a fault nothing becomes of it."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sync import telemetry
 from sync.deliver.arrival import SUPPRESSED
-from sync.model.outcome import FILTERED, INVALID, Verdict
+from sync.model.outcome import FILTERED, Verdict
 from sync.store.lanes import HoldState, LaneBacklog, Settlement
 
 
@@ -53,8 +53,7 @@ class Forwarded:
 
     def _tell_parked(self, settlements: list[Settlement]) -> None:
         for each in settlements:
-            # What no mapping can use is told by counters: a wrong mapping would fill the log.
-            if each.state is HoldState.PARKED and each.said is not None and each.said.verdict != INVALID:
+            if each.state is HoldState.PARKED and each.said is not None:
                 telemetry.event(
                     "event.parked",
                     level=logging.WARNING,

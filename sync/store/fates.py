@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from sync.model.event import LoggedEvent
-from sync.model.outcome import FILTERED, Verdict
+from sync.model.outcome import FILTERED, INVALID, Verdict
 from sync.store.event_schema import event, event_outcome, forwarding, hold, lane
 
 MOST = 500
@@ -28,6 +28,7 @@ class Standing(StrEnum):
     ``RECEIVED``  in the log; its lane has not come to it.
     ``FILTERED``  no mapping wants it: nothing is sent.
     ``SENT``      the destination has accepted it.
+    ``REFUSED``   a mapping wants it and can make no request of it: that mapping sends nothing.
     ``WAITING``   held back: for another try, or for an earlier event of its user.
     ``PARKED``    given up until somebody decides; its reason says why.
     ``DROPPED``   done with and not sent: dropped by hand, or its user is suppressed; the detail says which.
@@ -38,6 +39,7 @@ class Standing(StrEnum):
     RECEIVED = "received"
     FILTERED = "filtered"
     SENT = "sent"
+    REFUSED = "refused"
     WAITING = "waiting"
     PARKED = "parked"
     DROPPED = "dropped"
@@ -45,11 +47,13 @@ class Standing(StrEnum):
     PAST = "past"
 
 
-LASTING = frozenset({Standing.FILTERED, Standing.SENT, Standing.DROPPED, Standing.EARLIER, Standing.PAST})
+LASTING = frozenset(
+    {Standing.FILTERED, Standing.SENT, Standing.REFUSED, Standing.DROPPED, Standing.EARLIER, Standing.PAST}
+)
 """Nothing more happens by itself."""
 
 _AGAIN = frozenset({Verdict.NOT_SENT, Verdict.NOT_APPLIED, Verdict.UNKNOWN, Verdict.FAULT})
-_STANDINGS = {Verdict.ACCEPTED.value: Standing.SENT, FILTERED: Standing.FILTERED}
+_STANDINGS = {Verdict.ACCEPTED.value: Standing.SENT, FILTERED: Standing.FILTERED, INVALID: Standing.REFUSED}
 
 
 @dataclass(frozen=True, slots=True)

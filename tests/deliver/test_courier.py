@@ -17,7 +17,7 @@ from sync.destinations.answers import retry_after_seconds, verdict_for
 from sync.destinations.mapped import Mapped, Part, Prepared
 from sync.model.delivery import DeliverySettings
 from sync.model.outcome import Outcome
-from sync.store.lanes import HoldState
+from sync.store.lanes import Said
 from tests.moving_clock import MovingClock
 
 SETTINGS = DeliverySettings(deadline=1.0, quiet_period=20.0, retry_window=60, retry_attempts=3)
@@ -178,7 +178,7 @@ async def test_of_an_event_with_several_requests_profiles_go_first_and_what_cann
     unusable = event(2, "u", "profile", profile=True, refusals=("no name",))
     run = await Bench().send(Kind.OWN, unusable)
     assert run.arrivals[0].settled is not None
-    assert (run.arrivals[0].settled.state, run.arrivals[0].settled.reason) == (HoldState.PARKED, "no name")
+    assert (run.arrivals[0].settled.state, run.arrivals[0].settled.said) == (None, Said("invalid", 200, "no name"))
 
 
 async def test_an_event_that_a_slot_goes_before_waits_and_an_older_one_does_not() -> None:

@@ -76,15 +76,15 @@ def test_a_few_events_wait_for_others_no_longer_than_they_may(sqlite_road: Road)
     assert sqlite_road.sandbox.requests == 1
 
 
-def test_what_no_mapping_wants_is_done_with_and_what_none_can_use_is_parked(sqlite_road: Road) -> None:
+def test_what_no_mapping_wants_is_done_with_and_what_none_can_use_is_discarded(sqlite_road: Road) -> None:
     sqlite_road.configure(more={"mappings": [{**TOGETHER, "subscribe": 'event = "Bought"'}], "batch": IMPATIENT})
-    [_, _, nobody] = post_on(sqlite_road, track("u", 1), track("u", 2, "Looked"), track(None, 3))
+    post_on(sqlite_road, track("u", 1), track("u", 2, "Looked"), track(None, 3))
     done = forwarded(sqlite_road)
-    assert (done.accepted, done.filtered, done.parked) == (1, 1, 1)
+    assert (done.accepted, done.filtered, done.parked) == (1, 1, 0)
     assert numbers(sqlite_road) == [1]
     assert verdicts(sqlite_road) == {"accepted": 1, "filtered": 1, "invalid": 1}
-    assert [row[:2] for row in holds(sqlite_road)] == [(nobody, "parked")]
-    [(reason,)] = sqlite_road.rows("SELECT reason FROM hold")
+    assert not holds(sqlite_road)
+    [(reason,)] = sqlite_road.rows("SELECT detail FROM event_outcome WHERE verdict = 'invalid'")
     assert "external_id" in str(reason)
 
 
