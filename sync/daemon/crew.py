@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -19,11 +20,12 @@ from sync.daemon.rescuer import Rescuer
 from sync.daemon.service import Service
 from sync.daemon.storetime import StoreTime
 from sync.daemon.ticker import Ticker
-from sync.daemon.worker import Refresh, Worker
+from sync.daemon.worker import Worker
 from sync.model.definition import Definition
 from sync.model.run import RunKind
 from sync.model.tick import ClaimedTick
 from sync.refresh.run import Refreshed, refresh
+from sync.source.connection import Source
 from sync.store.engine import Database
 from sync.web import Vitals
 
@@ -52,6 +54,8 @@ def assemble(
     time = StoreTime(database, app.clock)
 
     def looked() -> None:
+        if generation.retired:
+            return  # the vitals are its successor's
         vitals.looked_at, vitals.outdated = app.clock.monotonic(), generation.outdated
 
     deliveries = [
@@ -65,16 +69,18 @@ def assemble(
     def recorded(_: Refreshed) -> None:
         _nudge((*deliveries, ticker))
 
+    refreshing = _Refreshing(app, database)
     workers += [
         Worker(
             f"worker-{number}",
             database,
             enabled,
             schedules,
-            _refreshing(app, database),
+            refreshing,
             generation,
             time,
             on_recorded=recorded,
+            give_up=refreshing.give_up,
         )
         for number in range(1, WORKERS + 1)
     ]
@@ -88,12 +94,26 @@ def assemble(
     return [*deliveries, *workers, ticker, Leader(database, generation, app.clock, vitals, duties)]
 
 
-def _refreshing(app: App, database: Database) -> Refresh:
-    def work(definition: Definition, tick: ClaimedTick) -> Refreshed:
-        source = app.own_source(definition.source)
-        return refresh(database, source, definition, kind=RunKind.DELTA, as_of=None, tick=tick)
+class _Refreshing:
+    """What workers do for a tick, each in a thread of its own."""
 
-    return work
+    def __init__(self, app: App, database: Database) -> None:
+        self._app = app
+        self._database = database
+        self._reading: dict[str, Source] = {}
+
+    def __call__(self, definition: Definition, tick: ClaimedTick) -> Refreshed:
+        source = self._reading[tick.token] = self._app.own_source(definition.source)
+        try:
+            return refresh(self._database, source, definition, kind=RunKind.DELTA, as_of=None, tick=tick)
+        finally:
+            self._reading.pop(tick.token, None)
+
+    def give_up(self, tick: ClaimedTick) -> None:
+        """Nobody wants its answer any more: the source need not go on with it."""
+        source = self._reading.get(tick.token)
+        if source is not None:
+            threading.Thread(target=source.give_up, name="give-up", daemon=True).start()
 
 
 def _feeders(app: App, database: Database, on_recorded: Callable[[], None]) -> Iterator[Feeder]:

@@ -15,12 +15,16 @@ from sync.store.engine import Database
 
 
 class Generation:
-    """The number of a daemon's configuration. ``since``: before that instant nobody had to keep its schedules."""
+    """The number of a daemon's configuration. ``since``: before that instant nobody had to keep its schedules.
+
+    ``outdated``: another one took its place, in the store or, ``retired``, in this very daemon.
+    """
 
     def __init__(self, number: int, since: datetime) -> None:
         self.number = number
         self.since = since
         self.outdated = False
+        self.retired = False
 
     @classmethod
     def announce(cls, database: Database, fingerprint: str) -> Generation:
@@ -28,6 +32,10 @@ class Generation:
         number = configurations.announce(database, fingerprint)
         with database.read() as connection:
             return cls(number, configurations.announced_at(connection, number))
+
+    def retire(self) -> None:
+        """This daemon goes by another file from now on, which may have the same number."""
+        self.outdated = self.retired = True
 
     def check(self, database: Database) -> bool:
         """Whether it is still the newest; says so once when it is not."""

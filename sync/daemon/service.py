@@ -71,7 +71,7 @@ async def supervise(
         try:
             await service.run(stopping)
         except Exception as error:  # noqa: BLE001 - a mistake of ours in one service must not end the others
-            condition.failed(error)
+            condition.failed(error, shown=not stopping.is_set())
         else:
             return
         finally:
@@ -93,8 +93,11 @@ class _Condition:
         """Seconds until the next start, before jitter."""
         return min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(self._failures - 1, 10))
 
-    def failed(self, error: Exception) -> None:
-        """Take in a failure; one that says the same as the last is not told again."""
+    def failed(self, error: Exception, *, shown: bool) -> None:
+        """Take in a failure; one that says the same as the last is not told again.
+
+        Not ``shown``: it was told to stop, and what is seen under its name may be its successor's state.
+        """
         self._failures += 1
         # An error that nobody foresaw may name values: its kind and place say enough.
         said = error.for_log if isinstance(error, SyncError) else f"{type(error).__name__} at {origin(error)}"
@@ -102,7 +105,8 @@ class _Condition:
             self._told = said
             level = logging.WARNING if isinstance(error, SyncError) else logging.ERROR
             telemetry.event("service.failed", level=level, service=self._name, reason=said)
-            self._vitals.down(self._name, said)
+            if shown:
+                self._vitals.down(self._name, said)
 
     def mended(self) -> None:
         """It has been running for a while."""

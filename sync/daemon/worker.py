@@ -3,6 +3,9 @@
 A tick is held by a lease that is renewed while the refresh lasts. A worker that dies leaves it to the rescuer, who
 knows from the store whether the refresh was recorded. What can go well later is tried again with growing delays, but
 never past the next instant of the schedule, whose own tick does the same and more.
+
+A refresh may take long. When its configuration is replaced, it is not waited for: its tick is given back at once, for
+whoever has the newer one, and it can record nothing any more.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from sync.daemon.generation import Generation
 from sync.daemon.service import origin, pause
 from sync.daemon.storetime import StoreTime
 from sync.deliver.persistence import persistently
-from sync.errors import RunBusy, RunLost, StoreUnavailable, SyncError
+from sync.errors import RunBusy, RunLost, RunSuperseded, StoreUnavailable, SyncError
 from sync.model.definition import Definition
 from sync.model.tick import ClaimedTick, TickState
 from sync.refresh.run import Refreshed
@@ -34,14 +37,22 @@ BEAT_EVERY = 10.0
 BUSY_DELAY = 5.0
 """Seconds until a tick whose definition somebody else is refreshing is looked at again."""
 
+GLANCE_EVERY = 0.2
+"""Seconds between two looks whether the refresh under way is still wanted."""
+
 DELAYS = (30.0, 60.0, 120.0, 240.0)
 """Seconds between tries of one tick: five in all."""
+
+GIVEN_BACK = "the configuration was replaced meanwhile: nothing was recorded by this run, which is begun anew"
 
 Refresh = Callable[[Definition, ClaimedTick], Refreshed]
 
 
 class Worker:
-    """One pair of hands. ``refresh`` does one tick's work, in a thread; ``on_recorded`` hears of each that was recorded."""
+    """One pair of hands. ``refresh`` does one tick's work, in a thread; ``on_recorded`` hears of each that was recorded.
+
+    ``give_up`` ends the work of a tick that was given back, if there is a way; it must not wait for that.
+    """
 
     def __init__(
         self,
@@ -54,6 +65,7 @@ class Worker:
         time: StoreTime,
         *,
         on_recorded: Callable[[Refreshed], None] = lambda _: None,
+        give_up: Callable[[ClaimedTick], None] = lambda _: None,
     ) -> None:
         self.name = name
         self._database = database
@@ -63,6 +75,7 @@ class Worker:
         self._generation = generation
         self._time = time
         self._on_recorded = on_recorded
+        self._give_up = give_up
         self._nudged = asyncio.Event()
 
     def nudge(self) -> None:
@@ -70,7 +83,7 @@ class Worker:
         self._nudged.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Take ticks until stopped; the one in hand is finished first."""
+        """Take ticks until stopped; the one in hand is finished first, unless its configuration was replaced."""
         while not stopping.is_set():
             tick = await asyncio.to_thread(self._claim)
             if tick is None:
@@ -88,9 +101,9 @@ class Worker:
         telemetry.step("tick.claimed", definition=tick.key, instant=tick.instant)
         beat = asyncio.create_task(self._beat(tick))
         try:
-            # A thread that keeps nobody from ending: a refresh may outlast the patience of whoever stops the daemon,
-            # and its death is as harmless as any.
-            done = await in_thread(lambda: self._refresh(self._definitions[tick.key], tick))
+            done = await self._refreshed(tick)
+        except RunSuperseded as error:
+            await self._again(tick, 0.0, error, failed=False)
         except (RunBusy, RunLost) as error:
             # Somebody else has it in hand; when that was this very tick's run, the next claim finds it recorded.
             await self._again(tick, BUSY_DELAY, error, failed=False)
@@ -101,10 +114,28 @@ class Worker:
             telemetry.event("tick.failed", level=logging.ERROR, definition=tick.key, reason=reason)
             await self._finish(tick, TickState.FAILED, reason)
         else:
-            await self._finish(tick, TickState.DONE, None)
-            self._on_recorded(done)
+            if done is not None:
+                await self._finish(tick, TickState.DONE, None)
+                self._on_recorded(done)
         finally:
             beat.cancel()
+
+    async def _refreshed(self, tick: ClaimedTick) -> Refreshed | None:
+        """What the refresh gives; ``None`` when it was given up because its configuration was replaced."""
+        # A thread that keeps nobody from ending: a refresh may outlast the patience of whoever stops the daemon, and
+        # its death is as harmless as any.
+        work = asyncio.ensure_future(in_thread(lambda: self._refresh(self._definitions[tick.key], tick)))
+        try:
+            while not work.done():
+                if self._generation.outdated:
+                    telemetry.event("tick.given_back", definition=tick.key, instant=tick.instant)
+                    await persistently(lambda: ticks.give_back(self._database, tick, GIVEN_BACK), "give back")
+                    self._give_up(tick)
+                    return None
+                await asyncio.wait([work], timeout=GLANCE_EVERY)
+            return work.result()
+        finally:
+            work.cancel()  # nobody waits for it any more
 
     async def _failed(self, tick: ClaimedTick, error: SyncError) -> None:
         delay = DELAYS[tick.attempts] if error.exit_code == 1 and tick.attempts < len(DELAYS) else None

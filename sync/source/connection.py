@@ -10,8 +10,9 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -49,6 +50,8 @@ class Source:
         self.setting = setting or f"sources.{name}.url"
         self.statement_timeout = statement_timeout
         self._deadline = float("inf")
+        self._given_up = False
+        self._reading: Any = None
         try:
             parsed = make_url(url)
         except ArgumentError:
@@ -87,7 +90,7 @@ class Source:
 
     def _connect_sqlite(self, path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
-        connection.set_progress_handler(lambda: int(time.monotonic() > self._deadline), _STEPS_BETWEEN_LOOKS)
+        connection.set_progress_handler(self._is_over, _STEPS_BETWEEN_LOOKS)
         connection.set_authorizer(_authorize)
         return connection
 
@@ -98,6 +101,19 @@ class Source:
     def restart_timeout(self) -> None:
         """The statement timeout counts from here (PostgreSQL keeps its own, for each fetch)."""
         self._deadline = time.monotonic() + self.statement_timeout
+        if self._given_up:
+            raise SourceUnavailable(f"source {self.name!r}: the reading was given up: nothing was recorded")
+
+    def _is_over(self) -> bool:
+        return self._given_up or time.monotonic() > self._deadline
+
+    def give_up(self) -> None:
+        """Let whoever reads end soon, with `SourceUnavailable`. From another thread; may have to wait for a server."""
+        self._given_up = True
+        reading = self._reading
+        if reading is not None and self.dialect == "postgresql":
+            with suppress(psycopg.Error):  # it has ended by itself, or its server is gone: then there is nothing to end
+                reading.cancel()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -110,7 +126,11 @@ class Source:
         with self.translated():
             connection = self._engine.connect()
         with connection:
-            yield connection
+            self._reading = connection.connection.driver_connection
+            try:
+                yield connection
+            finally:
+                self._reading = None
 
     def prove_read_only(self) -> None:
         """Raise `SourceError` unless an attempt to write is refused by the database itself. Leaves no trace."""

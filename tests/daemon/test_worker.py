@@ -19,7 +19,16 @@ from sync.daemon.generation import Generation
 from sync.daemon.storetime import StoreTime
 from sync.daemon.worker import BUSY_DELAY, DELAYS, Worker
 from sync.deliver import persistence
-from sync.errors import DataError, QueryError, RunBusy, RunLost, SourceUnavailable, StoreUnavailable, SyncError
+from sync.errors import (
+    DataError,
+    QueryError,
+    RunBusy,
+    RunLost,
+    RunSuperseded,
+    SourceUnavailable,
+    StoreUnavailable,
+    SyncError,
+)
 from sync.model.definition import Definition, Kind
 from sync.model.run import Counts, RunStatus
 from sync.model.tick import ClaimedTick
@@ -294,3 +303,43 @@ async def test_who_has_an_outdated_configuration_takes_no_tick(sqlite_shift: Shi
         await running
     assert sqlite_shift.row()[0] == "due"
     assert not sqlite_shift.done
+
+
+async def test_the_tick_in_hand_is_given_back_when_its_configuration_is_replaced(shift: Shift) -> None:
+    began, go_on = threading.Event(), threading.Event()
+    given_up: list[ClaimedTick] = []
+
+    def slow() -> None:
+        began.set()
+        assert go_on.wait(20)
+
+    shift.meanwhile = slow
+    shift.due()
+    claimed = shift.claimed()
+    held = shift.worker()
+    held._give_up = given_up.append
+    working = asyncio.create_task(held.work(claimed))
+    try:
+        assert await asyncio.to_thread(began.wait, 10)
+        shift.generation.retire()
+        async with asyncio.timeout(20):
+            await working  # although its refresh goes on
+        state, _, attempts, reason = shift.row()
+        assert (state, attempts, reason) == ("due", 0, worker.GIVEN_BACK)
+        assert given_up == [claimed]
+        assert shift.recorded.empty()
+        second = shift.claimed()  # at once
+    finally:
+        go_on.set()
+    assert second.token != claimed.token
+
+
+async def test_a_recording_refused_for_a_newer_configuration_puts_its_tick_back_for_that_one(
+    sqlite_shift: Shift,
+) -> None:
+    sqlite_shift.errors = [RunSuperseded("a newer configuration was announced")]
+    sqlite_shift.due()
+    await sqlite_shift.worker().work(sqlite_shift.claimed())
+    state, waits, attempts, _ = sqlite_shift.row()
+    assert (state, attempts) == ("due", 0)
+    assert waits <= 0

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -178,13 +180,14 @@ def test_what_a_database_says_of_its_rows_is_for_whoever_asked_and_not_for_the_l
     postgresql_shop: Shop, asked: str, state: str
 ) -> None:
     source = postgresql_shop.source
-    with pytest.raises(SourceError) as refused, source.read() as connection, source.translated():
+    with source.read() as connection:
         connection.exec_driver_sql("SET TRANSACTION READ WRITE")
         connection.exec_driver_sql(
             "CREATE FUNCTION pg_temp.refuse(state text) RETURNS integer LANGUAGE plpgsql AS"
             " $$ BEGIN RAISE EXCEPTION 'not alice@example.com' USING ERRCODE = state; END $$"
         )
-        connection.exec_driver_sql(f"SELECT {asked} AS user_id")
+        with pytest.raises(SourceError) as refused, source.translated():
+            connection.exec_driver_sql(f"SELECT {asked} AS user_id")
     assert "alice" in str(refused.value)
     assert "alice" not in refused.value.for_log
     assert state in refused.value.for_log
@@ -195,3 +198,26 @@ def test_users_are_named_to_whoever_asked_and_not_in_the_log(sqlite_shop: Shop, 
         ask(sqlite_shop.source, 'SELECT 1 AS "alice@example.com"', Kind.TRAIT)
     assert "alice" in str(refused.value)
     assert "alice" not in refused.value.for_log
+
+
+ENDLESS = {
+    "sqlite": "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) AS user_id FROM n",
+    "postgresql": "SELECT pg_sleep(600)::text AS user_id",
+}
+
+
+def test_a_reading_that_nobody_wants_any_more_is_given_up(shop: Shop, ask: Asked) -> None:
+    ended: list[SourceError] = []
+
+    def read() -> None:
+        with pytest.raises(SourceUnavailable) as given_up:
+            ask(shop.source, ENDLESS[shop.source.dialect])
+        ended.append(given_up.value)
+
+    reading = threading.Thread(target=read, daemon=True)
+    reading.start()
+    end = time.monotonic() + 20
+    while reading.is_alive() and time.monotonic() < end:
+        shop.source.give_up()  # again and again: it may not have come to its statement yet
+        reading.join(0.05)
+    assert ended
