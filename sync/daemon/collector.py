@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 
 from sync.collect import CollectService, Committer, Entrance, Senders
-from sync.config import CollectorSettings, Settings
+from sync.config import Address, CollectorSettings, Settings
 from sync.daemon.app import App
+from sync.daemon.place import Place
 from sync.store import events, forwarding
 from sync.store.engine import Database
+from sync.web.look import in_thread
 
 _NOBODY = Senders({}, {})
 
@@ -20,48 +21,53 @@ class Collector:
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._service: CollectService | None = None
-        self._entrance: Entrance | None = None
+        self._place: Place[_Posted] = Place("collect")
         self._settings: CollectorSettings | None = None
+        self._asked: CollectorSettings | None = None
         self._committer: Committer | None = None
 
     async def listen(self, app: App, database: Database) -> None:
-        """Listen where this configuration says. Raises `UsageError`, and listens where it did, if that cannot be had."""
-        wanted, former = app.settings.collector, self._settings
+        """Listen where this configuration says. Raises `UsageError`, and listens where it did, if that cannot be had.
+
+        To be followed by ``keep``, or by ``undo`` when the configuration is refused for another reason.
+        """
+        self._asked = wanted = app.settings.collector
         if wanted is not None:
             # Before the first post is answered: what is recorded from here on goes to these destinations.
-            await asyncio.to_thread(forwarding.begin, database, app.settings.destinations)
-        if _address(wanted) != _address(former):
-            service = entrance = None
-            if wanted is not None and wanted.listen is not None:
-                entrance = Entrance(_senders(app.settings), self._committing(database), app.clock)
-                service = CollectService(wanted.listen, entrance)
-                await service.open()
-                self._say(f"events on {service.url}")
-            await self._stop()
-            self._service, self._entrance = service, entrance
-        self._settings = wanted
+            await in_thread(lambda: forwarding.begin(database, app.settings.destinations))
+        address = _address(wanted)
+        if address != _address(self._settings) or (self._place.service is None) != (address is None):
+            service = None
+            if address is not None:
+                service = _Posted(address, Entrance(_senders(app.settings), self._committing(database), app.clock))
+            await self._place.move(service)
+
+    async def keep(self) -> None:
+        """The configuration was right."""
+        if _address(self._settings) != _address(self._asked) and self._place.service is not None:
+            self._say(f"events on {self._place.service.url}")
+        self._settings = self._asked
+        await self._place.keep()
+
+    async def undo(self) -> None:
+        """The configuration was refused: listen as before it."""
+        await self._place.undo()
 
     def show(self, app: App, database: Database, nudge: Callable[[], None]) -> None:
         """Take in for this configuration from now on; ``nudge`` is told that something was recorded."""
         committer = self._committing(database)
         committer.record, committer.on_recorded = partial(events.record, database), nudge
-        if self._entrance is not None:
-            self._entrance.senders = _senders(app.settings)
+        if self._place.service is not None:
+            self._place.service.entrance.senders = _senders(app.settings)
 
     async def close(self) -> None:
         """Take in nothing any more. What was taken is recorded and answered before."""
-        await self._stop()
+        await self._place.close()
         if self._committer is not None:
             await self._committer.drained()
             self._committer.close()
         self._committer = None
         self._settings = None
-
-    async def _stop(self) -> None:
-        service, self._service, self._entrance = self._service, None, None
-        if service is not None:
-            await service.close()
 
     def _committing(self, database: Database) -> Committer:
         if self._committer is None:
@@ -69,7 +75,19 @@ class Collector:
         return self._committer
 
 
-def _address(settings: CollectorSettings | None) -> object:
+class _Posted(CollectService):
+    """The collector's socket, which can be opened again where it was."""
+
+    def __init__(self, listen: Address, entrance: Entrance) -> None:
+        super().__init__(listen, entrance)
+        self.entrance = entrance
+
+    async def open(self) -> None:
+        self.entrance.closing = False
+        await super().open()
+
+
+def _address(settings: CollectorSettings | None) -> Address | None:
     return None if settings is None else settings.listen
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sync.config import WebSettings
 from sync.daemon.app import App
+from sync.daemon.place import Place
 from sync.store.engine import Database
 from sync.web import Vitals, WebService, WebState
 
@@ -18,23 +19,32 @@ class Watch:
         self.vitals = Vitals()
         self._state: WebState | None = None
         self._settings: WebSettings | None = None
-        self._web: WebService | None = None
+        self._asked: WebSettings | None = None
+        self._place: Place[WebService] = Place("web")
 
     async def listen(self, app: App, database: Database) -> None:
-        """Listen where this configuration says. Raises `UsageError`, and listens where it did, if that cannot be had."""
+        """Listen where this configuration says. Raises `UsageError`, and listens where it did, if that cannot be had.
+
+        To be followed by ``keep``, or by ``undo`` when the configuration is refused for another reason.
+        """
         if self._state is None:
             self._state = WebState(database, app.settings, self.vitals, app.clock)
-        wanted, former = app.settings.web, self._settings
-        if wanted == former:
-            return
-        if former is not None and former.listen == wanted.listen:
-            await self.close()
-        web = WebService(wanted.listen, wanted.token, self._state) if wanted.listen is not None else None
-        if web is not None:
-            await web.open()
-            self._say(f"health and metrics on {web.url}")
-        await self.close()
-        self._web, self._settings = web, wanted
+        self._asked = wanted = app.settings.web
+        listens = self._place.service is not None
+        if wanted != self._settings or listens != (wanted.listen is not None):
+            web = WebService(wanted.listen, wanted.token, self._state) if wanted.listen is not None else None
+            await self._place.move(web)
+
+    async def keep(self) -> None:
+        """The configuration was right."""
+        if self._settings != self._asked and self._place.service is not None:
+            self._say(f"health and metrics on {self._place.service.url}")
+        self._settings = self._asked
+        await self._place.keep()
+
+    async def undo(self) -> None:
+        """The configuration was refused: listen as before it."""
+        await self._place.undo()
 
     def show(self, app: App, database: Database) -> None:
         """Show this configuration from now on."""
@@ -45,6 +55,4 @@ class Watch:
 
     async def close(self) -> None:
         """Show nothing any more."""
-        web, self._web = self._web, None
-        if web is not None:
-            await web.close()
+        await self._place.close()
