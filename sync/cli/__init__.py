@@ -23,7 +23,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
 from contextlib import suppress
 from difflib import get_close_matches
@@ -75,6 +77,8 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
+        if name == "daemon":
+            _ignore_hangups()
         if name not in _COMMANDS and (close := get_close_matches(name, _COMMANDS)):
             raise click.UsageError(f"No such command {name!r}. Did you mean {' or '.join(map(repr, close))}?", ctx)
         return super().resolve_command(ctx, args)
@@ -86,6 +90,12 @@ class LazyGroup(click.Group):
         except BrokenPipeError:
             raise ReaderGone from None  # before click makes an exit code 1 of it
         return result
+
+
+def _ignore_hangups() -> None:
+    """Until the daemon listens for SIGHUP: it has not read its file yet, and without a handler it would end."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 class ReaderGone(Exception):

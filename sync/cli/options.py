@@ -22,9 +22,19 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def configured(command: Command) -> Command:
-    """Adds ``--config``, ``--log-level`` and ``--debug``."""
-    options = (
+def configured_logging(level: str) -> Callable[[Command], Command]:
+    """Adds ``--config``, ``--log-level`` (``level`` unless given) and ``--debug``."""
+
+    def configured(command: Command) -> Command:
+        for option in reversed(_options(level)):
+            command = option(command)
+        return command
+
+    return configured
+
+
+def _options(level: str) -> tuple[Callable[[Command], Command], ...]:
+    return (
         click.option(
             "--config",
             "config",
@@ -38,7 +48,7 @@ def configured(command: Command) -> Command:
         click.option(
             "--log-level",
             type=click.Choice(list(_LEVELS)),
-            default="error",
+            default=level,
             show_default=True,
             expose_value=False,
             callback=lambda _, __, value: telemetry.configure(_LEVELS[value]),
@@ -46,9 +56,10 @@ def configured(command: Command) -> Command:
         ),
         click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+
+
+configured = configured_logging("error")
+"""For commands: whoever started them is told the rest anyway."""
 
 
 def group_config(command: Command) -> Command:

@@ -29,10 +29,16 @@ def schedule(road: Road, schedule: str = "every 2 seconds", **sections: object) 
 
 
 class Running:
-    """One daemon on a road's configuration."""
+    """One daemon on a road's configuration. ``out`` is its stdout, where that is not to go to the log as well."""
 
     def __init__(
-        self, road: Road, *arguments: str, web: str | None = "127.0.0.1:0", die_at: str = "-", occurrence: int = 1
+        self,
+        road: Road,
+        *arguments: str,
+        web: str | None = "127.0.0.1:0",
+        die_at: str = "-",
+        occurrence: int = 1,
+        out: int | None = None,
     ) -> None:
         self.road = road
         self._log = road.folder / f"daemon-{next(_numbers)}.log"
@@ -42,8 +48,8 @@ class Running:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.victim", die_at, str(occurrence), *command],
                 cwd=ROOT,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=log if out is None else out,
+                stderr=log,
             )
 
     @property
