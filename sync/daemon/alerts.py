@@ -12,7 +12,7 @@ import logging
 from sync import telemetry
 from sync.clock import Clock
 from sync.config import AlertSettings, Settings
-from sync.daemon.notifier import Notifier
+from sync.daemon.notifier import Notifier, together
 from sync.daemon.service import pause
 from sync.model.alert import AlertState, Observed, Subject, changes, judge, named
 from sync.store import alerts, watched
@@ -35,12 +35,19 @@ class Alerts:
         self._notifier = Notifier(database, settings, clock)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Look and tell now and then."""
-        while not stopping.is_set() and self._receivers:
-            await asyncio.to_thread(self.look)
-            await self._notifier.send_pending()
-            await pause(stopping, LOOK_EVERY)
+        """Look now and then, and have what changed told."""
+        if self._receivers:
+            await asyncio.to_thread(self.look)  # first, so that all it finds goes in one request
+            await together(self._keep_looking(stopping), self._notifier.run(stopping))
         await stopping.wait()
+
+    async def _keep_looking(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            await pause(stopping, LOOK_EVERY)
+            if stopping.is_set():
+                return
+            if await asyncio.to_thread(self.look):
+                self._notifier.nudge()
 
     def look(self) -> int:
         """Store what has changed since the last look; gives how many alerts have. Raises `StoreError`."""

@@ -2,15 +2,15 @@
 
 That a change is to be told stands in the store before anything is sent, and so does every try: until one ends well,
 nobody knows what the receiver heard, and whatever comes next is told. A receiver that does not answer is tried again
-later and later, costs one line in the log, and keeps nobody else waiting.
+later and later, costs one line in the log, and keeps nobody else waiting: each receiver has a task of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
 from random import Random
 
 import httpx
@@ -20,6 +20,7 @@ from sync.clock import Clock
 from sync.config import AlertSettings, Settings
 from sync.daemon import notices
 from sync.daemon.notices import Notice
+from sync.daemon.service import pause
 from sync.deliver.client import Client
 from sync.deliver.transport import AiohttpTransport
 from sync.destinations.answers import retry_after_seconds, verdict_for
@@ -35,6 +36,9 @@ DEADLINE = 10.0
 LONGEST_DELAY = 300.0
 """Seconds between two tries at most, unless the receiver asks for more."""
 
+IDLE = 5.0
+"""Seconds after which a receiver's task looks for itself, for what nobody nudged it about."""
+
 MOST_AT_ONCE = 50
 """Changes in one request; the next ones go with the next."""
 
@@ -46,6 +50,7 @@ class _Receiver:
     settings: AlertSettings
     failures: int = 0
     not_before: float = 0.0
+    nudged: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def label(self) -> str:
@@ -54,7 +59,7 @@ class _Receiver:
 
 
 class Notifier:
-    """Sends what is pending whenever it is asked to, one request a receiver, all receivers at once."""
+    """Sends what is pending: one request at a time for each receiver, all receivers at once."""
 
     def __init__(
         self,
@@ -72,35 +77,48 @@ class Notifier:
         self._deadline = deadline
         self._receivers = {each.id: _Receiver(each) for each in settings.alerts}
 
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Tell whatever is to be told, as soon as it may be tried, until ``stopping``. Raises `StoreError`."""
+        await together(*(self._serve(each, stopping) for each in self._receivers.values()))
+
+    def nudge(self) -> None:
+        """There is something new to tell."""
+        for each in self._receivers.values():
+            each.nudged.set()
+
     async def send_pending(self) -> int:
         """Tell what is to be told and may be tried now; gives how many changes were heard. Raises `StoreError`.
 
         Takes little longer than a request's deadline, whatever the receivers do.
         """
-        now = self._clock.monotonic()
-        if all(now < each.not_before for each in self._receivers.values()):
-            return 0
-        pending = await asyncio.to_thread(self._pending)
-        due = [(self._receivers[name], found) for name, found in pending.items()]
-        due = [(receiver, found) for receiver, found in due if now >= receiver.not_before]
-        if not due:
-            return 0
-        async with AiohttpTransport(len(due), connect_timeout=self._deadline) as transport:
-            client = Client(transport, self._read_answer, self._deadline)
-            heard = await asyncio.gather(*(self._tell(client, receiver, found) for receiver, found in due))
-        return sum(heard)
+        return sum(await asyncio.gather(*(self._send(each) for each in self._receivers.values())))
 
-    def _pending(self) -> dict[str, list[Notice]]:
-        """What each receiver has not heard, by its id; what is stored for one that has left the file is nobody's."""
+    async def _serve(self, receiver: _Receiver, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            await self._send(receiver)
+            wait = receiver.not_before - self._clock.monotonic()
+            await pause(stopping, wait if wait > 0 else IDLE, receiver.nudged)
+
+    async def _send(self, receiver: _Receiver) -> int:
+        """Tell one receiver, unless it is to be left alone for now."""
+        if self._clock.monotonic() < receiver.not_before:
+            return 0
+        pending = await asyncio.to_thread(self._pending, receiver.settings.id)
+        if not pending:
+            return 0
+        async with AiohttpTransport(1, connect_timeout=self._deadline) as transport:
+            return await self._tell(Client(transport, self._read_answer, self._deadline), receiver, pending)
+
+    def _pending(self, wanted: str) -> list[Notice]:
+        """What a receiver has not heard; what is stored for one that has left the file is nobody's."""
         with self._database.read() as connection:
             stored = alerts.unnotified(connection)
-        found: dict[str, list[Notice]] = {}
+        found = []
         for alert in stored:
             receiver, subject = named(alert.name)
-            mine = found.setdefault(receiver, []) if receiver in self._receivers else []
-            if len(mine) < MOST_AT_ONCE:
-                mine.append(Notice(alert.name, subject, alert.state, alert.since, alert.detail))
-        return found
+            if receiver == wanted:
+                found.append(Notice(alert.name, subject, alert.state, alert.since, alert.detail))
+        return found[:MOST_AT_ONCE]
 
     async def _tell(self, client: Client, receiver: _Receiver, told: Sequence[Notice]) -> int:
         names = [each.name for each in told]
@@ -135,6 +153,19 @@ class Notifier:
     def _worked(self, receiver: _Receiver, changes: int) -> None:
         telemetry.event("alerts.told", to=receiver.label, changes=changes, failures=receiver.failures)
         receiver.failures = 0
+
+
+async def together(*works: Coroutine[object, object, None]) -> None:
+    """Do several things at once; where one fails the others are cut off, and its error is raised as it is."""
+    tasks = [asyncio.create_task(each) for each in works]
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for each in ended:
+            each.result()
+    finally:
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _reason(outcome: Outcome) -> str:

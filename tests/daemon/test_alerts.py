@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sqlalchemy import event
 from sync import telemetry
 from sync.config import Settings
 from sync.daemon.alerts import Alerts
+from sync.errors import StoreUnavailable
 from sync.model.alert import AlertState
 from sync.model.run import RunKind
 from sync.model.tick import TickState
@@ -254,6 +256,47 @@ async def test_neither_users_nor_values_nor_secrets_are_told_or_logged(
     assert "hunter2" not in said
     assert "t0ken" not in said
     assert "k3y" not in said
+
+
+async def test_a_receiver_is_tried_again_a_second_later_while_another_one_hangs(
+    sqlite_database: Database, tmp_path: Path, clock: MovingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(connection: Connection) -> None:
+        await connection.request()
+        await asyncio.Event().wait()
+
+    answers = [b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"]
+
+    async def stumble(connection: Connection) -> None:
+        while True:
+            await connection.request()
+            await connection.send(answers.pop(0))
+
+    # Neither the next look nor an idle receiver's own may be what makes the second try.
+    monkeypatch.setattr("sync.daemon.alerts.LOOK_EVERY", 3600.0)
+    monkeypatch.setattr("sync.daemon.notifier.IDLE", 3600.0)
+    destinations.report(sqlite_database, PUSH, "open", "401 no")
+    async with serving(hang) as silent, serving(stumble) as other:
+        settings = configured(tmp_path, webhook(silent), webhook(other))
+        running = asyncio.create_task(Alerts(sqlite_database, settings, clock).run(asyncio.Event()))
+        async with asyncio.timeout(10):
+            while answers:  # noqa: ASYNC110 - the server knows no service
+                await asyncio.sleep(0.005)
+        assert len(silent.requests) == 1
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_a_store_that_is_away_ends_the_duty_with_its_own_words(
+    sqlite_database: Database, tmp_path: Path, clock: MovingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(alerts, "unnotified", away)
+    with pytest.raises(StoreUnavailable, match="away"):
+        await Alerts(sqlite_database, configured(tmp_path, webhook()), clock).run(asyncio.Event())
 
 
 async def test_what_could_not_be_told_is_told_by_the_next_leader(
