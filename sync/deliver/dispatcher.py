@@ -225,7 +225,7 @@ class Dispatcher:
             elif await finished():
                 return
         if not tenure.holds():
-            self.stop("another process took the destination over")
+            self.stop(tenure.why_lost)
 
     def _most(self) -> int:
         """How many slots to claim now: enough to keep the senders busy, never more than can start within the lease."""

@@ -33,6 +33,13 @@ class Tenure:
         """Whether the destination may still be taken for ours."""
         return not self._lost and self._clock.monotonic() < self._trusted_until
 
+    @property
+    def why_lost(self) -> str:
+        """Why it does not hold any more: nobody else need have it."""
+        if self._lost:
+            return "another process took the destination over"
+        return "its lease ran out and could not be renewed in time"
+
     async def keep(self, database: Database, lease: Lease) -> None:
         """Renew until cancelled, or until the lease is somebody else's."""
         while True:

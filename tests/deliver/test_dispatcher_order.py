@@ -128,6 +128,18 @@ async def test_a_holder_that_cannot_be_proven_dead_is_waited_for_until_its_claim
     road.delivered()
 
 
+async def test_a_lease_that_ran_out_is_not_told_as_somebody_elses_deed(road: Road) -> None:
+    clock = MovingClock()
+    road.crowd(1)
+    with road.app(clock) as app:
+        road.refresh(clock=clock)
+        async with dispatching(app, clock) as (dispatcher, held):
+            clock.advance(15)
+            done = await dispatcher.drain(held, 10)
+    assert done.stopped == "its lease ran out and could not be renewed in time"
+    assert not road.sandbox.requests
+
+
 async def test_a_tenure_that_is_lost_sends_nothing_more_and_gives_its_claims_back(road: Road) -> None:
     clock = MovingClock()
     road.crowd(100)
