@@ -51,7 +51,7 @@ def test_the_unit_waits_for_longer_than_a_stop_takes_and_goes_on_after_failures_
     assert value("Unit", "StartLimitIntervalSec") == "0"
 
 
-def test_the_unit_hides_no_processes_for_whoever_is_hidden_counts_as_dead() -> None:
+def test_the_unit_hides_no_processes_so_that_leases_of_the_dead_are_taken_over_at_once() -> None:
     assert not {"ProtectProc", "ProcSubset", "PrivatePIDs"} & set(unit()["Service"])
 
 
@@ -160,6 +160,20 @@ def test_the_containers_configuration_loads_with_the_variables_of_the_example() 
     assert "postgres" in COMPOSE["services"]
     assert settings.web.token is not None
     assert set(EXAMPLE) == set(re.findall(r"\$\{(\w+)", (DEPLOY / "compose.yaml").read_text()))
+
+
+def test_a_variable_that_is_added_to_the_containers_configuration_needs_a_line_in_env_alone(tmp_path: Path) -> None:
+    for service in ("migrate", "daemon"):
+        assert COMPOSE["services"][service]["env_file"] == [".env"]
+    example = (DEPLOY / "env.example").read_text()
+    (name, value), *others = re.findall(r"^# (\w+)=(\S+)$", example, re.MULTILINE)
+    assert not others
+    text = (DEPLOY / "config" / "sync.yaml").read_text()
+    alerted = re.sub(r"^# (alerts:|  - )", r"\1", text, flags=re.MULTILINE)
+    assert alerted != text
+    (tmp_path / "sync.yaml").write_text(alerted)
+    settings = load(tmp_path / "sync.yaml", environment() | {name: value})
+    assert [each.url.get_secret_value() for each in settings.alerts] == [value]
 
 
 @pytest.mark.parametrize("service", ["migrate", "daemon"])
