@@ -43,7 +43,7 @@ def check(offline: bool, as_json: bool, config: Path) -> int:
     """
     try:
         with opened(config) as app:
-            found = [Checked(f"{app.settings.path}: {_summary(app)}"), *_mappings(app)]
+            found = [Checked(f"{app.settings.path}: {_summary(app)}"), *_followers(app), *_mappings(app)]
             if not offline:
                 found += list(_connections(app))
     except ConfigurationError as error:
@@ -69,6 +69,21 @@ def _summary(app: App) -> str:
             output.plural(len(settings.destinations), "destination"),
         )
     )
+
+
+def _followers(app: App) -> Iterator[Checked]:
+    """Definitions that never run by themselves, because what they follow, directly or not, is switched off."""
+    enabled = {each.key: each.enabled for each in app.settings.definitions}
+    for definition in app.settings.definitions:
+        leader = app.settings.schedules[definition.key].after
+        while leader is not None and enabled[leader]:
+            leader = app.settings.schedules[leader].after
+        if definition.enabled and leader is not None:
+            said = (
+                f"{definition.kind} {definition.key} never runs by itself: it waits for {leader} (`after:`), "
+                "which is switched off (`enabled: false`)"
+            )
+            yield Checked(said, verdict="note")
 
 
 def _mappings(app: App) -> Iterator[Checked]:
