@@ -10,7 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.proofs import road
 from tests.sdk.bridge import Bridge, bridging, no_chromium, no_node
+
+__all__ = ["bridge", "road"]
 
 
 @pytest.fixture(scope="session")
