@@ -21,7 +21,7 @@ from sync.deliver.outlet import Outlet, dispatching
 from sync.deliver.tenure import Tenure, tenure
 from sync.store import forwarding
 from sync.store.engine import Database
-from sync.store.holder import Holder, this_process
+from sync.store.holder import Holder
 from sync.store.leases import Held
 
 LOOK_EVERY = 1.0
@@ -93,9 +93,7 @@ class DeliveryService:
         over.set()
 
     def _wait_for(self, holder: Holder) -> None:
-        """Say once who holds the destination."""
+        """Say once who holds the destination: another daemon, or this one under a configuration that it is leaving."""
         if holder != self._other:
             self._other = holder
-            if holder == this_process():
-                return  # the one before us, which sends under the former configuration what it has in flight
             telemetry.event("delivery.elsewhere", destination=self._destination, host=holder.host, pid=holder.pid)
