@@ -29,7 +29,7 @@ from tests.proofs import Road, until
 from tests.sdk.bridge import KEY
 from tests.soak import FULL, SEED, whole_only
 
-KILLS = int(os.environ.get("SOAK_KILLS") or (50 if FULL else 5))
+KILLS = 50 if FULL else 5
 MOMENTS = ("answered", "beginning", "arrived", "answered", "arrived")
 """What a death waits for: so many answers, so many arrivals, or only a while, before anybody is answered."""
 

@@ -9,11 +9,16 @@ DONE = """
 DELETE FROM hold WHERE destination = :destination AND state = 'waiting'
     AND event_id IN (SELECT value FROM json_each(:batch))"""
 
+# UPDATE … FROM would read the whole list for each event that waits: here the list comes first, whatever the planner thinks.
 KEEP = """
-UPDATE hold AS h SET state = b.value ->> 'state', due_at = b.value ->> 'due_at', attempts = b.value ->> 'attempts',
-    failing_since = b.value ->> 'failing_since', reason = b.value ->> 'reason'
-FROM json_each(:batch) AS b
-WHERE h.destination = :destination AND h.event_id = b.value ->> 'event_id' AND h.state = 'waiting'"""
+INSERT INTO hold (destination, event_id, user_key, state, due_at, attempts, failing_since, reason, held_since)
+SELECT h.destination, h.event_id, h.user_key, b.value ->> 'state', b.value ->> 'due_at', b.value ->> 'attempts',
+       b.value ->> 'failing_since', b.value ->> 'reason', h.held_since
+FROM json_each(:batch) AS b CROSS JOIN hold AS h
+WHERE h.destination = :destination AND h.event_id = b.value ->> 'event_id' AND h.state = 'waiting'
+ON CONFLICT (destination, event_id) DO UPDATE SET
+    state = excluded.state, due_at = excluded.due_at, attempts = excluded.attempts,
+    failing_since = excluded.failing_since, reason = excluded.reason"""
 
 HOLD = """
 INSERT INTO hold (destination, event_id, user_key, state, due_at, attempts, failing_since, reason, held_since)
