@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
-
-import orjson
 
 _OF_ONE_HOST = ("store", "web", "collector")
 """Sections that may differ from host to host without the daemons doing different things."""
@@ -14,6 +13,6 @@ _OF_ONE_HOST = ("store", "web", "collector")
 def fingerprint(document: Mapping[str, object]) -> str:
     """Changes when the file says something else; comments, layout and the values of variables do not count."""
     said = {name: section for name, section in document.items() if name not in _OF_ONE_HOST}
-    return hashlib.sha256(
-        orjson.dumps(said, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
-    ).hexdigest()[:16]
+    # Whatever the file says, wrong or not: lone surrogates, integers of any length.
+    text = json.dumps(said, default=str, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
