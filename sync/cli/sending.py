@@ -192,7 +192,7 @@ def print_forwarded(forwarded: Sequence[Forwarded]) -> None:
     """A sentence on what became of a destination's events, and one on what is left."""
     for each in forwarded:
         left = each.backlog.owed if each.backlog else 0
-        if not (left or each.by_verdict):
+        if not (left or each.by_verdict or each.parked):
             click.echo(f"{each.destination}: nothing is pending")
             continue
         parts = [output.plural(each.accepted, "event") + " sent"]

@@ -67,6 +67,8 @@ def _settings(entrance: Entrance) -> Handler:
         key = request.match_info["key"]
         if entrance.senders.named(key) is None:
             raise Refused(404, "invalid_write_key", "the write key is wrong")
+        if not request.host.isascii():
+            raise Refused(400, "bad_request", "the `Host` header is not a host's name")
         scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
         there = {"apiKey": key, "apiHost": f"{request.host}/v1", "protocol": scheme}
         return answers.shown({"integrations": {"Segment.io": there}, "plan": {}})
@@ -95,6 +97,12 @@ def _plainly(entrance: Entrance, heard: Heard) -> Middleware:
     return plainly
 
 
+def _pattern(request: web.Request) -> str:
+    """The address as it is documented: a write key may stand in the one that was asked for."""
+    resource = request.match_info.route.resource
+    return "unknown" if resource is None else resource.canonical
+
+
 async def _answer(entrance: Entrance, request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.method == "OPTIONS":
         return answers.preflight(request)
@@ -111,5 +119,5 @@ async def _answer(entrance: Entrance, request: web.Request, handler: Handler) ->
             response.headers["Allow"] = error.headers["Allow"]
         return response
     except Exception as error:  # noqa: BLE001 - a request that fails must not take the daemon along
-        telemetry.event("collect.failed", level=logging.ERROR, path=request.path, reason=type(error).__name__)
+        telemetry.event("collect.failed", level=logging.ERROR, path=_pattern(request), reason=type(error).__name__)
         return answers.refusal(Refused(500, "internal", "a mistake of engage-sync: see its log"))

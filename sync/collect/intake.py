@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sync.collect.answers import Refused
 from sync.model.event import LoggedEvent
-from sync.model.received import Reason, RefusedEvent, instant, read_event
+from sync.model.received import Reason, RefusedEvent, common, instant, read_event
 
 MOST_EVENTS = 2_500
 """In one request, as Segment has it."""
@@ -65,13 +65,29 @@ async def take(items: Sequence[object], posting: Posting) -> Taken:
         raise Refused(400, "too_many_events", f"a batch has at most {MOST_EVENTS} events")
     taken = Taken()
     sent_at = None if posting.corrected else instant(posting.batch.get("sentAt"))
+    posting = _with_common(posting, len(items))
     for number, item in enumerate(items, 1):
         _take_one(item, posting, sent_at, taken)
         if taken.size > MOST_BYTES:
-            raise Refused(400, "too_large", "`context` and `integrations` of the batch are too large for its events")
+            raise _too_large_together()
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)
     return taken
+
+
+def _with_common(posting: Posting, events: int) -> Posting:
+    """The same, with what the batch says of all its events measured and cleaned: not anew for each of them."""
+    try:
+        said, size = common(posting.batch)
+    except RefusedEvent as error:
+        raise Refused(400, error.reason, f"`context` and `integrations` of the batch: {error}") from None
+    if size * events > MOST_BYTES:
+        raise _too_large_together()
+    return replace(posting, batch=said)
+
+
+def _too_large_together() -> Refused:
+    return Refused(400, "too_large", "`context` and `integrations` of the batch are too large for its events")
 
 
 def _take_one(item: object, posting: Posting, sent_at: datetime | None, taken: Taken) -> None:

@@ -117,7 +117,7 @@ async def _forward_one(
     database: Database, outlet: Outlet, clock: Clock, patience: float, stopping: asyncio.Event
 ) -> Forwarded:
     name = outlet.destination.name
-    progress_at, least = clock.monotonic(), None
+    progress_at, least, parked_before = clock.monotonic(), None, None
     while True:
         async with tenure(database, name, clock) as held:
             if not isinstance(held, Held):
@@ -125,9 +125,11 @@ async def _forward_one(
                     return await dispatcher.forward(held, patience)
         with database.read() as connection:
             left = lanes.backlog(connection, name)
+        parked_before = left.parked if parked_before is None else min(parked_before, left.parked)
         if least is None or left.owed < least:
             progress_at, least = clock.monotonic(), left.owed
         if not left.owed or stopping.is_set() or clock.monotonic() - progress_at >= patience:
             stopped = "" if not left.owed else f"process {held.holder.pid} on {held.holder.host} is delivering"
-            return Forwarded(name, stopped=stopped, backlog=left)
+            # What another process parks meanwhile is told like what this one does.
+            return Forwarded(name, parked=left.parked - parked_before, stopped=stopped, backlog=left)
         await asyncio.sleep(_LOOK_EVERY)

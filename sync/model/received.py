@@ -107,6 +107,13 @@ def read_event(
     )
 
 
+def common(batch: Mapping[str, object]) -> tuple[Mapping[str, object], int]:
+    """What a batch says of all its events, cleaned once for all of them, and its bytes. Raises `RefusedEvent` where no
+    event could bear it."""
+    found = _bearable({key: batch[key] for key in _COMMON if isinstance(batch.get(key), dict)})
+    return found, len(orjson.dumps(found))
+
+
 def instant(value: object) -> datetime | None:
     """The instant that a text (ISO 8601; UTC if it does not say) or a number (since 1970) means, if any."""
     try:

@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from sync import telemetry
+from sync.model import received
 from tests.collect.conftest import KEY, OTHER_KEY, Collecting, Shelf, track
 
 DONE = {"success": True}
@@ -237,6 +238,41 @@ async def test_a_page_of_any_origin_may_post(client: httpx.AsyncClient) -> None:
         answer = await client.post("/v1/t", json=posted, headers={"Origin": "null"})
         assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (status, "null")
         assert answer.headers["Vary"] == "Origin"
+
+
+async def test_what_a_batch_says_of_all_is_looked_at_once(
+    client: httpx.AsyncClient, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    really = received.cleaned
+
+    def cleaned(value: object) -> object:
+        nonlocal looks
+        looks += 1
+        return really(value)  # type: ignore[type-var]
+
+    monkeypatch.setattr(received, "cleaned", cleaned)
+    odd = ", ".join(f'"k{number}": "\\ud800"' for number in range(100))
+    tracks = ", ".join(f'{{"type": "track", "userId": "u", "event": "e{number}"}}' for number in range(300))
+    body = f'{{"writeKey": "{KEY}", "context": {{{odd}}}, "batch": [{tracks}]}}'
+    assert (await client.post("/v1/batch", content=body)).status_code == 200
+    assert len(shelf.events) == 300
+    assert looks <= 1
+
+
+async def test_a_batch_that_says_more_of_all_than_any_event_may_hold_is_refused_before_its_events_are_looked_at(
+    client: httpx.AsyncClient, shelf: Shelf
+) -> None:
+    context = {f"k{number}": "x" * 100 for number in range(400)}
+    batch = [{"type": "track", "userId": "u", "event": "e"}]
+    answer = await client.post("/v1/batch", json={"writeKey": KEY, "context": context, "batch": batch})
+    assert (answer.status_code, answer.json()["code"]) == (400, "too_large")
+    assert not shelf.events
+
+
+async def test_a_host_that_is_none_is_no_mistake_of_ours(client: httpx.AsyncClient) -> None:
+    answer = await client.get(f"/v1/projects/{KEY}/settings", headers={b"Host": b"\xff"})
+    assert answer.status_code == 400
 
 
 async def test_sdks_are_told_where_to_post(client: httpx.AsyncClient) -> None:
