@@ -173,8 +173,8 @@ def _print_events(found: dict[str, Any], now: datetime) -> None:
         names = ", ".join((*collector["keys"], *collector["webhooks"]))
         click.echo(f"daemons take in events on {collector['listen']}, as {names}")
     for each in found["feeds"]:
-        said = f"{output.ago(each['updated_at'], now)} ago, first {output.ago(each['began_at'], now)} ago"
-        click.echo(f"{each['name']} was last read as events {said}")
+        newest, began = (output.ago(each[key], now) for key in ("updated_at", "began_at"))
+        click.echo(f"{each['name']} is read as events: last new row {newest} ago, first read {began} ago")
     if not log.newest_at:
         return
     oldest, newest = (output.ago(each, now) for each in (log.oldest_at, log.newest_at))

@@ -21,6 +21,7 @@ from sync.config.fields import (
 )
 from sync.config.section import Section
 from sync.model.feed import LATENESS, Forward
+from sync.model.received import LONGEST_NAME
 
 DEFAULT_COLLECTOR = "127.0.0.1:8080"
 
@@ -98,6 +99,8 @@ class EventsSection(Section):
             raise ValueError(
                 "needs exactly one of `event`, what its events are called, and `name`, the column that says so"
             )
+        if self.event is not None and len(self.event.encode()) > LONGEST_NAME:
+            raise ValueError(f"has an `event` that is longer than {LONGEST_NAME} bytes: shorten it")
         if self.forward is not None and self.cursor is None:
             raise ValueError("has a `forward` without a `cursor`: name the column that grows with every row")
         return self

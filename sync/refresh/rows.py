@@ -1,9 +1,8 @@
 """A row of a customer's table as a Segment event.
 
-The same row gives the same message id whenever it is read. A number is taken for a row's own: its id comes from cursor
-and user alone, so that a row which is changed after all is not another event. Where one user has two rows of one cursor,
-or where the cursor is an instant, which several rows may share, all that the event says tells them apart; equal rows are
-counted.
+The same row gives the same message id whenever it is read, whatever other rows are there. Of whole numbers that the
+database keeps unique, the id comes from cursor and user alone, so that a row which is changed after all is not another
+event. Any other cursor several rows may share: all that the event says tells them apart, and equal rows are counted.
 """
 
 from __future__ import annotations
@@ -27,10 +26,11 @@ from sync.model.cleaning import cleaned
 from sync.model.event import LoggedEvent
 from sync.model.feed import Cursor, EventsTable
 from sync.model.received import RefusedEvent
-from sync.source.feed import NewRows, Places, Row, cursor_of
+from sync.source.feed import NewRows, Places, Row, cursor_of, is_cursor
+from sync.source.lenient import Unread
 
 LARGEST_GROUP = 1000
-"""Rows of one cursor that are looked at together; there may be more, which are all told apart by what they say."""
+"""Rows of one cursor that are looked at together; there may be more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,14 @@ def read(found: NewRows, source: str, table: EventsTable, received_at: datetime)
     """The rows of an answer as events, in its order."""
     converter = _Converter(source, table, found.places, received_at)
     for value, group in groupby(found.rows, itemgetter(found.places.cursor)):
+        if not is_cursor(value):  # no place to go on from
+            for row in group:
+                yield None, [converter.skipped(row, "its cursor cannot be read, or is infinite")]
+            continue
         cursor = cursor_of(value)
         rows = list(islice(group, LARGEST_GROUP))
-        identity = _Identity(table.feed_name(source), cursor, shared=not isinstance(cursor, int))
-        if len(rows) > 1 and not identity.shared:
-            users = Counter(str(row[found.places.user_id]) for row in rows)
-            identity.shared = len(rows) == LARGEST_GROUP or len(users) < len(rows)
+        shared = not (found.unique and isinstance(cursor, int))
+        identity = _Identity(table.feed_name(source), cursor, shared=shared)
         while following := list(islice(group, LARGEST_GROUP)):
             yield None, converter.events(rows, identity)
             rows = following
@@ -111,8 +113,12 @@ class _Converter:
                 collected=False,
             )
         except (ValueError, RefusedEvent) as error:
-            key = blake2b(repr((self._source, row)).encode("utf-8", "surrogatepass"), digest_size=16)
-            return Skipped(key.hexdigest(), str(error))
+            return self.skipped(row, str(error))
+
+    def skipped(self, row: Row, reason: str) -> Skipped:
+        """A row that is no event."""
+        key = blake2b(repr((self._source, row)).encode("utf-8", "surrogatepass"), digest_size=16)
+        return Skipped(key.hexdigest(), reason)
 
     def _event_of(self, row: Row) -> dict[str, object]:
         """Raises ``ValueError`` with the rest of a sentence."""
@@ -125,6 +131,8 @@ class _Converter:
             properties = {name: _plain(row[at]) for name, at in places.others if row[at] is not None}
         else:
             properties = _object(row[places.properties])
+        if isinstance(row[places.user_id], Unread):
+            raise ValueError("its user id is not valid text")  # noqa: TRY004 -- as all that is wrong with a row
         try:
             user_id = user_id_text(row[places.user_id])
         except ValueError as error:

@@ -32,6 +32,9 @@ _READING = frozenset(
         sqlite3.SQLITE_RECURSIVE,
     }
 )
+_ASKING = frozenset({"table_info", "index_list", "index_info"})
+"""Pragmas whose value names what they tell of."""
+
 _STEPS_BETWEEN_LOOKS = 50_000
 """SQLite instructions between two looks at the clock: a few milliseconds."""
 
@@ -192,9 +195,9 @@ class Source:
         )
 
 
-def _authorize(action: int, _: str | None, value: str | None, *__: str | None) -> int:
+def _authorize(action: int, name: str | None, value: str | None, *_: str | None) -> int:
     """SQLite asks while it compiles: nothing but reading (and asking, not setting, a pragma) gets through."""
-    asks = action == sqlite3.SQLITE_PRAGMA and value is None
+    asks = action == sqlite3.SQLITE_PRAGMA and (value is None or name in _ASKING)
     return sqlite3.SQLITE_OK if asks or action in _READING else sqlite3.SQLITE_DENY
 
 

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from sqlalchemy.engine import CursorResult
 from sync.errors import QueryError, SourceError
 from sync.model.feed import Cursor, EventsTable, Mark
 from sync.source.connection import Source
+from sync.source.lenient import Unread, make_lenient
 
 ROWS_PER_FETCH = 1000
 
@@ -36,9 +38,10 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class NewRows:
-    """An open answer."""
+    """An open answer. ``unique``: the database itself lets no two rows have one cursor."""
 
     places: Places
+    unique: bool
     rows: Iterator[Row]
 
 
@@ -49,22 +52,30 @@ def after(source: Source, events: EventsTable, mark: Mark) -> Iterator[NewRows]:
     Rows without a cursor stand nowhere, and never come.
     """
     with _named(source, events), source.read() as connection:
+        make_lenient(connection)
         with source.translated():
+            unique = _is_unique(connection, events)
             found = _asked(connection, _after(events, mark), mark)
         with closing(found):
-            yield NewRows(_places(source, events, list(found.keys())), _stream(source, found))
+            yield NewRows(_places(source, events, list(found.keys())), unique, _stream(source, found))
 
 
 def newest(source: Source, events: EventsTable) -> Cursor:
-    """The highest cursor there is; ``None`` in an empty table."""
+    """The highest cursor there is that can be one; ``None`` in a table without."""
     cursor = _cursor(events)
     statement: Select[Any] = select(literal_column("*")).select_from(_table(events)).where(cursor.is_not(None))
+    statement = statement.order_by(cursor.desc())
     with _named(source, events), source.read() as connection:
-        with source.translated():
-            found = _asked(connection, statement.order_by(cursor.desc()).limit(1), None)
-            row = found.first()
-        places = _places(source, events, list(found.keys()))
-        return None if row is None else cursor_of(row[places.cursor])
+        make_lenient(connection)
+        for limited in (statement.limit(1), statement):  # mostly the first row will do, which an index knows
+            with source.translated():
+                found = _asked(connection, limited, None)
+            with closing(found):
+                at = _places(source, events, list(found.keys())).cursor
+                for row in _stream(source, found):
+                    if is_cursor(row[at]):
+                        return cursor_of(row[at])
+        return None
 
 
 def inspect(source: Source, events: EventsTable) -> None:
@@ -74,6 +85,13 @@ def inspect(source: Source, events: EventsTable) -> None:
         with source.translated():
             found = connection.execute(statement)
         _places(source, events, list(found.keys()))
+
+
+def is_cursor(value: object) -> bool:
+    """Whether a value stands somewhere between others, and can be given back to the database: no infinity does."""
+    if isinstance(value, float):
+        return isfinite(value)
+    return value.is_finite() if isinstance(value, Decimal) else not isinstance(value, Unread)
 
 
 def cursor_of(value: object) -> Cursor:
@@ -136,6 +154,39 @@ def _cursor(events: EventsTable) -> ColumnClause[Any]:
 def _table(events: EventsTable) -> TableClause:
     schema, _, name = events.table.rpartition(".")
     return table(name, schema=schema or None)
+
+
+def _is_unique(connection: Connection, events: EventsTable) -> bool:
+    """Whether an index of the cursor alone, over all rows, forbids equal ones. A view has none."""
+    if connection.dialect.name == "sqlite":
+        return _is_unique_on_sqlite(connection, events)
+    quoted = connection.dialect.identifier_preparer.format_table(_table(events))
+    return connection.execute(_UNIQUE_ON_POSTGRESQL, {"name": quoted, "cursor": events.cursor}).first() is not None
+
+
+def _is_unique_on_sqlite(connection: Connection, events: EventsTable) -> bool:
+    schema, _, name = events.table.rpartition(".")
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    start = f"PRAGMA {quote(schema)}." if schema else "PRAGMA "
+
+    def told(pragma: str, of: str) -> Sequence[Any]:
+        return connection.exec_driver_sql(f"{start}{pragma}({quote(of)})").all()
+
+    columns = [[each.name for each in told("table_info", name) if each.pk]]
+    whole = [each.name for each in told("index_list", name) if each.unique and not each.partial]
+    # A part that is an expression has no name.
+    columns += [[each.name or "" for each in told("index_info", index)] for index in whole]
+    return any([each.casefold() for each in found] == [_cursor(events).name.casefold()] for found in columns)
+
+
+_UNIQUE_ON_POSTGRESQL = text("""
+    SELECT 1 FROM pg_index AS own
+    JOIN pg_class AS whole ON whole.oid = own.indrelid
+    JOIN pg_attribute AS part ON part.attrelid = own.indrelid AND part.attnum = own.indkey[0]
+    WHERE whole.oid = to_regclass(CAST(:name AS text)) AND part.attname = :cursor
+    AND own.indisunique AND own.indisvalid AND own.indnkeyatts = 1 AND own.indpred IS NULL
+    AND (whole.relkind = 'p' OR NOT whole.relhassubclass)
+""")
 
 
 def _places(source: Source, events: EventsTable, columns: Sequence[str]) -> Places:

@@ -73,6 +73,7 @@ def test_where_a_feed_begins(settings_of: Load, written: str, expected: Forward 
     [
         (f"{{{ONE}}}", "[0]", "needs exactly one of `event`, what its events are called, and `name`, the column that says so"),
         (f"{{{EVENT}, name: n}}", "[0]", "needs exactly one of `event`"),
+        (f"{{{ONE}, event: {'é' * 501}}}", "[0]", "has an `event` that is longer than 1000 bytes"),
         (f"{{{EVENT}, forward: true}}", "[0]", "has a `forward` without a `cursor`: name the column that grows with every row"),
         (f"{{{EVENT}, cursor: id, forward: maybe}}", "[0].forward", "must be true, false, or a mapping like `{from: beginning}`"),
         (f"{{{EVENT}, cursor: id, forward: {{from: []}}}}", "[0].forward.from", "must be `beginning`, or the cursor of the first row"),

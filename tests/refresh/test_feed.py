@@ -229,6 +229,77 @@ def test_a_row_that_is_changed_after_all_is_no_other_event(sqlite_database: Data
     assert feed_of(sqlite_database, one_shop).poll().new == 0
 
 
+def shared_orders(shop: Shop) -> None:
+    """Let orders have a number that is nobody's own."""
+    shop.run("DROP TABLE orders")
+    shop.run("CREATE TABLE orders (id integer, customer_id text, ordered_at text, total int, note text)")
+    shop.run("CREATE UNIQUE INDEX some_orders ON orders (id) WHERE id > 1000")
+    shop.run("CREATE UNIQUE INDEX orders_by_note ON orders (id, note)")
+
+
+def test_a_number_that_rows_share_tells_none_of_them_apart_and_none_comes_twice(database: Database, shop: Shop) -> None:
+    shared_orders(shop)
+    order(shop, (1, "ann"))
+    feed = feed_of(database, shop)
+    assert feed.poll().new == 1
+    shop.run("INSERT INTO orders VALUES (1, 'ann', '2026-05-17', 7, 'another'), (1, 'bob', '2026-05-17', 7, NULL)")
+    assert feed.poll().new == 2
+    order(shop, (1, "ann"))
+    assert [feed.poll().new, feed_of(database, shop).poll().new] == [1, 0]
+
+
+@pytest.mark.parametrize("way", ["primary key", "unique index"])
+def test_a_number_is_a_rows_own_where_the_database_says_so(database: Database, shop: Shop, way: str) -> None:
+    if way == "unique index":
+        shared_orders(shop)
+        shop.run("CREATE UNIQUE INDEX own_orders ON orders (id)")
+    order(shop, (1, "ann"))
+    feed_of(database, shop).poll()
+    shop.run("UPDATE orders SET total = 99")
+    assert feed_of(database, shop).poll() == Polled()
+
+
+@pytest.mark.parametrize("odd", ["infinity", "-infinity", "0044-03-15 00:00:00+00 BC", "12000-01-01 00:00:00+00"])
+def test_an_instant_beyond_all_others_costs_at_most_its_own_row(
+    sqlite_database: Database, postgresql_shop: Shop, odd: str
+) -> None:
+    shop = with_tables(postgresql_shop)
+    order(shop, (1, "ann"), (2, "bob"), (3, "eve"))
+    shop.run("ALTER TABLE orders ADD COLUMN paid_at timestamptz, ADD COLUMN day date, ADD COLUMN at timestamp")
+    shop.run(
+        "UPDATE orders SET paid_at = ?, day = ?::timestamp::date, at = ? WHERE id = 1",
+        [(odd, odd.split("+")[0] + (" BC" if "BC" in odd else ""), odd)],
+    )
+    shop.run("UPDATE orders SET ordered_at = ? WHERE id = 2", [(odd,)])
+    polled = feed_of(sqlite_database, shop).poll()
+    assert polled == Polled(new=2, skipped={"its timestamp is empty, or cannot be read as an instant": 1})
+    assert users(sqlite_database) == ["ann", "eve"]
+    assert orjson.loads(logged(sqlite_database)[0].body)["properties"]["paid_at"] == odd
+
+
+@pytest.mark.parametrize("odd", ["infinity", "-infinity"])
+def test_an_infinite_cursor_is_no_place_to_go_on_from(
+    sqlite_database: Database, postgresql_shop: Shop, odd: str
+) -> None:
+    shop = with_tables(postgresql_shop)
+    shop.run("INSERT INTO clicks VALUES ('odd', ?, 'Clicked', '{}')", [(odd,)])
+    click(shop, ("ann", "01", None))
+    feed = feed_of(sqlite_database, shop, replace(CLICKS, forward=Forward()))
+    assert feed.poll().new == 0
+    for second in ("02", "03"):
+        click(shop, ("ann", second, None))
+        assert feed.poll().new == 1
+    assert users(sqlite_database) == ["ann", "ann"]
+
+
+def test_text_that_is_none_costs_at_most_its_own_row(sqlite_database: Database, one_shop: Shop) -> None:
+    order(one_shop, (1, "ann"), (2, "bob"), (3, "eve"))
+    one_shop.run("UPDATE orders SET note = CAST(x'61ff62' AS text) WHERE id = 1")
+    one_shop.run("UPDATE orders SET customer_id = CAST(x'ff' AS text) WHERE id = 2")
+    assert feed_of(sqlite_database, one_shop).poll() == Polled(new=2, skipped={"its user id is not valid text": 1})
+    assert orjson.loads(logged(sqlite_database)[0].body)["properties"]["note"] == "a\ufffdb"
+
+
 def test_a_long_table_is_read_in_batches_and_more_than_one_look_is_not_needed(
     database: Database, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
