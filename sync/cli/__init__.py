@@ -21,6 +21,7 @@ demo           demo
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
@@ -29,6 +30,7 @@ import threading
 import traceback
 from contextlib import suppress
 from difflib import get_close_matches
+from types import ModuleType
 from typing import Any
 
 import click
@@ -70,7 +72,7 @@ class LazyGroup(click.Group):
         if place is None:
             return None
         module, _, name = place.partition(":")
-        command: click.Command = getattr(importlib.import_module(f"sync.cli.{module}"), name)
+        command: click.Command = getattr(_loaded(f"sync.cli.{module}"), name)
         return command
 
     def resolve_command(
@@ -90,6 +92,17 @@ class LazyGroup(click.Group):
         except BrokenPipeError:
             raise ReaderGone from None  # before click makes an exit code 1 of it
         return result
+
+
+def _loaded(module: str) -> ModuleType:
+    """Import it; what is loaded stays, so nothing is gained by looking through it for garbage meanwhile."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return importlib.import_module(module)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _ignore_hangups() -> None:

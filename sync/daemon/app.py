@@ -14,7 +14,7 @@ from sync.destinations.pushwoosh.destination import Pushwoosh
 from sync.errors import UsageError
 from sync.model.definition import Definition
 from sync.source.connection import Source
-from sync.store import definitions, migrate
+from sync.store import definitions, revision
 from sync.store.engine import Database, connect
 
 COLLECTOR = "collector"
@@ -50,8 +50,8 @@ class App:
         """The store, with a schema that fits and owned by this project. A fresh SQLite file is set up on the way."""
         database = self.connect()
         if database.is_fresh_file():
-            migrate.migrate(database)
-        migrate.check(database)
+            _migrate(database)
+        revision.check(database)
         with database.read() as connection:
             owner = definitions.owner(connection)
         if owner != self.settings.project:
@@ -63,7 +63,7 @@ class App:
         """The store for commands that write nothing: one that does not exist yet is an empty one elsewhere."""
         database = self.connect()
         if not database.is_fresh_file():
-            migrate.check(database)
+            revision.check(database)
             with database.read() as connection:
                 definitions.check_owner(definitions.owner(connection), self.settings.project)
             return database
@@ -76,12 +76,12 @@ class App:
         if self._scratch is None:
             self._scratch = TemporaryDirectory(prefix="engage-sync-")
             with closing(connect(f"sqlite:///{self._scratch.name}/empty.db", clock=self.clock)) as database:
-                migrate.migrate(database)
+                _migrate(database)
         return f"sqlite:///{self._scratch.name}/empty.db"
 
     def migrate(self) -> tuple[str | None, str]:
         """Bring the store's schema up to date; gives the revisions before and after."""
-        return migrate.migrate(self.connect(), self.settings.store.schema)
+        return _migrate(self.connect(), self.settings.store.schema)
 
     def source(self, name: str) -> Source:
         """A source by its name."""
@@ -148,3 +148,10 @@ class App:
             self._database.close()
         if self._scratch is not None:
             self._scratch.cleanup()
+
+
+def _migrate(database: Database, schema: str | None = None) -> tuple[str | None, str]:
+    # Alembic takes longer to load than most commands take to run, and few of them need it.
+    from sync.store.migrate import migrate
+
+    return migrate(database, schema)

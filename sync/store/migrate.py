@@ -9,13 +9,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from sync.errors import SchemaError
 from sync.store import event_schema  # noqa: F401 - its tables join the metadata
 from sync.store.engine import Database, begin_write, translated
+from sync.store.revision import REVISIONS, current, head
 from sync.store.schema import metadata
 
 _MIGRATION_LOCK = 0x656E67616765
@@ -31,34 +31,6 @@ def scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(config)
 
 
-def head() -> str:
-    """The revision this version of engage-sync works with."""
-    revision = scripts().get_current_head()
-    assert revision is not None  # noqa: S101 - the package always carries at least one revision
-    return revision
-
-
-def current(connection: Connection) -> str | None:
-    """The store's revision, ``None`` when it has no schema yet."""
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def check(database: Database) -> None:
-    """Raise `SchemaError` unless the store's schema is the one this version works with."""
-    with database.read() as connection:
-        revision = current(connection)
-    if revision == head():
-        return
-    if revision is None:
-        raise SchemaError("the store has no tables yet: run `engage-sync migrate`")
-    if not _known(revision):
-        raise SchemaError(
-            f"the store was written by a newer version of engage-sync (schema {revision}, this version knows "
-            f"{head()}): upgrade engage-sync"
-        )
-    raise SchemaError(f"the store's schema is old ({revision}, wanted {head()}): run `engage-sync migrate`")
-
-
 def migrate(database: Database, schema: str | None = None) -> tuple[str | None, str]:
     """Run what is missing, all or nothing; gives the revisions before and after."""
     directory = scripts()
@@ -68,7 +40,7 @@ def migrate(database: Database, schema: str | None = None) -> tuple[str | None, 
             if schema:
                 connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
         before = current(connection)
-        if before is not None and not _known(before):
+        if before is not None and before not in REVISIONS:
             raise SchemaError(
                 f"the store was written by a newer version of engage-sync (schema {before}): upgrade engage-sync"
             )
@@ -116,10 +88,3 @@ def _upgrade(directory: ScriptDirectory, connection: Connection) -> None:
 
     with EnvironmentContext(config, directory, fn=steps):
         directory.run_env()
-
-
-def _known(revision: str) -> bool:
-    try:
-        return scripts().get_revision(revision) is not None
-    except CommandError:
-        return False

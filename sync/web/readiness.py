@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from sync.errors import StoreError
-from sync.store import migrate
+from sync.store import revision
 from sync.web.look import Look
 from sync.web.state import WebState
 
@@ -46,11 +44,6 @@ class Readiness:
     def _check_store(self) -> None:
         with self._state.database.read() as connection:
             self._state.database.check_writable(connection)
-            if migrate.current(connection) == _head():
+            if revision.current(connection) == revision.head():
                 return
-        migrate.check(self._state.database)
-
-
-@cache
-def _head() -> str:
-    return migrate.head()
+        revision.check(self._state.database)

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, event
 
-from sync.store import migrate
+from sync.store import revision
 from tests.bad_input.conftest import MEMBERS, Synced, definitions, is_one_sentence
 from tests.command import serving
 from tests.conftest import Place
@@ -67,7 +67,7 @@ def test_a_store_from_a_newer_version_is_left_alone(synced: Synced, unchanged: U
 def test_an_old_store_names_the_command_to_run(
     synced: Synced, unchanged: Unchanged, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setattr(migrate, "head", lambda: "9999")  # as if this version had a later revision
+    monkeypatch.setattr(revision, "head", lambda: "9999")  # as if this version had a later revision
     with unchanged(synced):
         is_one_sentence(synced.run(command), 2, "schema is old", "engage-sync migrate")
 

@@ -15,7 +15,7 @@ from sync.errors import DataError, QueryError, SchemaError, StoreUnavailable, Sy
 from sync.model.definition import Definition
 from sync.refresh.run import Refreshed
 from sync.store.engine import Database
-from sync.store.migrate import check
+from sync.store.revision import check
 from tests.recorder import PUSH
 from tests.refresh.conftest import SPEND, VIP, Stage
 

@@ -17,7 +17,8 @@ from sync.store import engine
 from sync.store.definitions import find
 from sync.store.engine import Database
 from sync.store.instants import stamp
-from sync.store.migrate import check, current, head, migrate, scripts
+from sync.store.migrate import migrate, scripts
+from sync.store.revision import REVISIONS, check, current, head
 from sync.store.schema import metadata
 from tests.conftest import Place
 from tests.recorder import audience, record
@@ -25,6 +26,10 @@ from tests.recorder import audience, record
 
 def opened(place: Place) -> Database:
     return engine.connect(place.url, place.schema)
+
+
+def test_the_revisions_that_are_known_are_alembics() -> None:
+    assert [each.revision for each in scripts().walk_revisions()] == list(reversed(REVISIONS))
 
 
 def test_a_fresh_store_is_brought_to_the_head(place: Place) -> None:

@@ -16,7 +16,8 @@ from sync.errors import SchemaError
 from sync.store import configurations, runs, slots, ticks
 from sync.store.engine import Database
 from sync.store.holder import this_process
-from sync.store.migrate import check, head, migrate, scripts
+from sync.store.migrate import migrate, scripts
+from sync.store.revision import check, head
 from sync.store.schema import attempt, definition, destination, enrolment, lease, project, run, slot, snapshot
 from tests.conftest import Place
 from tests.moving_clock import MovingClock, connect_timed
