@@ -28,7 +28,7 @@ demo: $(STAMP) ## the whole story without credentials: shop database, sandbox, p
 	@$(BIN)/engage-sync demo
 
 test: $(STAMP) $(CLIENTS) ## all tests, on real SQLite and real PostgreSQL (ARGS="tests/config": some)
-	@$(BIN)/python -m pytest -n 4 --dist worksteal --randomly-seed=$(SEED) $(ARGS)
+	@$(BIN)/python -m pytest -n 5 --dist worksteal --randomly-seed=$(SEED) $(ARGS)
 
 coverage: $(STAMP) ## which lines and branches the tests of the parts run; at least 90 %
 	@$(BIN)/python -m coverage erase

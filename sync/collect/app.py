@@ -68,7 +68,7 @@ def _settings(entrance: Entrance) -> Handler:
         if entrance.senders.named(key) is None:
             raise Refused(404, "invalid_write_key", "the write key is wrong")
         if not request.host.isascii():
-            raise Refused(400, "bad_request", "the `Host` header is not a host's name")
+            raise Refused(400, "invalid_host", "the `Host` header is not a host's name")
         scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
         there = {"apiKey": key, "apiHost": f"{request.host}/v1", "protocol": scheme}
         return answers.shown({"integrations": {"Segment.io": there}, "plan": {}})

@@ -80,7 +80,9 @@ def _with_common(posting: Posting, events: int) -> Posting:
     try:
         said, size = common(posting.batch)
     except RefusedEvent as error:
-        raise Refused(400, error.reason, f"`context` and `integrations` of the batch: {error}") from None
+        if error.reason is Reason.TOO_LARGE:
+            raise _too_large_together() from None
+        raise Refused(400, "invalid_batch", f"`context` and `integrations` of the batch: {error}") from None
     if size * events > MOST_BYTES:
         raise _too_large_together()
     return replace(posting, batch=said)
