@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 
 from aiohttp import web
@@ -13,6 +12,7 @@ from sync.collect.app import build_app
 from sync.collect.door import Door
 from sync.collect.entrance import Entrance
 from sync.config import Address
+from sync.config.listen import why_not
 from sync.errors import UsageError
 
 GRACE = 10.0
@@ -60,7 +60,7 @@ class CollectService:
         except OSError as error:
             await runner.cleanup()
             raise UsageError(
-                f"cannot listen on {self.address}: {_said(error)}; "
+                f"cannot listen on {self.address}: {why_not(error)}; "
                 "give another address with `collector.listen` or --collector-listen, or `off`"
             ) from error
         self._runner, self._door = runner, door
@@ -105,11 +105,3 @@ def _runner(app: web.Application) -> web.AppRunner:
         lingering_time=_LINGERING,
         shutdown_timeout=GRACE,
     )
-
-
-def _said(error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return "it is in use"
-    if error.errno == errno.EACCES:
-        return "this user may not listen on that port"
-    return error.strerror or str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -61,3 +62,12 @@ def _is_ip(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def why_not(error: OSError) -> str:
+    """Why nobody can listen there, as the middle of a sentence."""
+    if error.errno == errno.EADDRINUSE:
+        return "it is in use"
+    if error.errno == errno.EACCES:
+        return "this user may not listen on that port"
+    return error.strerror or str(error)

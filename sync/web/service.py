@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 
 from aiohttp import web
 from pydantic import SecretStr
 
 from sync import telemetry
 from sync.config import Address
+from sync.config.listen import why_not
 from sync.errors import UsageError
 from sync.web.app import build_app
 from sync.web.metrics import MetricsPage
@@ -53,7 +53,7 @@ class WebService:
         except OSError as error:
             await runner.cleanup()
             raise UsageError(
-                f"cannot listen on {self.address}: {_said(error)}; "
+                f"cannot listen on {self.address}: {why_not(error)}; "
                 "give another address with `web.listen` or --web-listen, or `off`"
             ) from error
         self._runner = runner
@@ -75,11 +75,3 @@ class WebService:
         self._metrics.close()
         if runner is not None:
             await runner.cleanup()
-
-
-def _said(error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return "it is in use"
-    if error.errno == errno.EACCES:
-        return "this user may not listen on that port"
-    return error.strerror or str(error)

@@ -1,4 +1,4 @@
-"""A process that has ended, and a way to do things as if one were that process."""
+"""A configuration that was announced; a process that has ended, and a way to do things as if one were that process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from sync.store import leases, runs, ticks
+from sync.store import configurations, leases, runs, ticks
+from sync.store.engine import Database
 from sync.store.holder import Holder, this_process
 
 
@@ -31,3 +32,9 @@ def as_if_dead(dead: Holder, monkeypatch: pytest.MonkeyPatch) -> Callable[[], No
     real = this_process()
     be(dead)
     return lambda: be(real)
+
+
+@pytest.fixture
+def generation(database: Database) -> int:
+    """The number of a configuration that was announced."""
+    return configurations.announce(database, "as it is")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -17,7 +16,6 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from sqlalchemy import text
 
@@ -29,6 +27,7 @@ from sync.store.schema import metadata
 from sync.store.slots import Settlement, Transition
 from tests.moving_clock import MovingClock
 from tests.recorder import LEASE, PUSH, QUIET, audience, claim, record, sent, trait
+from tests.store.machines import run_machine
 from tests.store.test_slot_model import Outside
 
 USERS = ("ann", "bob", "cleo")
@@ -219,22 +218,9 @@ def settlement(held: Held) -> Settlement:
     return Settlement(held.slot, transition, 1.0, unknown, "test", accepted, attempts)
 
 
-def run(database: Database, clock: MovingClock, examples: int) -> None:
-    machine = type("OutboxHere", (Outbox,), {"database": database, "clock": clock})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=20,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-        ),
-    )
-
-
 def test_no_change_of_several_users_is_lost_on_sqlite(sqlite_database: Database, clock: MovingClock) -> None:
-    run(sqlite_database, clock, examples=30)
+    run_machine(Outbox, sqlite_database, clock, examples=30, steps=20)
 
 
 def test_no_change_of_several_users_is_lost_on_postgresql(postgresql_database: Database, clock: MovingClock) -> None:
-    run(postgresql_database, clock, examples=8)
+    run_machine(Outbox, postgresql_database, clock, examples=8, steps=20)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -18,7 +17,6 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from sqlalchemy import text
 
@@ -30,6 +28,7 @@ from sync.store.schema import metadata
 from sync.store.slots import Transition
 from tests.moving_clock import MovingClock
 from tests.recorder import LEASE, PUSH, QUIET, audience, claim, record, settle, trait
+from tests.store.machines import run_machine
 
 USERS = ("ann",)
 """One is enough: users never meet in a slot, and what can go wrong with one is found sooner."""
@@ -276,22 +275,9 @@ class Outbox(RuleBasedStateMachine):
             settle(self.database, slot, Transition.ACCEPT)
 
 
-def run(database: Database, clock: MovingClock, examples: int) -> None:
-    machine = type("OutboxHere", (Outbox,), {"database": database, "clock": clock})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=20,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-        ),
-    )
-
-
 def test_no_change_is_lost_on_sqlite(sqlite_database: Database, clock: MovingClock) -> None:
-    run(sqlite_database, clock, examples=40)
+    run_machine(Outbox, sqlite_database, clock, examples=40, steps=20)
 
 
 def test_no_change_is_lost_on_postgresql(postgresql_database: Database, clock: MovingClock) -> None:
-    run(postgresql_database, clock, examples=10)
+    run_machine(Outbox, postgresql_database, clock, examples=10, steps=20)

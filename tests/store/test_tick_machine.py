@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -19,7 +18,6 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from sqlalchemy import text
 
@@ -31,6 +29,7 @@ from sync.store.engine import Database
 from sync.store.schema import metadata, tick
 from tests.moving_clock import MovingClock
 from tests.recorder import audience
+from tests.store.machines import run_machine
 
 START = datetime(2024, 11, 21, 12, tzinfo=UTC)
 KEYS = ("a", "b")
@@ -301,22 +300,9 @@ class Ticks(RuleBasedStateMachine):
         return any(each == key and at < instant for each, at in self.ended)
 
 
-def run(database: Database, clock: MovingClock, examples: int) -> None:
-    machine = type("TicksHere", (Ticks,), {"database": database, "clock": clock})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-        ),
-    )
-
-
 def test_ticks_on_sqlite(sqlite_database: Database, clock: MovingClock) -> None:
-    run(sqlite_database, clock, examples=30)
+    run_machine(Ticks, sqlite_database, clock, examples=30, steps=25)
 
 
 def test_ticks_on_postgresql(postgresql_database: Database, clock: MovingClock) -> None:
-    run(postgresql_database, clock, examples=8)
+    run_machine(Ticks, postgresql_database, clock, examples=8, steps=25)
