@@ -4,7 +4,8 @@
 ``database``           an empty, migrated store on each engine in turn; goes by ``clock``
 ``sqlite_database``    the same on one engine, for what only that one has
 ``postgresql_database``
-``place``              where such a store is (``url``, ``schema``), before anybody has migrated it
+``store_place``        where such a store is (``url``, ``schema``), before anybody has opened it
+``place``              where one can be made: nothing is there yet
 ``clock``              real time that a test can move on: ``clock.advance(30)``
 ``shop``               a customer's database on each engine in turn: ``shop.source``, ``shop.run(…)``
 ``sqlite_shop``        the same on one engine
@@ -30,8 +31,9 @@ import pytest
 from sync.source.connection import Source
 from sync.store.engine import Database
 from sync.store.migrate import migrate
+from tests.kept import KeptDatabases, KeptStores
 from tests.moving_clock import MovingClock, connect_timed
-from tests.postgresql import own_database, own_schema, serving
+from tests.postgresql import of_database, own_schema, serving
 from tests.shop import Shop
 from tests.soak import SEED
 
@@ -79,10 +81,28 @@ def postgresql_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def kept_stores(postgresql_url: str) -> KeptStores:
+    """Migrated PostgreSQL schemas."""
+    return KeptStores(postgresql_url, f"store_{os.getpid()}")
+
+
+@pytest.fixture(scope="session")
+def kept_road_stores(postgresql_url: str) -> KeptStores:
+    """Migrated PostgreSQL stores, each in a database of its own, so that one sees its clients."""
+    return KeptStores(postgresql_url, f"road_{os.getpid()}", alone=True)
+
+
+@pytest.fixture(scope="session")
+def kept_shops(postgresql_url: str) -> KeptDatabases:
+    """PostgreSQL databases for customers."""
+    return KeptDatabases(postgresql_url, f"shop_{os.getpid()}")
+
+
 @pytest.fixture
 def postgresql_place(postgresql_url: str) -> Iterator[Place]:
     """A PostgreSQL schema that is gone after the test."""
-    with own_schema(postgresql_url, _unique("store")) as schema:
+    with own_schema(postgresql_url, _unique("place")) as schema:
         yield Place(postgresql_url, schema)
 
 
@@ -105,15 +125,14 @@ def clock() -> MovingClock:
     return MovingClock()
 
 
-def _migrated(place: Place, clock: MovingClock) -> Iterator[Database]:
+def _opened(place: Place, clock: MovingClock) -> Iterator[Database]:
     database = connect_timed(place.url, place.schema, clock)
-    migrate(database, place.schema)
     yield database
     database.close()
 
 
 @pytest.fixture(scope="session")
-def _migrated_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A fresh store as the content of a file, so that not every test migrates its own."""
     path = tmp_path_factory.mktemp("migrated") / "store.db"
     database = connect_timed(f"sqlite:///{path}", None, MovingClock())
@@ -123,16 +142,36 @@ def _migrated_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-def sqlite_database(sqlite_place: Place, clock: MovingClock, _migrated_file: bytes) -> Iterator[Database]:
-    """An empty store in a SQLite file."""
-    Path(sqlite_place.url.removeprefix("sqlite:///")).write_bytes(_migrated_file)
-    yield from _migrated(sqlite_place, clock)
+def sqlite_store_place(sqlite_place: Place, migrated_file: bytes) -> Place:
+    """Where an empty store is, in a SQLite file."""
+    Path(sqlite_place.url.removeprefix("sqlite:///")).write_bytes(migrated_file)
+    return sqlite_place
 
 
 @pytest.fixture
-def postgresql_database(postgresql_place: Place, clock: MovingClock) -> Iterator[Database]:
+def postgresql_store_place(kept_stores: KeptStores) -> Iterator[Place]:
+    """Where an empty store is, in a PostgreSQL schema."""
+    with kept_stores.one() as name:
+        yield Place(kept_stores.server, name)
+
+
+@pytest.fixture(params=ENGINES)
+def store_place(request: pytest.FixtureRequest) -> Place:
+    """Where an empty store is, on each engine in turn."""
+    found: Place = request.getfixturevalue(f"{request.param}_store_place")
+    return found
+
+
+@pytest.fixture
+def sqlite_database(sqlite_store_place: Place, clock: MovingClock) -> Iterator[Database]:
+    """An empty store in a SQLite file."""
+    yield from _opened(sqlite_store_place, clock)
+
+
+@pytest.fixture
+def postgresql_database(postgresql_store_place: Place, clock: MovingClock) -> Iterator[Database]:
     """An empty store in a PostgreSQL schema."""
-    yield from _migrated(postgresql_place, clock)
+    yield from _opened(postgresql_store_place, clock)
 
 
 @pytest.fixture(params=ENGINES)
@@ -152,9 +191,10 @@ def sqlite_shop(tmp_path: Path) -> Shop:
 
 
 @pytest.fixture
-def postgresql_shop(postgresql_url: str) -> Iterator[Shop]:
+def postgresql_shop(kept_shops: KeptDatabases) -> Iterator[Shop]:
     """A customer's PostgreSQL database."""
-    with own_database(postgresql_url, _unique("shop")) as url:
+    with kept_shops.one() as name:
+        url = of_database(kept_shops.server, name)
         yield Shop(url, Source("shop", url, statement_timeout=30))
 
 

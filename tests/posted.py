@@ -79,7 +79,7 @@ def post(database: Database, *batch: LoggedEvent) -> list[int]:
     return list(events.record(database, batch).ids)
 
 
-def forwarded(road: Road, patience: float = 5) -> Forwarded:
+def forwarded(road: Road, patience: float = 60) -> Forwarded:
     """Forward what there is, as a command does."""
     with road.app() as app:
         [done] = forward(app.database(), app.outlets([DESTINATION]), app.clock, patience=patience)

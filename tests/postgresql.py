@@ -37,16 +37,26 @@ def serving(folder: Path) -> Iterator[str]:
         server.cleanup()
 
 
+def of_database(server: str, name: str) -> str:
+    """The URL of another database of the server."""
+    return server.replace("@/postgres", f"@/{name}")
+
+
+def create_database(server: str, name: str) -> None:
+    """Create an empty database."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
 @contextmanager
 def own_database(server: str, name: str) -> Iterator[str]:
     """The URL of a database that exists for one test."""
-    identifier = sql.Identifier(name)
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
-        try:
-            yield server.replace("@/postgres", f"@/{name}")
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
+    create_database(server, name)
+    try:
+        yield of_database(server, name)
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @contextmanager

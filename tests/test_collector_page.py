@@ -139,7 +139,7 @@ async def test_the_lines_for_node_are_taken(code: str) -> None:
 
 
 async def test_what_is_said_of_a_wrong_key_and_where_apps_ask_is_so() -> None:
-    async with listening() as collector, httpx.AsyncClient(base_url=collector.url) as client:
+    async with listening() as collector, httpx.AsyncClient(base_url=collector.url, timeout=60) as client:
         refused = await client.post("/v1/track", auth=("wrong", ""), json={})
         assert (refused.status_code, refused.json()) == (401, json.loads(blocks("json")[1]))
         for host in re.findall(r'(?:cdnHost = |\.cdnHost\()"events\.example\.com(/\w+)"', PAGE):
@@ -150,7 +150,10 @@ async def test_what_is_said_of_a_wrong_key_and_where_apps_ask_is_so() -> None:
 
 
 async def test_every_path_of_the_table_is_there() -> None:
-    async with listening() as collector, httpx.AsyncClient(base_url=collector.url, auth=(WRITE_KEY, "")) as client:
+    async with (
+        listening() as collector,
+        httpx.AsyncClient(base_url=collector.url, auth=(WRITE_KEY, ""), timeout=60) as client,
+    ):
         rows = re.findall(r"^\| (`POST /.*)\|$", PAGE, re.MULTILINE)
         paths = [path for row in rows for path in re.findall(r"(/(?:v1|beacon)/[\w/]+)", row) if "NAME" not in path]
         assert len(paths) == 16
@@ -283,7 +286,7 @@ async def check_proxy(url: str, collector: Listening) -> None:
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     event: dict[str, Any] = {"userId": "u39", "event": "Order Completed", "context": {"direct": True}}
-    async with httpx.AsyncClient(base_url=url, auth=(WRITE_KEY, ""), verify=trusting) as client:
+    async with httpx.AsyncClient(base_url=url, auth=(WRITE_KEY, ""), verify=trusting, timeout=60) as client:
         async with asyncio.timeout(PATIENCE):
             while True:
                 try:

@@ -56,10 +56,9 @@ def definitions() -> dict[str, Any]:
 def synced(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Synced]:
     """Thirty members, all delivered; source and store on the same engine."""
     shop: Shop = request.getfixturevalue(f"{request.param}_shop")
-    place: Place = request.getfixturevalue(f"{request.param}_place")
+    place: Place = request.getfixturevalue(f"{request.param}_store_place")
     shop.members(*MEMBERS)
     with serving(tmp_path, store_of(place), shop.url, **definitions()) as project:
-        project.done("migrate")
         project.done("backfill", "--as-of", "2026-01-01")
         yield Synced(project, shop, place)
 

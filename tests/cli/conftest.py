@@ -15,17 +15,16 @@ USERS = [f"u{number}" for number in range(10)]
 
 
 @pytest.fixture
-def project(place: Place, sqlite_shop: Shop, tmp_path: Path) -> Iterator[Project]:
+def project(store_place: Place, sqlite_shop: Shop, tmp_path: Path) -> Iterator[Project]:
     """An audience and a trait of ten users, nothing synced yet."""
     sqlite_shop.answers((user, number, f"{user}@example.com") for number, user in enumerate(USERS))
-    store = {"url": place.url} | ({"schema": place.schema} if place.schema else {})
+    store = {"url": store_place.url} | ({"schema": store_place.schema} if store_place.schema else {})
     audiences = [
         {"name": "Everybody", "sql": "select user_id, email from answer", "with": ["email"]},
         {"name": "Listed", "table": {"name": "answer", "user_id": "user_id"}, "enabled": False},
     ]
     traits = [{"name": "Number", "sql": "select user_id, cast(value as integer) as value from answer"}]
     with serving(tmp_path, store, sqlite_shop.url, audiences=audiences, traits=traits) as made:
-        made.done("migrate")
         yield made
 
 

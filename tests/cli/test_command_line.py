@@ -165,7 +165,7 @@ def test_the_installed_sandbox_starts_answers_and_stops_on_sigterm(installed: Pa
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = orjson.loads(process.stdout.readline())["base_url"]
-        assert httpx.get(f"{url}/_sandbox/stats").json()["requests"] == 0
+        assert httpx.get(f"{url}/_sandbox/stats", timeout=60).json()["requests"] == 0
         process.terminate()
         assert orjson.loads(process.stdout.readline())["event"] == "stopped"
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0

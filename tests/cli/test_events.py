@@ -66,7 +66,7 @@ def test_the_newest_events_are_shown_with_what_became_of_them(project: Project, 
         assert row["id"] == number
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("store_place", ["sqlite"], indirect=True)
 def test_an_event_is_shown_again_when_something_became_of_it(project: Project, store: Database) -> None:
     first = log(store)
     command = [sys.executable, "-m", "sync", "events", "tail", "--json", "--config", str(project.config)]

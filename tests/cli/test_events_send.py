@@ -60,7 +60,7 @@ def test_every_line_is_recorded_and_the_wrong_ones_are_told_by_number(project: P
     assert (first["source"], first["message_id"], first["user_id"]) == ("cli", "m1", "ann")
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("store_place", ["sqlite"], indirect=True)
 def test_lines_are_read_from_standard_input_as_they_come(project: Project) -> None:
     command = [sys.executable, "-m", "sync", "events", "send", "-", "--no-deliver", "--config", str(project.config)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as sending:
@@ -189,7 +189,7 @@ def test_what_cannot_be_forwarded_now_stays_pending(project: Project, tmp_path: 
     assert done["forwarded"][0]["accepted"] == 2
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("store_place", ["sqlite"], indirect=True)
 def test_who_sends_while_somebody_else_delivers_says_what_is_pending_and_who_has_it(
     project: Project, tmp_path: Path
 ) -> None:

@@ -97,7 +97,7 @@ def test_m2_killed_time_and_again_at_random_it_loses_nothing_and_keeps_the_order
         steps = ["deliver.sending", "deliver.answered", "forward.settled"]
         forward_and_die(road, random.choice(steps), random.randrange(1, 40))
     road.sandbox.replace_faults()
-    assert forwarded(road, patience=30).complete
+    assert forwarded(road, patience=60).complete
     assert set(numbers(road)) == set(range(posted))
     for user, last in latest.items():
         arrived = numbers(road, user)
@@ -128,9 +128,9 @@ def test_killed_time_and_again_updates_and_identifies_of_one_user_arrive_in_the_
         steps = ["deliver.sending", "deliver.answered", "deliver.settled", "forward.settled", "deliver.claimed"]
         forward_and_die(road, random.choice(steps), random.randrange(1, 25))
     with road.app() as app:
-        [done] = deliver(app.database(), app.outlets([DESTINATION]), app.clock, patience=30)
+        [done] = deliver(app.database(), app.outlets([DESTINATION]), app.clock, patience=60)
     assert done.complete
-    assert forwarded(road, patience=30).complete
+    assert forwarded(road, patience=60).complete
     for user, last in latest.items():
         values = road.sandbox.values(user, "score")
         assert values[-1] == last

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.proofs import Road, ended, until
+from tests.soak import patience
 
 USERS = 600
 
@@ -22,7 +23,6 @@ def succeeded(road: Road) -> int:
 
 def both(road: Road) -> tuple[subprocess.Popen[str], subprocess.Popen[str]]:
     """A backfill that is delivering, and a delta beside it that has recorded what it found."""
-    road.configure(deadline="5s", lease="10s")
     road.crowd(USERS)
     road.sandbox.set_faults(latency=1.0)
     first = road.spawn("backfill")
@@ -74,7 +74,7 @@ def test_the_watcher_takes_over_at_once_when_the_deliverer_is_killed(road: Road)
     arrived = road.sandbox.requests
     until(lambda: road.sandbox.requests > arrived, "nobody takes over")
     # Far sooner than the lease of a destination runs out (15 s): a holder that is provably dead need not be waited for.
-    assert time.monotonic() - died < 5
+    assert time.monotonic() - died < patience(5)
     # Whatever the dead one was sending is in doubt now, also what its server committed after its death.
     doubtful |= set(road.rows("SELECT user_id FROM slot WHERE doubt OR state = 'confirm'"))
 

@@ -65,12 +65,12 @@ class Running:
         lines = (line for line in self.said.splitlines(keepends=True) if line.startswith("{") and line.endswith("\n"))
         return [event for event in map(orjson.loads, lines) if event["event"] == name]
 
-    def hear(self, name: str, times: int = 1, seconds: float = 20.0) -> Mapping[str, Any]:
+    def hear(self, name: str, times: int = 1, seconds: float = 60.0) -> Mapping[str, Any]:
         """Wait until it has said something so often; gives what it said last."""
         self.until(lambda: len(self.events(name)) >= times, f"no {name}", seconds)
         return self.events(name)[-1]
 
-    def until(self, holds: Any, otherwise: str, seconds: float = 20.0) -> None:
+    def until(self, holds: Any, otherwise: str, seconds: float = 60.0) -> None:
         """Wait for something that this daemon does."""
 
         def looked() -> bool:
@@ -88,7 +88,7 @@ class Running:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def ended(self, seconds: float = 40.0) -> int:
+    def ended(self, seconds: float = 90.0) -> int:
         """Wait for its end; gives its exit code."""
         try:
             return self.process.wait(seconds)

@@ -222,7 +222,7 @@ async def told(server: Server, service: Alerts, until: Callable[[], bool]) -> No
     """Let the service run until something holds."""
     stopping = asyncio.Event()
     running = asyncio.create_task(service.run(stopping))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not until():  # noqa: ASYNC110 - the server knows no service
             await asyncio.sleep(0.005)
     stopping.set()
@@ -279,7 +279,7 @@ async def test_a_receiver_is_tried_again_a_second_later_while_another_one_hangs(
     async with serving(hang) as silent, serving(stumble) as other:
         settings = configured(tmp_path, webhook(silent), webhook(other))
         running = asyncio.create_task(Alerts(sqlite_database, settings, clock).run(asyncio.Event()))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while answers:  # noqa: ASYNC110 - the server knows no service
                 await asyncio.sleep(0.005)
         assert len(silent.requests) == 1

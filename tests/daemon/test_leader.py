@@ -50,7 +50,7 @@ async def running(leader: Leader) -> AsyncIterator[asyncio.Event]:
         await task
 
 
-async def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - what is waited for happens in the store
             await asyncio.sleep(0.005)

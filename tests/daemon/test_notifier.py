@@ -168,7 +168,7 @@ async def test_a_silent_receiver_is_given_up_at_the_deadline_and_keeps_nobody_wa
     async with serving(saying("silence")) as silent, serving(answering) as well:
         settings = configured(tmp_path, webhook(silent), webhook(well))
         change(sqlite_database, settings, FIRING)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert await notifier(sqlite_database, settings, clock, deadline=0.3).send_pending() == 1
         assert heard(silent) == heard(well)
 
@@ -185,7 +185,7 @@ async def test_an_endless_answer_is_no_reason_to_wait(
     async with serving(behave) as server:
         settings = configured(tmp_path, webhook(server))
         change(sqlite_database, settings, FIRING)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert await notifier(sqlite_database, settings, clock).send_pending() == 1
 
 

@@ -92,7 +92,7 @@ async def test_a_stop_waits_for_one_batch_only(
 
     monkeypatch.setattr(upkeep, "_old_attempts", stop_in_the_middle)
     monkeypatch.setattr(upkeep.prune, "__kwdefaults__", {**(upkeep.prune.__kwdefaults__ or {}), "batch": 10})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await Pruner(sqlite_database, KEEP, clock).run(stopping)
     assert attempts(sqlite_database) == 20
 

@@ -54,7 +54,7 @@ async def supervised(failing: Failing) -> Pauses:
     """Let it fail as often as it does, and stop it once it works."""
     stopping, pauses = asyncio.Event(), Pauses()
     task = asyncio.create_task(supervise(failing, stopping, Vitals(), random=Random(1), pause=pauses))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await failing.works.wait()
         stopping.set()
         await task
@@ -110,7 +110,7 @@ async def test_a_service_that_waits_to_be_started_again_stops_at_once() -> None:
     told = asyncio.Event()
     stop = telemetry.listen(lambda *_: told.set())
     task = asyncio.create_task(supervise(failing, stopping, Vitals()))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await told.wait()
         stopping.set()
         await task
@@ -121,6 +121,6 @@ async def test_a_service_that_waits_to_be_started_again_stops_at_once() -> None:
 async def test_a_pause_ends_with_a_nudge_and_takes_it_back() -> None:
     stopping, nudged = asyncio.Event(), asyncio.Event()
     nudged.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await service.pause(stopping, 1000, nudged)
     assert not nudged.is_set()

@@ -9,7 +9,7 @@ import pytest
 from sync.daemon.daemon import DRAIN_SECONDS
 from tests.daemon.running import running, schedule
 from tests.proofs import Road
-from tests.soak import FULL
+from tests.soak import FULL, patience
 
 USERS = 20_000 if FULL else 1_500
 
@@ -17,8 +17,6 @@ USERS = 20_000 if FULL else 1_500
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_a_daemon_that_is_stopped_in_the_middle_of_a_delivery_goes_on_at_its_next_start(road: Road) -> None:
-    # The limits of other tests are so tight that a busy machine alone makes an outcome unknown.
-    road.configure(deadline="10s", lease="30s")
     schedule(road, "every 1 days")
     road.crowd(USERS)
     assert road.command("delta", "--no-deliver") == 0
@@ -27,7 +25,7 @@ def test_a_daemon_that_is_stopped_in_the_middle_of_a_delivery_goes_on_at_its_nex
         found.until(lambda: road.sandbox.user_count >= USERS // 10, "nothing is delivered", 60)
         told = time.monotonic()
         found.stop()
-        assert time.monotonic() - told < DRAIN_SECONDS
+        assert time.monotonic() - told < patience(DRAIN_SECONDS)
     assert road.states() == {"due": USERS - road.sandbox.user_count}
     assert not road.rows("SELECT 1 FROM slot WHERE doubt OR attempts > 0")
 

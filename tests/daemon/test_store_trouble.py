@@ -14,6 +14,7 @@ import pytest
 
 from tests.daemon.running import Running, running, schedule
 from tests.daemon.watching import arrived, busy, no_tick_is_run_twice, ready
+from tests.postgresql import of_database
 from tests.proofs import Road, road_on, until
 
 USERS = 200
@@ -89,7 +90,8 @@ def road(server: Server, tmp_path: Path) -> Iterator[Road]:
     """A road whose store is on a server that may be broken."""
     server.execute("CREATE DATABASE trouble")
     try:
-        with road_on(tmp_path, server.url.replace("@/postgres", "@/trouble")) as made:
+        with road_on(tmp_path, of_database(server.url, "trouble")) as made:
+            assert made.command("migrate") == 0
             yield made
     finally:
         server.execute("DROP DATABASE trouble WITH (FORCE)")

@@ -39,7 +39,7 @@ from tests.daemon.judgement import (
 from tests.daemon.observer import Observer
 from tests.postgresql import own_database
 from tests.proofs import Road
-from tests.soak import FULL, SEED, whole_only
+from tests.soak import FULL, SEED, patience, whole_only
 
 SECONDS, PEOPLE, SHARE = (600, 400, 1.0) if FULL else (60, 150, 0.2)
 
@@ -49,8 +49,8 @@ IDLE = 10 * SHARE
 """Seconds after which PostgreSQL ends a transaction of somebody who says nothing."""
 
 EVERY = {"members": 2, "score": 3, "lucky": 5, "visitors": 4}
-TAKEN_OVER_WITHIN = 5.0
-LATE = 3.0
+TAKEN_OVER_WITHIN = patience(5.0)
+LATE = patience(3.0)
 """Seconds that a busy host may take to look."""
 
 

@@ -274,7 +274,7 @@ async def test_a_ticker_is_woken_though_all_threads_wait_for_the_store_and_fails
         if not asked.is_set():
             asked.set()
             return timedelta(seconds=0.05)
-        assert woken.wait(10), "the only thread waits, and nobody wakes"
+        assert woken.wait(60), "the only thread waits, and nobody wakes"
         raise StoreUnavailable("away")
 
     monkeypatch.setattr(ticker, "_wake", heard)

@@ -194,7 +194,7 @@ def test_a_key_that_is_recorded_while_others_are_being_delivered_gets_its_person
             if known is None:
                 record(app.database(), late, ["u0", "stranger"])
 
-        [done] = deliver(app.database(), app.outlets(["pushwoosh"]), app.clock, patience=5, on_progress=record_another)
+        [done] = deliver(app.database(), app.outlets(["pushwoosh"]), app.clock, patience=60, on_progress=record_another)
     assert done.complete
     assert road.sandbox.user("stranger") == {
         "attributes": {

@@ -15,7 +15,7 @@ from sync.store import destinations, slots
 from tests.proofs import Road
 
 
-def delivered(app: App, patience: float = 5) -> Delivered:
+def delivered(app: App, patience: float = 60) -> Delivered:
     [done] = deliver(app.database(), app.outlets(["pushwoosh"]), app.clock, patience=patience)
     return done
 
@@ -30,6 +30,7 @@ def test_with_nothing_owed_a_delivery_ends_at_once(sqlite_road: Road) -> None:
 def test_a_mistake_of_ours_in_one_sender_ends_the_drain_with_it_and_what_was_sent_is_in_doubt(
     road: Road, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    road.configure(deadline="1s", lease="3s")  # what the mistaken one had claimed is waited for
     road.crowd(100)
     road.refresh()
     exchange, left = Channel.exchange, iter(range(30))
@@ -64,7 +65,7 @@ def test_one_user_of_whom_no_request_can_be_made_is_parked_and_the_others_are_de
             return requests_for(event)
 
         monkeypatch.setattr(outlet.destination, "requests_for", fussy)
-        [done] = deliver(app.database(), [outlet], app.clock, patience=5)
+        [done] = deliver(app.database(), [outlet], app.clock, patience=60)
     assert (done.accepted, done.parked) == (99, 1)
     assert road.rows("SELECT user_id, reason FROM slot") == [("u50", "no request can be made of it (ValueError)")]
 
@@ -101,7 +102,7 @@ def test_progress_is_told_after_every_batch_and_adds_up(road: Road) -> None:
             app.database(),
             app.outlets(["pushwoosh"]),
             app.clock,
-            patience=5,
+            patience=60,
             on_progress=lambda done: told.append(done.accepted + done.parked),
         )
     assert told == sorted(told)

@@ -37,7 +37,7 @@ async def dispatching(app: App, clock: MovingClock) -> AsyncIterator[tuple[Dispa
         yield Dispatcher(app.database(), outlet.destination, outlet.settings, transport, clock), held
 
 
-async def drained(app: App, clock: MovingClock, patience: float = 10) -> Delivered:
+async def drained(app: App, clock: MovingClock, patience: float = 60) -> Delivered:
     async with dispatching(app, clock) as (dispatcher, held):
         return await dispatcher.drain(held, patience)
 
@@ -190,7 +190,7 @@ def test_a_backfill_under_way_never_overtakes_a_delta(road: Road) -> None:
             recorded_at = road.sandbox.requests
 
     with road.app() as app:
-        [done] = deliver(app.database(), app.outlets(["pushwoosh"]), app.clock, patience=10, on_progress=record_a_delta)
+        [done] = deliver(app.database(), app.outlets(["pushwoosh"]), app.clock, patience=60, on_progress=record_a_delta)
     assert done.complete
     road.delivered()
     # Those who were claimed already go first (three times the concurrency), then the delta, and the backfill after it.

@@ -116,7 +116,7 @@ def when_sending(do: object) -> Iterator[None]:
         stop()
 
 
-def both(app: App, patience: float = 10) -> None:
+def both(app: App, patience: float = 60) -> None:
     """Send slots and events, until neither is owed."""
     [updates] = deliver(app.database(), app.outlets([DESTINATION]), app.clock, patience=patience)
     assert updates.complete, updates
@@ -138,7 +138,7 @@ def test_an_identify_goes_after_the_update_that_was_recorded_before_it_also_when
     with road.app() as app:
         owe(app.database(), u=1)
         post(app.database(), posted.identify("u", score=2), posted.identify("v", score=3))
-        [events] = forward(app.database(), app.outlets([DESTINATION]), app.clock, patience=10)
+        [events] = forward(app.database(), app.outlets([DESTINATION]), app.clock, patience=60)
         assert events.complete
     assert road.sandbox.values("u", "score") == [1, 2]
     assert road.sandbox.values("v", "score") == [3]
@@ -187,7 +187,7 @@ def test_a_parked_update_holds_up_no_identify(sqlite_road: Road) -> None:
         deliver(app.database(), app.outlets([DESTINATION]), app.clock, patience=1)
         sqlite_road.sandbox.replace_faults()
         post(app.database(), posted.identify("u", score=2))
-        [events] = forward(app.database(), app.outlets([DESTINATION]), app.clock, patience=10)
+        [events] = forward(app.database(), app.outlets([DESTINATION]), app.clock, patience=60)
     assert events.complete
     assert sqlite_road.sandbox.values("u", "score")[-1] == 2
 
@@ -197,7 +197,7 @@ def test_tracks_wait_for_no_update_and_updates_for_no_track(sqlite_road: Road) -
     with sqlite_road.app() as app:
         post(app.database(), *(track("u", number) for number in range(30)))
         owe(app.database(), u=1)
-        [updates] = deliver(app.database(), app.outlets([DESTINATION]), app.clock, patience=10)
+        [updates] = deliver(app.database(), app.outlets([DESTINATION]), app.clock, patience=60)
         assert updates.complete
     # The update did not have to wait for thirty requests.
     assert len(sqlite_road.sandbox.events()) < 30

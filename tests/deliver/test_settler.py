@@ -56,12 +56,12 @@ async def test_what_comes_while_a_batch_is_written_goes_together_into_the_next(m
 
     def settle(_: list[Settlement]) -> int:
         writing.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return 0
 
     async with settling(monkeypatch, settle) as (settler, _, settled):
         settler.add(settlement(0))
-        await asyncio.to_thread(writing.wait, 10)
+        await asyncio.to_thread(writing.wait, 60)
         for number in (1, 2, 3):
             settler.add(settlement(number))
         go_on.set()

@@ -28,7 +28,7 @@ async def heard(name: str) -> None:
     happened = asyncio.Event()
     stop = telemetry.listen(lambda each, _: happened.set() if each == name else None)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await happened.wait()
     finally:
         stop()

@@ -102,7 +102,7 @@ def test_a_destination_that_comes_up_within_our_patience_is_delivered_and_nothin
     codes: list[int] = []
 
     def come_up() -> None:
-        refused.wait(20)
+        refused.wait(60)
         with SandboxThread(road.sandbox, port=port):
             until(lambda: bool(codes), "the command does not end")
 

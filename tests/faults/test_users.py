@@ -13,7 +13,7 @@ def test_a_poison_user_among_ten_thousand_blocks_nobody_and_is_redriven_once_the
     sqlite_road: Road, capsys: pytest.CaptureFixture[str]
 ) -> None:
     road = sqlite_road
-    road.configure(concurrency=50, deadline="10s", lease="30s")
+    road.configure(concurrency=50)
     road.crowd(EVERYBODY)
     road.sandbox.set_faults(fail_users=["u4711"])
     code, said = ended(road.spawn("backfill"))

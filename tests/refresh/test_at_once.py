@@ -26,7 +26,7 @@ def recording_under_way(database: Database, answer: dict[str, object]) -> Iterat
     def hold(name: str, _: dict[str, object]) -> None:
         if name == "refresh.recorded" and threading.current_thread() is thread:
             reached.set()
-            go_on.wait(30)
+            go_on.wait(60)
 
     failures: list[BaseException] = []
 
@@ -40,13 +40,13 @@ def recording_under_way(database: Database, answer: dict[str, object]) -> Iterat
     stop = telemetry.listen(hold)
     thread.start()
     try:
-        assert reached.wait(30)
+        assert reached.wait(60)
         releaser = threading.Timer(0.5, go_on.set)
         releaser.start()
         yield
     finally:
         go_on.set()
-        thread.join(30)
+        thread.join(60)
         stop()
     assert not failures
 

@@ -107,13 +107,13 @@ def test_of_two_refreshes_at_once_one_is_busy(stage: Stage) -> None:
     def wait(name: str, _: dict[str, object]) -> None:
         if name == "refresh.claimed":
             reading.set()
-            assert both_claimed.wait(30)
+            assert both_claimed.wait(60)
 
     silence = telemetry.listen(wait)
     first = threading.Thread(target=work, args=(stage.delta,))
     first.start()
     started.wait()
-    assert reading.wait(30)
+    assert reading.wait(60)
     with pytest.raises(SyncError, match="is going on in process"):
         stage.delta()
     both_claimed.set()

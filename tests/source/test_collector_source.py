@@ -48,9 +48,9 @@ def collect(place: Place, *batch: LoggedEvent) -> None:
 
 
 @pytest.fixture
-def project(place: Place, tmp_path: Path) -> Iterator[Project]:
+def project(store_place: Place, tmp_path: Path) -> Iterator[Project]:
     """A project that knows no source but the collector."""
-    store = {"url": place.url} | ({"schema": place.schema} if place.schema else {})
+    store = {"url": store_place.url} | ({"schema": store_place.schema} if store_place.schema else {})
     audiences = [
         {"name": "Big Spenders", "sql": ORDERS},
         {"name": "Known", "table": {"name": "collected_profiles", "user_id": "user_id"}},
@@ -58,7 +58,6 @@ def project(place: Place, tmp_path: Path) -> Iterator[Project]:
     traits = [{"name": "Plan", "sql": "select user_id, traits ->> 'plan' as value from collected_profiles"}]
     with serving(tmp_path, store, "sqlite:///nothing.db", audiences=audiences, traits=traits) as made:
         made.write(sources=None, defaults={"source": "collector", "destinations": ["pushwoosh"]})
-        made.done("migrate")
         yield made
 
 
@@ -68,12 +67,12 @@ def attributes(project: Project, user_id: str) -> dict[str, object]:
     return known
 
 
-def test_who_did_something_gets_into_the_audience_with_the_next_delta(project: Project, place: Place) -> None:
+def test_who_did_something_gets_into_the_audience_with_the_next_delta(project: Project, store_place: Place) -> None:
     project.done("check")
     project.done("delta", "--as-of", "2026-11-22")
     assert project.sandbox.user("ann") is None
     collect(
-        place,
+        store_place,
         received("1", "ann", properties={"total": 70}),
         received("2", "ann", properties={"total": 60.5}),
         received("3", "bob", properties={"total": 99}),
@@ -92,8 +91,8 @@ def source(project: Project) -> Source:
     return App.load(project.config, {}).source("collector")
 
 
-def test_everything_that_was_collected_can_be_asked_for(source: Source, place: Place) -> None:
-    collect(place, received("1", "ann", properties={"a": {"b": 1}}, traits={"x": None}))
+def test_everything_that_was_collected_can_be_asked_for(source: Source, store_place: Place) -> None:
+    collect(store_place, received("1", "ann", properties={"a": {"b": 1}}, traits={"x": None}))
     wanted = (
         "user_id, anonymous_id, event, type, timestamp, received_at, message_id, source, properties, traits, context"
     )
@@ -115,12 +114,12 @@ def test_the_store_cannot_be_written_through_it(source: Source) -> None:
         connection.exec_driver_sql("DELETE FROM event")
 
 
-def test_its_query_may_take_a_while_while_the_store_is_written(source: Source, place: Place) -> None:
-    collect(place, received("1", "ann"))
+def test_its_query_may_take_a_while_while_the_store_is_written(source: Source, store_place: Place) -> None:
+    collect(store_place, received("1", "ann"))
     counted = "SELECT count(*) FROM collected_events"
     with source.read() as connection:
         assert connection.exec_driver_sql(counted).scalar() == 1
-        collect(place, received("2", "bob"))
+        collect(store_place, received("2", "bob"))
     with source.read() as connection:
         assert connection.exec_driver_sql(counted).scalar() == 2
 

@@ -25,9 +25,9 @@ def silent_for(milliseconds: int) -> str:
 
 
 @pytest.fixture
-def frozen(postgresql_database: Database, postgresql_place: Place) -> Iterator[Database]:
+def frozen(postgresql_database: Database, postgresql_store_place: Place) -> Iterator[Database]:
     """The same store, for a process that says nothing for longer than the server waits."""
-    found = connect(postgresql_place.url + silent_for(50), postgresql_place.schema)
+    found = connect(postgresql_store_place.url + silent_for(50), postgresql_store_place.schema)
     yield found
     found.close()
 

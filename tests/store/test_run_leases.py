@@ -42,8 +42,8 @@ def record_with(database: Database, run: ClaimedRun) -> None:
 
 
 def test_a_process_that_the_system_hides_from_us_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.store.holder._start_of", lambda _: -1)
     hidden = replace(this_process(), pid=4_000_000, started=5)
+    monkeypatch.setattr("sync.store.holder._start_of", lambda _: -1)
 
     def refuse(pid: int, signal: int) -> None:
         raise PermissionError
@@ -128,10 +128,10 @@ def test_a_heartbeat_keeps_a_slow_run(database: Database, clock: MovingClock, mo
     clock.advance(runs.LEASE_SECONDS + 1)
     monkeypatch.setattr(runs, "LEASE_SECONDS", 0.03)
     with runs.heartbeat(database, first):
-        assert beaten.wait(30)
+        assert beaten.wait(60)
         monkeypatch.setattr(runs, "LEASE_SECONDS", 30.0)
         beaten.clear()
-        assert beaten.wait(30)
+        assert beaten.wait(60)
     with pytest.raises(RunBusy):
         claim(database)
 

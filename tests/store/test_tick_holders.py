@@ -236,7 +236,7 @@ def test_a_configuration_is_announced_before_a_recording_or_after_it_and_never_i
         announced.join(0.3)
         assert announced.is_alive()
         assert configurations.newest(connection) == generation
-    announced.join(20)
+    announced.join(60)
     with database.read() as connection:
         assert configurations.newest(connection) > generation
 

@@ -66,7 +66,7 @@ def watching() -> Watching:
         stopping = asyncio.Event()
         running = asyncio.create_task(service.run(stopping))
         try:
-            async with httpx.AsyncClient(base_url=service.url, timeout=20) as client:
+            async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
                 yield client
         finally:
             stopping.set()

@@ -25,7 +25,7 @@ class Store:
 
     def ask(self) -> int:
         self.asked += 1
-        self.open.wait(20)
+        self.open.wait(60)
         self.clock.advance(self.takes)
         if self.error is not None:
             raise self.error
@@ -97,4 +97,4 @@ def test_the_process_ends_while_a_question_hangs(store: Store) -> None:
     for thread in threading.enumerate():
         if thread.name == "web":
             assert thread.daemon
-            thread.join(20)
+            thread.join(60)

@@ -32,9 +32,9 @@ NOBODY = 65534
 
 
 @pytest.fixture
-def fallen_over(postgresql_database: Database, postgresql_place: Place) -> Iterator[Database]:
+def fallen_over(postgresql_database: Database, postgresql_store_place: Place) -> Iterator[Database]:
     """The same store on a server that takes no writes."""
-    found = connect(postgresql_place.url + READ_ONLY, postgresql_place.schema)
+    found = connect(postgresql_store_place.url + READ_ONLY, postgresql_store_place.schema)
     yield found
     found.close()
 
@@ -91,25 +91,29 @@ def test_what_is_written_to_a_server_that_takes_no_writes_is_to_be_tried_again(f
 
 
 def test_a_daemon_that_starts_while_its_server_takes_no_writes_ends_so_that_it_is_started_again(
-    postgresql_place: Place, tmp_path: Path
+    postgresql_store_place: Place, tmp_path: Path
 ) -> None:
-    store = {"url": postgresql_place.url, "schema": postgresql_place.schema}
+    store = {"url": postgresql_store_place.url, "schema": postgresql_store_place.schema}
     config = tmp_path / "sync.yaml"
     config.write_bytes(orjson.dumps({"version": 1, "project": "shop", "store": store}))
     assert engage_sync("migrate", "--config", str(config)).code == 0
-    store["url"] = postgresql_place.url + READ_ONLY
+    store["url"] = postgresql_store_place.url + READ_ONLY
     config.write_bytes(orjson.dumps({"version": 1, "project": "shop", "store": store}))
     said = engage_sync("daemon", "--web-listen", "off", "--collector-listen", "off", "--config", str(config))
     assert (said.code, TAKES_NO_WRITES in said.err) == (1, True)
 
 
-def test_a_role_without_rights_is_told_to_be_given_them(postgresql_database: Database, postgresql_place: Place) -> None:
+def test_a_role_without_rights_is_told_to_be_given_them(
+    postgresql_database: Database, postgresql_store_place: Place
+) -> None:
     role = f"guest_{os.getpid()}"
-    with psycopg.connect(postgresql_place.url, autocommit=True) as server:
+    with psycopg.connect(postgresql_store_place.url, autocommit=True) as server:
         server.execute(f"CREATE ROLE {role}".encode())
         try:
-            server.execute(f"GRANT USAGE ON SCHEMA {postgresql_place.schema} TO {role}".encode())
-            guest = connect(f"{postgresql_place.url}&options={quote(f'-c role={role}')}", postgresql_place.schema)
+            server.execute(f"GRANT USAGE ON SCHEMA {postgresql_store_place.schema} TO {role}".encode())
+            guest = connect(
+                f"{postgresql_store_place.url}&options={quote(f'-c role={role}')}", postgresql_store_place.schema
+            )
             with pytest.raises(StoreError, match=r"role may not do what it must \(permission denied for table") as told:
                 configurations.announce(guest, "new")
             guest.close()

@@ -92,7 +92,7 @@ async def test_port_0_becomes_a_free_one_that_is_told(state: WebState) -> None:
     try:
         assert service.address.port > 0
         assert service.url == f"http://127.0.0.1:{service.address.port}"
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             assert (await client.get(f"{service.url}/healthz")).status_code == 200
     finally:
         await service.close()
@@ -122,7 +122,7 @@ async def test_it_stops_when_told_gives_the_address_back_and_can_start_again(sta
         stopping = asyncio.Event()
         await service.open()
         running = asyncio.create_task(service.run(stopping))
-        async with httpx.AsyncClient(base_url=service.url) as client:
+        async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
             assert (await client.get("/healthz")).status_code == 200
         stopping.set()
         await running

@@ -18,5 +18,5 @@ def sandbox(request: pytest.FixtureRequest) -> Sandbox:
 
 @pytest.fixture
 async def client(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
-    async with serve(sandbox) as url, httpx.AsyncClient(base_url=url, headers=HEADERS) as connected:
+    async with serve(sandbox) as url, httpx.AsyncClient(base_url=url, headers=HEADERS, timeout=60) as connected:
         yield connected

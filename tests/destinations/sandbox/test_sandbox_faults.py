@@ -72,7 +72,7 @@ async def test_redirect(client: httpx.AsyncClient, sandbox: Sandbox) -> None:
 async def test_rate_limit_refuses_what_is_beyond_and_refills_with_time(with_header: bool) -> None:
     clock = FrozenClock()
     sandbox = Sandbox(clock=clock, faults=Faults(rate_limit=2, rate_limit_retry_after=with_header))
-    async with serve(sandbox) as url, httpx.AsyncClient(base_url=url, headers=HEADERS) as client:
+    async with serve(sandbox) as url, httpx.AsyncClient(base_url=url, headers=HEADERS, timeout=60) as client:
         answers = [await send(client) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200, 200, 429]
         assert answers[2].headers.get("Retry-After") == ("1" if with_header else None)
@@ -82,7 +82,7 @@ async def test_rate_limit_refuses_what_is_beyond_and_refills_with_time(with_head
 
 async def test_a_slow_rate_limit_says_how_long_to_wait() -> None:
     sandbox = Sandbox(clock=FrozenClock(), faults=Faults(rate_limit=0.1))
-    async with serve(sandbox) as url, httpx.AsyncClient(base_url=url, headers=HEADERS) as client:
+    async with serve(sandbox) as url, httpx.AsyncClient(base_url=url, headers=HEADERS, timeout=60) as client:
         assert [(await send(client)).headers.get("Retry-After") for _ in range(2)] == [None, "10"]
 
 
@@ -93,7 +93,7 @@ async def test_error_rate_strikes_a_share_and_repeats_with_the_seed(
     seen = [(await send(client)).status_code for _ in range(40)]
     assert set(seen) == {200, 500}
     twin = Sandbox(faults=Faults(error_rate=0.5))
-    async with serve(twin) as url, httpx.AsyncClient(base_url=url, headers=HEADERS) as second:
+    async with serve(twin) as url, httpx.AsyncClient(base_url=url, headers=HEADERS, timeout=60) as second:
         assert [(await send(second)).status_code for _ in range(40)] == seen
 
 
@@ -116,7 +116,7 @@ async def test_latency_delays_the_answer_but_not_the_effect(client: httpx.AsyncC
     sandbox.set_faults(latency=0.1)
     started = time.monotonic()
     await asyncio.gather(*(send(client, f"u-{number % 2}") for number in range(4)))
-    assert 0.1 <= time.monotonic() - started < 2
+    assert time.monotonic() - started >= 0.1
     stats = sandbox.stats()
     assert (stats["max_concurrent"], stats["max_concurrent_per_user"]) == (4, 2)
 
@@ -134,7 +134,7 @@ async def test_apply_late_lets_an_older_value_overtake(client: httpx.AsyncClient
     sandbox.set_faults(latency=0)
     await send(client, n=2)
     assert sandbox.user("u-1") == {"attributes": {"n": 2}}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while sandbox.accepted < 2:  # noqa: ASYNC110 - the sandbox has no event to wait for
             await asyncio.sleep(0.01)
     assert sandbox.user("u-1") == {"attributes": {"n": 1}}
