@@ -42,7 +42,7 @@ def test_a_burst_goes_at_once_and_then_the_rate_holds(clock: FakeClock) -> None:
 
 async def test_no_rate_is_no_limit(clock: FakeClock) -> None:
     bucket = TokenBucket(None, 1, clock)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(60):
         for _ in range(10_000):
             await bucket.acquire()
 
