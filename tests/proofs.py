@@ -10,12 +10,12 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import orjson
@@ -30,11 +30,12 @@ from sync.daemon.cycle import Order, run_refreshes
 from sync.destinations.sandbox import Sandbox, SandboxThread
 from sync.model.run import RunKind
 from sync.store.engine import Database, connect
+from tests.children import Child
 from tests.conftest import ENGINES, Place
 from tests.kept import KeptStores
 from tests.moving_clock import MovingClock, connect_timed
 
-ROOT = Path(__file__).parent.parent
+_numbers = count(1)
 # A machine that stands still for some seconds must not make an outcome unknown: what is about that says so.
 LIMITS: Mapping[str, object] = {"deadline": "30s", "lease": "45s", "quiet_period": "300ms", "concurrency": 20}
 RETRY: Mapping[str, object] = {"longest_delay": "100ms"}
@@ -104,15 +105,10 @@ class Road:
         """Run a command here and give its exit code."""
         return main([*arguments, "--config", str(self.config)])
 
-    def spawn(self, *arguments: str, die_at: str = "-", occurrence: int = 1) -> subprocess.Popen[str]:
+    def spawn(self, *arguments: str, die_at: str = "-", occurrence: int = 1) -> Child:
         """Start a command in a child, which kills itself at a step's given occurrence."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.victim", die_at, str(occurrence), *arguments, "--config", str(self.config)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        command = [die_at, str(occurrence), *arguments, "--config", str(self.config)]
+        return Child("tests.victim", command, self.folder / f"said-{next(_numbers)}.txt")
 
     @contextmanager
     def app(self, clock: SystemClock | None = None) -> Iterator[App]:
@@ -176,7 +172,7 @@ def until(holds: Callable[[], bool], otherwise: str, seconds: float = 60.0) -> N
         time.sleep(0.002 if waited < 0.2 else 0.01)
 
 
-def ended(child: subprocess.Popen[str], seconds: float = 90.0) -> tuple[int, str]:
+def ended(child: Child, seconds: float = 90.0) -> tuple[int, str]:
     """Wait for a child to end; gives its exit code and what it said. One that hangs says where, and is killed."""
     try:
         said, _ = child.communicate(timeout=seconds)
@@ -186,7 +182,7 @@ def ended(child: subprocess.Popen[str], seconds: float = 90.0) -> tuple[int, str
         child.kill()
         said, _ = child.communicate()
         pytest.fail(f"a child hangs: {said}")
-    return child.returncode, said
+    return child.wait(), said
 
 
 @contextmanager

@@ -26,7 +26,12 @@ def _die_at(step: str, occurrence: int) -> None:
     telemetry.listen(listener)
 
 
-if __name__ == "__main__":
+def live(arguments: list[str]) -> None:
+    """Run the command, up to the step; ends the process."""
     faulthandler.register(signal.SIGUSR1)
-    _die_at(sys.argv[1], int(sys.argv[2]))
-    sys.exit(main(sys.argv[3:]))
+    _die_at(arguments[0], int(arguments[1]))
+    sys.exit(main(arguments[2:]))
+
+
+if __name__ == "__main__":
+    live(sys.argv[1:])

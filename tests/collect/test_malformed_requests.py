@@ -17,8 +17,9 @@ import orjson
 import pytest
 
 from sync.store.engine import connect
+from tests.children import ROOT
 from tests.collect.malformed import KEY, Malformed, malformed
-from tests.proofs import ROOT, until
+from tests.proofs import until
 from tests.soak import FULL, SEED
 
 REQUESTS = 10_000 if FULL else 1_500

@@ -6,7 +6,6 @@ one with a fixed seed. Each run prints its seed and what it measured.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -92,7 +91,7 @@ def test_a_backfill_killed_at_random_instants_loses_nobody_and_sends_nobody_with
     with capsys.disabled():
         sys.stdout.write(f"\n{request.node.callspec.id}: SOAK_SEED={SEED}, {USERS} users, {KILLS} kills\n")
     soak.die(KILLS)
-    child: subprocess.Popen[str] = road.spawn("backfill")
+    child = road.spawn("backfill")
     code, said = ended(child, 300)
     assert code == 0, said
 

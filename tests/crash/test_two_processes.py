@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.children import Child
 from tests.proofs import Road, ended, until
 from tests.soak import patience
 
@@ -21,7 +21,7 @@ def succeeded(road: Road) -> int:
     return found
 
 
-def both(road: Road) -> tuple[subprocess.Popen[str], subprocess.Popen[str]]:
+def both(road: Road) -> tuple[Child, Child]:
     """A backfill that is delivering, and a delta beside it that has recorded what it found."""
     road.crowd(USERS)
     road.sandbox.set_faults(latency=1.0)

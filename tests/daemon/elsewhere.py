@@ -1,4 +1,4 @@
-"""Run a command as if on another host, in a hurry: ``python -m tests.daemon.elsewhere HOST SHARE COMMAND…``.
+"""Run a command as if on another host, in a hurry: arguments are HOST SHARE COMMAND…
 
 Processes on different hosts cannot prove each other dead: their leases have to run out. All leases and beats are SHARE
 times as long as they are, so that many of them run out in a minute. On SIGUSR1 it shows where it is. On one of
@@ -70,9 +70,10 @@ def lie_in_wait() -> None:
     telemetry.listen(listener)
 
 
-if __name__ == "__main__":
+def live(arguments: list[str]) -> None:
+    """Run the command there; ends the process."""
     faulthandler.register(signal.SIGUSR1)
-    move_to(sys.argv[1])
-    hurry(float(sys.argv[2]))
+    move_to(arguments[0])
+    hurry(float(arguments[1]))
     lie_in_wait()
-    sys.exit(main(sys.argv[3:]))
+    sys.exit(main(arguments[2:]))

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -19,9 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from tests.children import Child
 from tests.daemon.elsewhere import AMBUSHES, PATIENCE, STEPS
 from tests.daemon.running import Running
-from tests.proofs import ROOT, Road
+from tests.proofs import Road
 
 HOSTS: Mapping[str, str] = {"anna": "host-1", "berta": "host-1", "clara": "host-2"}
 """The daemons, and where they are."""
@@ -39,14 +38,8 @@ class Life(Running):
         self.road = road
         self._log = road.folder / f"{name}-{number}.log"
         command = ["daemon", "--web-listen", "off", "--config", str(road.config)]
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.daemon.elsewhere", HOSTS[name], str(share), *command],
-                cwd=ROOT,
-                env={**os.environ, **environment},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        arguments = [HOSTS[name], str(share), *command]
+        self.process = Child("tests.daemon.elsewhere", arguments, self._log, {**os.environ, **environment})
 
 
 @dataclass(slots=True)

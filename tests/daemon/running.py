@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from tests.proofs import ROOT, Road, until
+from tests.children import Child
+from tests.proofs import Road, until
 
 _numbers = count(1)
 
@@ -29,7 +30,7 @@ def schedule(road: Road, schedule: str = "every 2 seconds", **sections: object) 
 
 
 class Running:
-    """One daemon on a road's configuration. ``out`` is its stdout, where that is not to go to the log as well."""
+    """One daemon on a road's configuration. ``out`` is where its stdout goes, where that is not to be the log."""
 
     def __init__(
         self,
@@ -38,19 +39,13 @@ class Running:
         web: str | None = "127.0.0.1:0",
         die_at: str = "-",
         occurrence: int = 1,
-        out: int | None = None,
+        out: Path | None = None,
     ) -> None:
         self.road = road
         self._log = road.folder / f"daemon-{next(_numbers)}.log"
         listen = () if web is None else ("--web-listen", web)
         command = ["daemon", *listen, *arguments, "--config", str(road.config)]
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.victim", die_at, str(occurrence), *command],
-                cwd=ROOT,
-                stdout=log if out is None else out,
-                stderr=log,
-            )
+        self.process = Child("tests.victim", [die_at, str(occurrence), *command], self._log, out=out)
 
     @property
     def pid(self) -> int:

@@ -151,9 +151,10 @@ def test_the_new_file_is_followed_while_a_request_of_the_old_one_is_still_in_fli
 def test_nobody_has_to_read_what_it_says(sqlite_road: Road) -> None:
     sqlite_road.crowd(3)
     schedule(sqlite_road)
-    reads, writes = os.pipe()
-    found = Running(sqlite_road, "--log-level", "debug", out=writes)
-    os.close(writes)
+    pipe = sqlite_road.folder / "pipe"
+    os.mkfifo(pipe)
+    reads = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    found = Running(sqlite_road, "--log-level", "debug", out=pipe)
     try:
         found.hear("daemon.started")
         os.close(reads)
@@ -164,7 +165,7 @@ def test_nobody_has_to_read_what_it_says(sqlite_road: Road) -> None:
         found.signal(signal.SIGTERM)
         found.hear("daemon.stopping")
         found.signal(signal.SIGTERM)
-        assert found.ended(10) == 1
+        assert found.ended() == 1
     finally:
         if found.process.poll() is None:
             found.process.kill()

@@ -13,9 +13,10 @@ import orjson
 import pytest
 
 from sync.model.run import RunKind
+from tests.children import ROOT
 from tests.daemon.running import running, schedule
 from tests.daemon.test_daemon import arrived
-from tests.proofs import ROOT, Road
+from tests.proofs import Road
 
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 

@@ -19,7 +19,8 @@ import orjson
 import pytest
 
 from sync.destinations.sandbox import Sandbox, SandboxThread
-from tests.proofs import ROOT, until
+from tests.children import ROOT
+from tests.proofs import until
 
 HERE = Path(__file__).parent
 OLDEST_NODE = 20

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.proofs import ROOT
+from tests.children import ROOT
 from tests.sdk.bridge import PATIENCE, Bridge, run_node
 
 pytestmark = pytest.mark.chromium

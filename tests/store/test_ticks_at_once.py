@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from datetime import datetime
@@ -15,44 +13,41 @@ from sqlalchemy import text
 from sync.model.tick import ClaimedTick, TickState
 from sync.store import configurations, ticks
 from sync.store.engine import Database
-from sync.store.migrate import migrate
+from tests.children import Child
 from tests.conftest import Place
 from tests.moving_clock import MovingClock, connect_timed
 from tests.store.tick_taker import FOLLOWERS, INSTANTS, KEYS, START
 
-ROOT = Path(__file__).parents[2]
 TOGETHER = 3
 LIVES = 3
 
 
-def started(place: Place, seed: int, *, mortal: bool) -> subprocess.Popen[bytes]:
+def lived(place: Place, log: Path, seed: int, *, mortal: bool) -> int:
+    """How a taker ended."""
     fate = "mortal" if mortal else "immortal"
-    command = [sys.executable, "-m", "tests.store.tick_taker", place.url, place.schema or "", str(seed), fate]
-    return subprocess.Popen(command, cwd=ROOT)
+    return Child("tests.store.tick_taker", [place.url, place.schema or "", str(seed), fate], log).wait()
 
 
-def live_and_die(place: Place, number: int, ended: list[int]) -> None:
+def live_and_die(place: Place, log: Path, number: int, ended: list[int]) -> None:
     """One taker after another until one has got to the end."""
     for life in range(LIVES):
-        with started(place, number * 100 + life, mortal=life < LIVES - 1) as child:
-            ended.append(child.wait())
+        ended.append(lived(place, log, number * 100 + life, mortal=life < LIVES - 1))
         if ended[-1] == 0:
             return
 
 
-def test_every_tick_has_one_run_however_many_take_ticks_and_die(place: Place) -> None:
+def test_every_tick_has_one_run_however_many_take_ticks_and_die(store_place: Place, tmp_path: Path) -> None:
+    place, log = store_place, tmp_path / "said.txt"
     database = connect_timed(place.url, place.schema, MovingClock())
-    migrate(database, place.schema)
     ended: list[int] = []
-    threads = [threading.Thread(target=live_and_die, args=(place, number, ended)) for number in range(TOGETHER)]
+    threads = [threading.Thread(target=live_and_die, args=(place, log, number, ended)) for number in range(TOGETHER)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     # What the last of them left in hand when it died; a process takes up what its neighbours leave.
-    with started(place, 0, mortal=False) as last:
-        ended.append(last.wait())
-    assert set(ended) == {0, -signal.SIGKILL}
+    ended.append(lived(place, log, 0, mortal=False))
+    assert set(ended) == {0, -signal.SIGKILL}, log.read_text()
     with database.read() as connection:
         states = connection.execute(text("SELECT key, instant, state FROM tick")).all()
         recorded = connection.execute(

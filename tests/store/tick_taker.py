@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -77,6 +76,7 @@ class Taker:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-if __name__ == "__main__":
-    url, schema, seed, mortal = sys.argv[1:]
+def live(arguments: list[str]) -> None:
+    """Take ticks until there are no more, or until it dies."""
+    url, schema, seed, mortal = arguments
     Taker(connect(url, schema or None), Random(int(seed)), mortal=mortal == "mortal").work()
