@@ -20,6 +20,7 @@ from sync.config.fields import (
     NoModel,
     PlainFlag,
     Rate,
+    Token,
     Words,
 )
 from sync.config.section import Section
@@ -106,8 +107,14 @@ class PushwooshSection(Section):
     type: Literal["pushwoosh"] = Field(description="The kind of destination.")
     api_key: HeaderSecret = Field(description="Pushwoosh API access token.")
     app_code: HeaderText = Field(description="Pushwoosh application code, like `XXXXX-XXXXX`.")
-    transport: Literal["segment-integration"] = Field(
+    transport: Literal["segment-integration", "public-api"] = Field(
         default="segment-integration", description="Which of the APIs to speak."
+    )
+    token: Literal["device", "server"] = Field(
+        default="device", description="Which kind of token `api_key` is; for `public-api`."
+    )
+    server_token: Token = Field(
+        default=None, description="A server token beside a device token, for tags in bulk; for `public-api`."
     )
     base_url: BaseUrl = Field(default=DEFAULT_BASE_URL, description="Another host; https, or http to this host only.")
     mappings: Annotated[list[MappingSection], NoAnswer] = Field(

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from sync.config import document, exposure, interpolate, mappings, references, sentences
+from sync.config import document, exposure, interpolate, mappings, references, sentences, transports
 from sync.config.destinations import PushwooshSection
 from sync.config.fingerprint import fingerprint
 from sync.config.intake import CollectorSection, EventsSection, SourceSection
@@ -18,6 +18,7 @@ from sync.config.questions import AudienceSection, ScheduleSection, TraitSection
 from sync.config.schedule import Schedule
 from sync.config.schema import AlertSection, Document
 from sync.config.settings import (
+    Access,
     AlertSettings,
     CollectorSettings,
     PushwooshSettings,
@@ -26,6 +27,8 @@ from sync.config.settings import (
     StoreSettings,
     WebSettings,
 )
+from sync.destinations.pushwoosh.public.tokens import TokenKind
+from sync.destinations.pushwoosh.transport import Transport
 from sync.errors import ConfigurationError
 from sync.mapping.mapping import Mapping as SegmentMapping
 from sync.model.alert import Watch
@@ -62,6 +65,7 @@ def _settings(path: pathlib.Path, data: dict[str, object], env: Mapping[str, str
         sentences.report(error, Document, problems)
     references.check(filled, problems)
     exposure.check(filled, problems)
+    transports.check(filled, problems)
     compiled = mappings.compiled(filled, problems)
     if problems or valid is None:
         # Not raised inside the handler: pydantic's error, which knows values, must not travel along.
@@ -141,11 +145,12 @@ def _pushwoosh(name: str, section: PushwooshSection, compiled: tuple[SegmentMapp
         name,
         section.api_key,
         section.app_code,
-        section.base_url,
+        transports.base_url(section),
         delivery,
         mappings=compiled,
         identify_per=section.identify_per or automatic,
         switched_by=reading[0] if reading and section.identify_per is None else None,
+        access=Access(Transport(section.transport), TokenKind(section.token), section.server_token),
     )
 
 

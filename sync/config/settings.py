@@ -14,6 +14,8 @@ from pydantic import SecretStr
 from sync.config import listen
 from sync.config.listen import Address
 from sync.config.schedule import Schedule
+from sync.destinations.pushwoosh.public.tokens import TokenKind
+from sync.destinations.pushwoosh.transport import Transport
 from sync.errors import UsageError
 from sync.mapping.mapping import Mapping as SegmentMapping
 from sync.model.alert import Watch
@@ -44,6 +46,18 @@ class SourceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """Which of Pushwoosh's APIs is spoken, and with tokens of which kind; ``server_token`` only beside a device token."""
+
+    transport: Transport
+    token: TokenKind = TokenKind.DEVICE
+    server_token: SecretStr | None = None
+
+
+SEGMENT_ACCESS = Access(Transport.SEGMENT)
+
+
+@dataclass(frozen=True, slots=True)
 class PushwooshSettings:
     """One Pushwoosh application. ``base_url`` has no slash at its end.
 
@@ -59,6 +73,7 @@ class PushwooshSettings:
     mappings: tuple[SegmentMapping, ...]
     identify_per: IdentifyPer
     switched_by: str | None = None
+    access: Access = SEGMENT_ACCESS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from sync.clock import Clock, SystemClock
 from sync.config import Settings, load
 from sync.deliver.outlet import Outlet
-from sync.destinations.pushwoosh.destination import Pushwoosh
+from sync.destinations.pushwoosh.transport import AnyPushwoosh, connected
 from sync.errors import UsageError
 from sync.model.definition import Definition
 from sync.source.connection import Source
@@ -109,14 +109,18 @@ class App:
             url = store.url.get_secret_value()
         return Source(COLLECTOR, url, COLLECTOR_TIMEOUT, schema=store.schema, setting="store")
 
-    def destination(self, name: str) -> Pushwoosh:
+    def destination(self, name: str) -> AnyPushwoosh:
         """A destination by its name."""
         settings = self.settings.destinations[name]
-        return Pushwoosh(
+        access = settings.access
+        return connected(
+            access.transport,
             name=name,
             api_key=settings.api_key.get_secret_value(),
             app_code=settings.app_code,
             base_url=settings.base_url,
+            token=access.token,
+            server_token=None if access.server_token is None else access.server_token.get_secret_value(),
             clock=self.clock,
             mappings=settings.mappings,
         )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import httpx
 
 from sync.deliver.transport import PHASE, Phase
-from sync.destinations.mapped import BODY
+from sync.destinations.mapped import ACCEPTED, BODY
 from sync.model.outcome import Outcome, Verdict
 
 ReadAnswer = Callable[[int, httpx.Headers, bytes], Outcome]
@@ -93,7 +93,11 @@ class Client:
             raise
         except httpx.RequestError as error:
             return Outcome(Verdict.UNKNOWN, detail=f"{type(error).__name__} before the answer was complete")
-        return self._read_answer(answer.status_code, answer.headers, body)
+        outcome = self._read_answer(answer.status_code, answer.headers, body)
+        learn = request.extensions.get(ACCEPTED)
+        if learn is not None and outcome.verdict is Verdict.ACCEPTED:
+            learn()
+        return outcome
 
     def _late(self, request: httpx.Request) -> Outcome:
         """The deadline struck; only a transport that notes its phase can prove that nothing had been sent."""

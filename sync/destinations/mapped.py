@@ -14,6 +14,10 @@ ONCE = "engage_sync.once"
 """The extension of a request whose repetition is a second event to whoever gets it, not the same state once more."""
 
 
+ACCEPTED = "engage_sync.accepted"
+"""The extension of a request that is called, without arguments, when its answer was read as accepted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mapped:
     """What one event became: a request for each mapping that took it, in order of the mappings.

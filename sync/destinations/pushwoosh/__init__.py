@@ -1,4 +1,4 @@
-"""Pushwoosh, through the endpoint that Segment's own destination uses.
+"""Pushwoosh, through the endpoint that Segment's own destination uses, or through its documented API.
 
 ===========  ====================================================================
 actions/     what can be done there: fields, defaults and bodies, a file for each
@@ -7,5 +7,7 @@ batching     several events as few requests, in order for each user
 encoding     bodies as JSON
 answers      what Pushwoosh's answers mean: its bodies on top of the HTTP statuses
 destination  the requests themselves: addresses, headers, mappings at work
+public/      the documented API
+transport    which of the two a destination speaks
 ===========  ====================================================================
 """

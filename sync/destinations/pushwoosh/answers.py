@@ -16,11 +16,15 @@ from sync.destinations.answers import clean, retry_after_seconds, verdict_for
 from sync.model.outcome import DEFERRED, Outcome, Verdict
 
 _OK = 200
-_ARGUMENT_ERROR = 210
+_ARGUMENT_ERRORS = (210, 400, 422)
+_NOT_FOUND = 404
 
 _ABOUT_THE_APPLICATION = re.compile(r"\bapplication\b|\bapp[ _-]?code\b", re.IGNORECASE)
 """``application not found``, ``missing application code``, ``application code is not valid``. A bare ``code`` is not
 enough: a message about one user's country code must not stop the destination."""
+
+_ABOUT_ONE_THING = re.compile(r"\b(?:event|tag|user|hwid|device)\b", re.IGNORECASE)
+"""What is not there (404) is the matter of one user or event, unless it is the method or the application."""
 
 _MOST_WARNINGS = 20
 
@@ -41,8 +45,8 @@ def read_answer(
     verdict = verdict_for(status, retry_after=retry_after)
     if verdict is Verdict.ACCEPTED:
         verdict = _verdict_in_body(answer, message)
-    elif status == 400 and _ABOUT_THE_APPLICATION.search(message):
-        verdict = Verdict.FAULT
+    elif status == 400:
+        verdict = _verdict_of_400(answer, message)
     accepted = verdict is Verdict.ACCEPTED
     return Outcome(
         verdict,
@@ -60,11 +64,31 @@ def _verdict_in_body(answer: dict[str, object], message: str) -> Verdict:
         code = int(code[:9])
     if code is None or code == _OK:
         return Verdict.ACCEPTED
-    if code == _ARGUMENT_ERROR:
+    if code in _ARGUMENT_ERRORS:
         return Verdict.FAULT if _ABOUT_THE_APPLICATION.search(message) else Verdict.REFUSED
     if isinstance(code, int) and 500 <= code <= 599:
         return Verdict.UNKNOWN
+    if code == _NOT_FOUND and not _ABOUT_THE_APPLICATION.search(message) and _ABOUT_ONE_THING.search(message):
+        return Verdict.REFUSED
     return Verdict.FAULT
+
+
+def _verdict_of_400(answer: dict[str, object], message: str) -> Verdict:
+    """A 400 refuses one user's data, unless its body says something else."""
+    said = _verdict_in_body(answer, message)
+    if said is not Verdict.ACCEPTED:
+        return said
+    return Verdict.FAULT if _ABOUT_THE_APPLICATION.search(message) else Verdict.REFUSED
+
+
+def base_url(body: bytes) -> object:
+    """The host that an answer asks to be asked from now on; ``None`` when it names none."""
+    return _json_object(body).get("base_url")
+
+
+def not_followed(told: object, secrets: tuple[str, ...]) -> str:
+    """The warning about a host that cannot be trusted with a token."""
+    return clean(f"base_url {told} was not followed: it is not https within the same registered domain", secrets)
 
 
 def _json_object(body: bytes) -> dict[str, object]:

@@ -19,14 +19,14 @@ from sync.destinations.pushwoosh import answers
 from sync.destinations.pushwoosh.actions import CALLS, presets
 from sync.destinations.pushwoosh.batching import Batching
 from sync.destinations.pushwoosh.encoding import encoded
-from sync.destinations.pushwoosh.route import Route
+from sync.destinations.pushwoosh.route import Route, label_of
 from sync.errors import ConfigurationError, InvalidEvent
 from sync.mapping import mapping
-from sync.mapping.check import shown
 from sync.model.outcome import Outcome
 
 _ROOT = "/integration-segment/v1"
 _PING = "/ping"
+_DELETE_USER = "/delete-user"
 _PING_BODY = b'{"body":{"name":"test_segment_auth"}}'
 _HEADER_TEXT = re.compile(r"[\x20-\x7e]*")
 
@@ -59,9 +59,10 @@ class Pushwoosh:
         self._clock = clock or SystemClock()
         root = base_url.rstrip("/") + _ROOT
         self._ping = httpx.URL(root + _PING)
+        self._delete_user = httpx.URL(root + _DELETE_USER)
         urls = {slug: httpx.URL(root + call.path) for slug, call in CALLS.items()}
         chosen = presets() if mappings is None else mappings
-        self._routes = tuple(_route(each, urls, labelled=_are_told_apart(chosen)) for each in chosen)
+        self._routes = tuple(_route(each, chosen, urls) for each in chosen)
         self._places = {call.path: (urls[slug], call.envelope) for slug, call in CALLS.items()}
         self._headers = httpx.Headers(
             [
@@ -136,6 +137,10 @@ class Pushwoosh:
         """The credentials test: 2xx means that the token fits the application."""
         return self._post(self._ping, _PING_BODY)
 
+    def delete_user(self, user_id: str) -> httpx.Request:
+        """Delete a user and all that is known about them."""
+        return self._post(self._delete_user, encoded({"external_id": user_id}))
+
     def read_answer(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         """What Pushwoosh's answer means; ``headers`` with names in any case, as httpx has them."""
         return answers.read_answer(status, headers, body, now=self._clock.now(), secrets=self._secrets)
@@ -147,11 +152,6 @@ class Pushwoosh:
         return httpx.Request("POST", url, headers=self._headers, stream=httpx.ByteStream(body), extensions=extensions)
 
 
-def _route(chosen: mapping.Mapping, urls: Mapping[str, httpx.URL], *, labelled: bool) -> Route:
+def _route(chosen: mapping.Mapping, among: Sequence[mapping.Mapping], urls: Mapping[str, httpx.URL]) -> Route:
     slug = chosen.action.slug
-    return Route(chosen, CALLS[slug], urls[slug], label=f"{shown(chosen.name)}: " if labelled else "")
-
-
-def _are_told_apart(mappings: Sequence[mapping.Mapping]) -> bool:
-    """Whether refusals say which mapping they are of: not with one alone, nor with presets, which nobody named."""
-    return len(mappings) > 1 and any(each.name != each.action.preset for each in mappings)
+    return Route(chosen, CALLS[slug], urls[slug], label_of(chosen, among))

@@ -1,0 +1,33 @@
+"""What must hold between a destination's transport, its tokens and its address.
+
+Works on the plain data, like ``references``; whatever has the wrong type is passed over here, the models have reported it.
+"""
+
+from __future__ import annotations
+
+from sync.config.destinations import PushwooshSection
+from sync.config.problems import Problems
+from sync.config.references import mapping
+from sync.destinations.pushwoosh.public.destination import DEFAULT_BASE_URL as PUBLIC_BASE_URL
+from sync.destinations.pushwoosh.transport import Transport
+
+
+def base_url(section: PushwooshSection) -> str:
+    """The given address, else the one of the transport."""
+    is_given = "base_url" in section.model_fields_set
+    return PUBLIC_BASE_URL if Transport(section.transport) is Transport.PUBLIC and not is_given else section.base_url
+
+
+def check(document: dict[str, object], problems: Problems) -> None:
+    """Report tokens that nothing would use."""
+    for name, raw in mapping(document.get("destinations")).items():
+        destination = mapping(raw)
+        path = ("destinations", name)
+        if destination.get("transport", Transport.SEGMENT) == Transport.SEGMENT:
+            for key in ("token", "server_token"):
+                if destination.get(key):
+                    problems.add((*path, key), "is for `transport: public-api`: say so, or take it out")
+        elif destination.get("server_token") and destination.get("token") == "server":
+            problems.add(
+                (*path, "server_token"), "is a second one, for `api_key` is a server token: keep one of the two"
+            )
