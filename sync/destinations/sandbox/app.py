@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from sync.destinations.sandbox.endpoints import ENDPOINTS
+from sync.destinations.sandbox.endpoints import BULK_SET_TAGS, ENDPOINTS
 from sync.destinations.sandbox.injector import Answer, Manner
 from sync.destinations.sandbox.inspection import inspection_routes
 from sync.destinations.sandbox.sandbox import Reply, Sandbox, Visit
@@ -23,6 +23,7 @@ def build_app(sandbox: Sandbox) -> web.Application:
     handler = _endpoint(sandbox)
     for path in ENDPOINTS:
         app.router.add_post(path, handler)
+    app.router.add_get(BULK_SET_TAGS + "/{request_id}", _progress(sandbox), allow_head=False)
     app.router.add_route("*", "/{anything:.*}", _unknown(sandbox))
     return app
 
@@ -32,6 +33,20 @@ def _endpoint(sandbox: Sandbox) -> Handler:
         visit = sandbox.enter(request.path)
         try:
             reply = await _receive(sandbox, visit, request)
+            await _wait(reply)
+            return await _send(request, reply.answer)
+        finally:
+            sandbox.leave(visit)
+
+    return answer
+
+
+def _progress(sandbox: Sandbox) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        visit = sandbox.enter(request.path)
+        try:
+            detailed = request.query.get("detailed") == "true"
+            reply = sandbox.ask(visit, request.headers, request.match_info["request_id"], detailed=detailed)
             await _wait(reply)
             return await _send(request, reply.answer)
         finally:

@@ -12,7 +12,6 @@ from sync.destinations.sandbox.validation import (
     check_attributes,
     expect,
     kind,
-    parse_object,
 )
 from sync.mapping.dates import rfc3339
 
@@ -24,9 +23,8 @@ MOST_EVENTS = 100
 _ANSWER = "an event cannot be decoded"
 
 
-def parse_events(raw: bytes, app_code: str) -> JsonObject:
-    """The body of ``post-events``, as sent; raises ``InvalidRequest``. ``app_code`` is the one of the header."""
-    body = parse_object(raw)
+def check_events(body: JsonObject, app_code: str) -> None:
+    """The body of ``post-events``: raises ``InvalidRequest``. ``app_code`` is the one of the header."""
     events = body.get("events")
     if set(body) != {"events"} or not isinstance(events, list):
         raise InvalidRequest('the body must be {"events": [...]}')
@@ -37,19 +35,12 @@ def parse_events(raw: bytes, app_code: str) -> JsonObject:
             _check_event(event, app_code)
         except InvalidRequest as error:
             raise InvalidRequest(f"events[{place}]: {error}", _ANSWER) from None
-    return body
 
 
 def events_in(body: JsonObject) -> list[JsonObject]:
     """The events of a valid body."""
     events = body["events"]
     return events if isinstance(events, list) else []
-
-
-def event_users(body: JsonObject) -> tuple[str, ...]:
-    """The users of the events in a valid body, each once."""
-    users = dict.fromkeys(event.get("user_id") for event in events_in(body))
-    return tuple(user_id for user_id in users if isinstance(user_id, str))
 
 
 def _check_event(event: object, app_code: str) -> None:

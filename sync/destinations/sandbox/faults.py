@@ -41,6 +41,13 @@ class Faults:
     ``oversize``                200 with a body of so many bytes, streamed without a length
     ``drip``                    200, then a byte of the body every so many seconds, for 100 bytes
     ``skipped``                 200 naming these tags as skipped; they are not stored
+
+    Of the documented API:
+
+    ``argument_status``         answer 210 in a 400 (as the service does) or in a 200 (as its documentation says)
+    ``base_url``                ask in every answer to be asked here from now on
+    ``bulk_polls``              say so many times that a bulk request is pending before it is done
+    ``bulk_fails``              say in the end that the whole bulk request failed; nothing of it is applied
     """
 
     status: int | None = None
@@ -61,6 +68,10 @@ class Faults:
     oversize: int | None = None
     drip: float | None = None
     skipped: frozenset[str] = frozenset()
+    argument_status: int = 400
+    base_url: str | None = None
+    bulk_polls: int = 0
+    bulk_fails: bool = False
 
     def __post_init__(self) -> None:
         for name in ("fail_users", "skipped"):
@@ -149,4 +160,8 @@ _RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "oversize": (_or_none(_at_least(1, whole=True)), "a whole number of bytes from 1"),
     "drip": (_or_none(_at_least(0, exclusive=True)), "seconds, more than 0"),
     "skipped": _NAMES,
+    "argument_status": (lambda value: value in (200, 400), "200 or 400"),
+    "base_url": (_or_none(_is_text), "a URL"),
+    "bulk_polls": (_at_least(0, whole=True), "a whole number from 0"),
+    "bulk_fails": _SWITCH,
 }

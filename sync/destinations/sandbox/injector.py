@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -54,10 +54,10 @@ def message(status: int, text: str, *, fault: str | None = None, **headers: str)
     return Answer(status, orjson.dumps({"message": text}), {**JSON_HEADERS, **headers}, fault=fault)
 
 
-def failure(action: str, text: str, *, fault: str | None = None) -> Answer:
+def failure(action: str, text: str) -> Answer:
     """The 400 with which the real service refuses a body that it cannot decode."""
     body = {"action": action, "status": "failure", "error": {"message": text}}
-    return Answer(400, orjson.dumps(body), JSON_HEADERS, fault=fault)
+    return Answer(400, orjson.dumps(body), JSON_HEADERS)
 
 
 class Injector:
@@ -77,8 +77,11 @@ class Injector:
             self._filled_at = self._clock.monotonic()
         self.faults = faults
 
-    def instead(self, users: tuple[str, ...], action: str) -> Answer | None:
-        """The answer given in place of the regular one to a request about ``users``, or ``None``."""
+    def instead(self, users: tuple[str, ...], refuse: Callable[[str], Answer]) -> Answer | None:
+        """The answer given in place of the regular one to a request about ``users``, or ``None``.
+
+        ``refuse`` words the refusal of a user.
+        """
         faults = self.faults
         if faults == NO_FAULTS:
             return None
@@ -93,7 +96,7 @@ class Injector:
         if not faults.fail_users.isdisjoint(users):
             # Of several events the real service does not say which one it refuses.
             refused = f'user "{users[0]}" is refused' if len(users) == 1 else "a user is refused"
-            return failure(action, refused, fault="fail_users")
+            return replace(refuse(refused), fault="fail_users")
         if faults.status_code is not None:
             body = {"status_code": faults.status_code, "status_message": "as set by the fault status_code"}
             applied = faults.status_code == 200

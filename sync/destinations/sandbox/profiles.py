@@ -1,4 +1,4 @@
-"""What the bodies of ``track-user`` and ``ping`` must look like, field by field."""
+"""What the bodies of ``track-user``, ``ping`` and ``delete-user`` must look like, field by field."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from sync.destinations.sandbox.validation import (
     check_attributes,
     expect,
     kind,
-    parse_object,
 )
 
 TEXT_FIELDS = frozenset(
@@ -33,9 +32,8 @@ PROFILE_FIELDS = TEXT_FIELDS | {"attributes", "user_id", "current_location"}
 """Every field that ``track-user`` knows."""
 
 
-def parse_profile(raw: bytes, _app_code: str) -> JsonObject:
-    """The body of ``track-user``, as sent; raises ``InvalidRequest``."""
-    body = parse_object(raw)
+def check_profile(body: JsonObject, _app_code: str) -> None:
+    """The body of ``track-user``: raises ``InvalidRequest``."""
     for name, value in body.items():
         if name in TEXT_FIELDS:
             expect(value is None or isinstance(value, str), name, "a string or null", value)
@@ -47,7 +45,6 @@ def parse_profile(raw: bytes, _app_code: str) -> JsonObject:
     check_attributes(body["attributes"])
     if "current_location" in body:
         _check_location(body["current_location"])
-    return body
 
 
 def profile_users(body: JsonObject) -> tuple[str, ...]:
@@ -56,14 +53,21 @@ def profile_users(body: JsonObject) -> tuple[str, ...]:
     return (user_id,) if isinstance(user_id, str) else ()
 
 
-def parse_ping(raw: bytes, _app_code: str) -> JsonObject:
+def check_ping(body: JsonObject, _app_code: str) -> None:
     """The body of ``ping``, ``{"body": {"name": text}}``; raises ``InvalidRequest``."""
-    body = parse_object(raw)
     inner = body.get("body")
     if set(body) != {"body"} or not isinstance(inner, dict) or set(inner) != {"name"}:
         raise InvalidRequest('the body must be {"body": {"name": ...}}')
     expect(isinstance(inner["name"], str), "body.name", "a string", inner["name"])
-    return body
+
+
+def check_deletion(body: JsonObject, _app_code: str) -> None:
+    """The body of ``delete-user``, ``{"external_id": text}``; raises ``InvalidRequest``."""
+    if set(body) != {"external_id"}:
+        raise InvalidRequest('the body must be {"external_id": ...}')
+    expect(isinstance(body["external_id"], str), "external_id", "a string", body["external_id"])
+    if not body["external_id"]:
+        raise InvalidRequest("external_id must not be empty")
 
 
 def _check_identity(body: JsonObject) -> None:

@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from sync.clock import Clock, SystemClock
-from sync.destinations.sandbox.endpoints import ENDPOINTS, About, Endpoint
-from sync.destinations.sandbox.events import events_in
+from sync.destinations.sandbox.answering import regular, tags_in
+from sync.destinations.sandbox.doors import PublicDoors, Refused, argument_error, flat
+from sync.destinations.sandbox.endpoints import ENDPOINTS, Door, Endpoint
 from sync.destinations.sandbox.faults import Faults, known_faults
-from sync.destinations.sandbox.injector import Answer, Injector, failure, message
+from sync.destinations.sandbox.injector import ACCEPTED, Answer, Injector, failure, message
+from sync.destinations.sandbox.meaning import NOTHING, Meaning
+from sync.destinations.sandbox.public import fields_of
 from sync.destinations.sandbox.state import Complaint, Request, State
-from sync.destinations.sandbox.validation import Gate, InvalidRequest, JsonObject, check_content_type
+from sync.destinations.sandbox.validation import Gate, InvalidRequest, JsonObject, check_content_type, parse_object
 
 LOG_LIMIT = 10_000
 
@@ -38,11 +41,20 @@ class Reply:
     settle: Callable[[], None] | None
 
 
-class Sandbox:
-    """A stand-in for Pushwoosh's endpoint for profiles and events.
+@dataclass(frozen=True, slots=True)
+class _Carrying:
+    """How a request is carried out, and the answer to it where that is more than an empty one."""
 
-    ``api_keys`` and ``app_codes``: the only accepted ones (``None``: any that is not empty). ``log_limit``: requests
-    kept in the log. ``keep_bodies=False`` keeps neither bodies in the log nor histories. ``on_complaint`` is called
+    settle: Callable[[], None]
+    answer: Answer | None = None
+
+
+class Sandbox:
+    """A stand-in for Pushwoosh: the endpoint for Segment, and the documented API.
+
+    ``api_keys`` (of the documented API: device tokens), ``server_tokens`` and ``app_codes``: the only accepted ones
+    (``None``: any that is not empty). ``tags``: the account's tags, with the numbers of their types (``None``: every one
+    that is named); others are skipped. ``log_limit``: requests kept in the log. ``keep_bodies=False`` keeps neither bodies in the log nor histories. ``on_complaint`` is called
     with each complaint, in the thread that serves.
     """
 
@@ -51,6 +63,8 @@ class Sandbox:
         *,
         api_keys: Iterable[str] | None = None,
         app_codes: Iterable[str] | None = None,
+        server_tokens: Iterable[str] | None = None,
+        tags: Mapping[str, int] | None = None,
         faults: Faults | None = None,
         log_limit: int = LOG_LIMIT,
         keep_bodies: bool = True,
@@ -58,9 +72,9 @@ class Sandbox:
         clock: Clock | None = None,
         on_complaint: Callable[[Complaint], None] | None = None,
     ) -> None:
-        self._gate = Gate(
-            None if api_keys is None else frozenset(api_keys), None if app_codes is None else frozenset(app_codes)
-        )
+        self._gate = Gate(_set(api_keys), _set(app_codes))
+        self._public = PublicDoors(self._gate.api_keys, _set(server_tokens), self._gate.app_codes)
+        self._tags = tags
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._log_limit = log_limit
@@ -68,7 +82,7 @@ class Sandbox:
         self._on_complaint = on_complaint
         self._injector = Injector(self._clock, seed)
         self._injector.set(faults or Faults())
-        self._state = State(log_limit, keep_bodies)
+        self._state = State(log_limit, keep_bodies, tags)
 
     # What is read
 
@@ -161,7 +175,7 @@ class Sandbox:
     def reset(self) -> None:
         """Forget everything received; the faults stay. What is still under way is not counted any more."""
         with self._lock:
-            self._state = State(self._log_limit, self._keep_bodies)
+            self._state = State(self._log_limit, self._keep_bodies, self._tags)
 
     # What a server calls
 
@@ -183,26 +197,34 @@ class Sandbox:
         endpoint = ENDPOINTS[visit.path]
         body: JsonObject | None = None
         problem: Answer | None = None
-        if refusal := self._gate.refusal(headers):
-            problem = message(*refusal)
-            complaint = refusal[1]
-        else:
-            try:
-                check_content_type(headers)
-                body = endpoint.parse(raw, headers["X-PW-Appcode"].strip())
-            except InvalidRequest as error:
-                complaint = str(error)
-                problem = failure(endpoint.action, error.answer)
-        if problem is not None:
-            self._complain(visit, problem, complaint)
+        try:
+            body = self._checked(endpoint, headers, raw)
+        except Refused as refused:
+            problem = refused.answer
+            self._complain(visit, problem, str(refused))
         return self._decide(visit, endpoint, body, problem)
+
+    def ask(self, visit: Visit, headers: Mapping[str, str], request_id: str, *, detailed: bool) -> Reply:
+        """Say how far a bulk request is."""
+        if not self._public.may_ask(headers):
+            return self.refuse(visit, 401, "unauthorized")
+        with self._lock:
+            job = visit.state.jobs.known.get(request_id)
+        if job is None:
+            return self.refuse(visit, 404, "not found")
+        with self._lock:
+            answer = self._injector.instead((), lambda text: message(400, text)) or self._injector.afterwards()
+            if answer is ACCEPTED:
+                answer = flat(job.answer(detailed=detailed))
+            self._record(visit, answer, None, NOTHING, applied=answer.applied)
+            return Reply(answer, self._injector.faults.latency, None)
 
     def refuse(self, visit: Visit, status: int, complaint: str) -> Reply:
         """Answer ``status`` to a request that no endpoint takes, and complain."""
         answer = message(status, complaint)
         self._complain(visit, answer, complaint)
         with self._lock:
-            self._record(visit, answer, None, applied=False)
+            self._record(visit, answer, None, NOTHING, applied=False)
         return Reply(answer, 0.0, None)
 
     def _complain(self, visit: Visit, answer: Answer, text: str) -> None:
@@ -212,25 +234,66 @@ class Sandbox:
         if self._on_complaint is not None:
             self._on_complaint(complaint)
 
+    def _checked(self, endpoint: Endpoint, headers: Mapping[str, str], raw: bytes) -> JsonObject:
+        """The valid body, without the envelope where there is one; raises `Refused`."""
+        if endpoint.door is not Door.INTEGRATION:
+            argument_status = self._injector.faults.argument_status
+            return self._public.enter(endpoint, headers, raw, argument_status=argument_status)
+        if refusal := self._gate.refusal(headers):
+            raise Refused(message(*refusal), refusal[1])
+        try:
+            check_content_type(headers)
+            body = parse_object(raw)
+            endpoint.check(body, headers["X-PW-Appcode"].strip())
+        except InvalidRequest as error:
+            raise Refused(failure(endpoint.action, error.answer), str(error)) from None
+        return body
+
     def _decide(self, visit: Visit, endpoint: Endpoint, body: JsonObject | None, problem: Answer | None) -> Reply:
         with self._lock:
-            if body is not None:
-                visit.users = endpoint.users(body)
-                visit.state.crowd.recognise(visit.users)
+            meaning = NOTHING if body is None else endpoint.means(body)
+            visit.users = meaning.users
+            visit.state.crowd.recognise(visit.users)
             faults = self._injector.faults
-            answer = self._injector.instead(visit.users, endpoint.action) or problem or self._injector.afterwards()
+            # A bulk request is taken whole, and fails for single users later.
+            about = () if endpoint.door is Door.AUDIENCE else visit.users
+            answer = self._injector.instead(about, self._refusal(endpoint)) or problem or self._injector.afterwards()
             applied = body is not None and answer.applied
-            self._record(visit, answer, body, applied=applied)
             if body is None or not applied:
+                self._record(visit, answer, body, meaning, applied=False)
                 return Reply(answer, faults.latency, None)
-
-            def settle() -> None:
-                _apply(visit, endpoint.about, body, faults.skipped)
-
+            carrying = self._carry_out(visit, endpoint, body, meaning)
+            if answer is ACCEPTED or answer.fault == "skipped":
+                answer = carrying.answer or answer
+            self._record(visit, answer, body, meaning, applied=True)
             if faults.apply_late and faults.latency:
-                return Reply(answer, faults.latency, self._locked(settle))
-            settle()
+                return Reply(answer, faults.latency, self._locked(carrying.settle))
+            carrying.settle()
             return Reply(answer, faults.latency, None)
+
+    def _refusal(self, endpoint: Endpoint) -> Callable[[str], Answer]:
+        if endpoint.door is Door.INTEGRATION:
+            return lambda text: failure(endpoint.action, text)
+        return lambda text: argument_error(endpoint, text, self._injector.faults.argument_status)
+
+    def _carry_out(self, visit: Visit, endpoint: Endpoint, body: JsonObject, meaning: Meaning) -> _Carrying:
+        """What is to be done about a request that counts as accepted, and the regular answer of the documented API."""
+        state, faults = visit.state, self._injector.faults
+        if endpoint.door is Door.INTEGRATION:
+            return _Carrying(lambda: state.apply(meaning, faults.skipped))
+        named = tags_in(endpoint, body)
+        if body.get("create_missing_tags") is True:
+            state.tags.create(named)
+        skipped = (faults.skipped & named.keys()) | state.tags.unknown(named)
+        job, apart = None, frozenset[str]()
+        if endpoint.door is Door.AUDIENCE:
+            failed = faults.fail_users
+            apart = frozenset(meaning.users) if faults.bulk_fails else failed
+            outcome = "Failed" if faults.bulk_fails else "Completed"
+            job = state.jobs.open(meaning.users, failed, polls=faults.bulk_polls, outcome=outcome)
+        answer = regular(endpoint, body, state, skipped=skipped, job=job, faults=faults)
+        left_out = skipped | fields_of(skipped)
+        return _Carrying(lambda: state.apply(meaning, left_out, apart=apart), answer)
 
     def _locked(self, settle: Callable[[], None]) -> Callable[[], None]:
         def settle_safely() -> None:
@@ -239,18 +302,14 @@ class Sandbox:
 
         return settle_safely
 
-    def _record(self, visit: Visit, answer: Answer, body: JsonObject | None, *, applied: bool) -> None:
+    def _record(
+        self, visit: Visit, answer: Answer, body: JsonObject | None, meaning: Meaning, *, applied: bool
+    ) -> None:
         now = self._clock.now()
         user_id = visit.users[0] if len(visit.users) == 1 else None
         request = Request(visit.seq, now, visit.path, user_id, answer.status, body, answer.fault)
-        visit.state.record(request, applied=applied)
+        visit.state.record(request, meaning.profiles, applied=applied)
 
 
-def _apply(visit: Visit, about: About, body: JsonObject, skipped: frozenset[str]) -> None:
-    match about:
-        case About.PROFILE:
-            visit.state.apply(visit.users[0] if visit.users else None, body, skipped)
-        case About.EVENTS:
-            visit.state.happened(events_in(body))
-        case About.CREDENTIALS:
-            visit.state.pings += 1
+def _set(given: Iterable[str] | None) -> frozenset[str] | None:
+    return None if given is None else frozenset(given)

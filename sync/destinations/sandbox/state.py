@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import orjson
 
+from sync.destinations.sandbox.bulk import Jobs
+from sync.destinations.sandbox.meaning import Meaning, Profile
+from sync.destinations.sandbox.tags import Tags
 from sync.destinations.sandbox.validation import JsonObject
 
 HISTORY_LIMIT = 100
@@ -63,7 +67,7 @@ class User:
             if name == "attributes" and isinstance(value, dict):
                 kept = {key: item for key, item in value.items() if key not in skipped} if skipped else value
                 changed |= _update(self.attributes, kept)
-            elif name != "user_id":
+            elif name != "user_id" and name not in skipped:
                 changed |= _update(self.properties, {name: value})
         self.accepted += 1
         return changed
@@ -122,7 +126,7 @@ class Crowd:
 class State:
     """Everything received since the start or the last reset. The counters are exact; log and histories are bounded."""
 
-    def __init__(self, log_limit: int, keep_bodies: bool) -> None:
+    def __init__(self, log_limit: int, keep_bodies: bool, tags: Mapping[str, int] | None = None) -> None:
         self.log: deque[Request] = deque(maxlen=log_limit)
         self.complaints: deque[Complaint] = deque(maxlen=COMPLAINT_LIMIT)
         self.users: dict[str, User] = {}
@@ -130,32 +134,57 @@ class State:
         self.statuses: Counter[str] = Counter()
         self.crowd = Crowd()
         self.requests = self.accepted = self.refused = self.pings = self.duplicates = self.complained = 0
-        self.event_count = 0
+        self.event_count = self.deleted = 0
+        self.jobs = Jobs()
+        self.tags = Tags(tags)
+        self.links: dict[str, str] = {}
         self._histories: dict[str, list[Request]] = {}
         self._events: deque[JsonObject] = deque(maxlen=log_limit)
         self._events_of: dict[str, deque[JsonObject]] = {}
         self._keep_bodies = keep_bodies
 
-    def record(self, request: Request, *, applied: bool) -> None:
-        """Put a request into the log, its user's history and the counters."""
+    def record(self, request: Request, profiles: Iterable[Profile], *, applied: bool) -> None:
+        """Put a request into the log, the histories of those whose profiles it brings, and the counters."""
         self.statuses["none" if request.status is None else str(request.status)] += 1
         self.refused += not applied
         self.log.append(request if self._keep_bodies else replace(request, body=None))
-        if request.user_id is None or (request.body is not None and "attributes" not in request.body):
-            return
-        self.sent[request.user_id] += 1
-        if self._keep_bodies:
-            history = self._histories.setdefault(request.user_id, [])
-            history.append(request)
-            if len(history) > HISTORY_LIMIT:
-                del history[0]
+        for profile in profiles:
+            user_id = self.user_of(profile)
+            if user_id is None:
+                continue
+            self.sent[user_id] += 1
+            if self._keep_bodies:
+                history = self._histories.setdefault(user_id, [])
+                history.append(replace(request, user_id=user_id, body=profile.body))
+                if len(history) > HISTORY_LIMIT:
+                    del history[0]
+
+    def user_of(self, profile: Profile) -> str | None:
+        """Whom a profile is about: the user it names, else the one whose device it names."""
+        if profile.user_id is not None or profile.device_id is None:
+            return profile.user_id
+        return self.links.get(profile.device_id)
 
     def complain(self, complaint: Complaint) -> None:
         """Keep a complaint."""
         self.complained += 1
         self.complaints.append(complaint)
 
-    def apply(self, user_id: str | None, body: JsonObject, skipped: frozenset[str]) -> None:
+    def apply(self, meaning: Meaning, skipped: frozenset[str], *, apart: frozenset[str] = frozenset()) -> None:
+        """Accept what a request means, without the ``skipped`` attributes, and without the users set ``apart``."""
+        self.pings += meaning.asks
+        for profile in meaning.profiles:
+            if profile.user_id not in apart:
+                self._accept(self.user_of(profile), profile.body, skipped)
+        for device_id, user_id in meaning.links:
+            self.links[device_id] = user_id
+            self.users.setdefault(user_id, User({}, {})).properties["device_id"] = device_id
+        if meaning.events:
+            self._happened(meaning.events)
+        for user_id in meaning.deleted:
+            self._delete(user_id)
+
+    def _accept(self, user_id: str | None, body: JsonObject, skipped: frozenset[str]) -> None:
         """Accept a profile; without a user id (a device only) it is just counted."""
         self.accepted += 1
         if user_id is None:
@@ -166,8 +195,14 @@ class State:
         if not user.merge(body, skipped):
             self.duplicates += 1
 
-    def happened(self, events: list[JsonObject]) -> None:
-        """Accept events."""
+    def _delete(self, user_id: str) -> None:
+        self.deleted += 1
+        self.users.pop(user_id, None)
+        self._histories.pop(user_id, None)
+        self._events_of.pop(user_id, None)
+        self.links = {device: user for device, user in self.links.items() if user != user_id}
+
+    def _happened(self, events: Sequence[JsonObject]) -> None:
         self.event_count += len(events)
         if not self._keep_bodies:
             return
@@ -195,6 +230,7 @@ class State:
             "by_status": dict(self.statuses),
             "pings": self.pings,
             "users": len(self.users),
+            "deleted": self.deleted,
             "duplicates": self.duplicates,
             "complaints": self.complained,
             "max_concurrent": self.crowd.most,

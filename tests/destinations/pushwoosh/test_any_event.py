@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from sync.destinations.mapped import Batched, Mapped
 from sync.destinations.pushwoosh.actions import ACTIONS
+from sync.destinations.pushwoosh.transport import AnyPushwoosh
 from sync.errors import InvalidEvent, InvalidMapping, InvalidSubscription
 from sync.mapping.mapping import compile_subscription
 from tests.destinations.pushwoosh.mapped_alone import pushwoosh
+from tests.destinations.pushwoosh.public_alone import public
 
 KEYS = st.sampled_from(
     ["type", "userId", "event", "name", "timestamp", "properties", "traits", "context", "device", "location", "id", "0"]
@@ -104,13 +108,30 @@ def whole(request: httpx.Request) -> bytes:
     return content
 
 
-@given(EVENTS)
-def test_any_event_through_the_presets_is_sent_refused_or_left_out(event: dict[str, Any]) -> None:
+BY_TRANSPORT = pytest.mark.parametrize("connected", [pushwoosh, public], ids=["segment-integration", "public-api"])
+
+
+@BY_TRANSPORT
+@given(event=EVENTS)
+def test_any_event_through_the_presets_is_sent_refused_or_left_out(
+    connected: Callable[..., AnyPushwoosh], event: dict[str, Any]
+) -> None:
     before = copy.deepcopy(event)
-    found = pushwoosh().requests_for(event)
+    found = connected().requests_for(event)
     assert repr(event) == repr(before)
-    again = pushwoosh().requests_for(event)
+    again = connected().requests_for(event)
     assert (shown(found), found.refusals) == (shown(again), again.refusals)
+
+
+@given(event=EVENTS)
+def test_any_event_is_one_user_of_a_bulk_request_or_none(event: dict[str, Any]) -> None:
+    before = copy.deepcopy(event)
+    found = public().bulk_user(event)
+    assert repr(event) == repr(before)
+    bulk = public().bulk
+    if found is not None and bulk is not None:
+        assert len(public().requests_for(event).requests) == 1
+        whole(bulk.request([found]))
 
 
 @given(st.lists(EVENTS | VALUES, max_size=5))
@@ -123,9 +144,13 @@ def test_any_batch_through_the_presets_accounts_for_each_event_at_most_once(even
     assert len(told) == len(set(told))
 
 
-@given(EVENTS, st.sampled_from(sorted(ACTIONS)).flatmap(lambda slug: st.tuples(st.just(slug), mappings(slug))))
+@BY_TRANSPORT
+@given(
+    event=EVENTS,
+    action_and_mapping=st.sampled_from(sorted(ACTIONS)).flatmap(lambda slug: st.tuples(st.just(slug), mappings(slug))),
+)
 def test_any_mapping_on_any_event_raises_only_what_is_declared(
-    event: dict[str, Any], action_and_mapping: tuple[str, Any]
+    connected: Callable[..., AnyPushwoosh], event: dict[str, Any], action_and_mapping: tuple[str, Any]
 ) -> None:
     slug, raw = action_and_mapping
     before = copy.deepcopy((event, raw))
@@ -133,8 +158,8 @@ def test_any_mapping_on_any_event_raises_only_what_is_declared(
         mapping = compile_subscription("any", ACTIONS[slug], 'type != "nothing"', raw)
     except InvalidMapping:
         return
-    found = pushwoosh(mapping).requests_for(event)
-    again = pushwoosh(mapping).requests_for(event)
+    found = connected(mapping).requests_for(event)
+    again = connected(mapping).requests_for(event)
     assert repr((event, raw)) == repr(before)
     assert (shown(found), found.refusals) == (shown(again), again.refusals)
     try:

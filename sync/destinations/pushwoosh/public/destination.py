@@ -28,7 +28,7 @@ from sync.destinations.pushwoosh.public.devices import device_type
 from sync.destinations.pushwoosh.public.hosts import Hosts
 from sync.destinations.pushwoosh.public.links import Links
 from sync.destinations.pushwoosh.public.methods import JsonObject, Methods
-from sync.destinations.pushwoosh.public.tags import device_tags, user_tags
+from sync.destinations.pushwoosh.public.tags import device_tags, portions, user_tags
 from sync.destinations.pushwoosh.public.tokens import TokenKind, Tokens
 from sync.destinations.pushwoosh.route import label_of
 from sync.errors import ConfigurationError, InvalidEvent
@@ -185,12 +185,10 @@ class PublicPushwoosh:
             of_user, of_device = {**of_device, **of_user}, {}
         elif not self._is_linked(link := self._link(payload, user_id, hwid), hwid):
             yield methods.REGISTER_USER, link
-        if hwid is not None and of_device:
-            yield methods.SET_TAGS, self._methods.set_device_tags(hwid, of_device)
-        if of_user and user_id is not None:
-            yield methods.SET_TAGS, self._methods.set_user_tags(user_id, of_user)
-        elif of_user and hwid is not None:
-            yield methods.SET_TAGS, self._methods.set_device_tags(hwid, of_user)
+        for tags in portions(of_device):
+            yield methods.SET_TAGS, self._methods.set_tags(tags, hwid=hwid)
+        for tags in portions(of_user):
+            yield methods.SET_TAGS, self._methods.set_tags(tags, user_id=user_id, hwid=None if user_id else hwid)
 
     def _link(self, payload: JsonObject, user_id: str, hwid: str) -> JsonObject:
         return self._methods.register_user(

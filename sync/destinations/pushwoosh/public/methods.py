@@ -30,13 +30,11 @@ class Methods:
         """Link a device to a user. ``tz_offset`` in seconds ahead of UTC."""
         return self._request(hwid=hwid, userId=user_id, tz_offset=tz_offset, device_type=device_type)
 
-    def set_user_tags(self, user_id: str, tags: Mapping[str, object]) -> JsonObject:
-        """Set tags of a user, on all devices there are."""
-        return self._request(userId=user_id, tags=tags)
-
-    def set_device_tags(self, hwid: str, tags: Mapping[str, object]) -> JsonObject:
-        """Set tags of a device."""
-        return self._request(hwid=hwid, tags=tags)
+    def set_tags(
+        self, tags: Mapping[str, object], *, user_id: str | None = None, hwid: str | None = None
+    ) -> JsonObject:
+        """Set tags of a user, or of one device."""
+        return self._request(hwid=hwid, userId=user_id, tags=tags)
 
     def get_tags(self, hwid: str) -> JsonObject:
         """Ask for the tags of a device."""

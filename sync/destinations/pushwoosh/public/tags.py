@@ -6,7 +6,8 @@ Some tags belong to a device: they are set there when it is known, so that they 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from sync.destinations.pushwoosh.actions.update_user_profile import RESERVED
 from sync.destinations.pushwoosh.public.attributes import json_text
@@ -28,6 +29,9 @@ DEVICE_TAGS: Mapping[str, str] = {
 }
 """Fields of a profile that say something of the device, and their tags."""
 
+MOST_TAGS = 50
+"""In one request, as the documentation advises."""
+
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_].*)?", re.DOTALL)
 
 
@@ -40,6 +44,13 @@ def user_tags(payload: Mapping[str, object]) -> Tags:
     if isinstance(attributes, Mapping):
         found.update((name, tag(value)) for name, value in attributes.items() if name not in RESERVED)
     return found
+
+
+def portions(tags: Tags) -> Iterator[Tags]:
+    """The tags in portions that one request may carry; none when there are no tags."""
+    named = iter(tags.items())
+    while portion := dict(islice(named, MOST_TAGS)):
+        yield portion
 
 
 def device_tags(payload: Mapping[str, object]) -> Tags:

@@ -1,0 +1,41 @@
+"""The tags that the account has; a value for any other one is skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sync.destinations.sandbox.validation import JsonObject
+
+
+class Tags:
+    """The account's tags with the numbers of their types; ``None`` has every tag that anybody names."""
+
+    def __init__(self, known: Mapping[str, int] | None) -> None:
+        self._known = None if known is None else dict(known)
+
+    def unknown(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of ``names`` that there are not."""
+        return frozenset() if self._known is None else frozenset(names) - self._known.keys()
+
+    def create(self, values: Mapping[str, object]) -> None:
+        """Have tags that fit these values from now on."""
+        if self._known is not None:
+            for name, value in values.items():
+                self._known.setdefault(name, _type(value))
+
+    def listed(self) -> list[JsonObject]:
+        """As ``listTags`` has them."""
+        return [
+            {"name": name, "type": number, "isApplicationSpecific": False}
+            for name, number in (self._known or {}).items()
+        ]
+
+
+def _type(value: object) -> int:
+    if isinstance(value, bool):
+        return 5
+    if isinstance(value, int):
+        return 1
+    if isinstance(value, float):
+        return 6
+    return 3 if isinstance(value, list) else 2
