@@ -122,7 +122,10 @@ def _configured(destination: str | None, config: Path) -> Configured:
         return Configured(DEFAULT_BASE_URL)
     settings = app.settings.destinations[names[0]]
     key = settings.api_key.get_secret_value()
-    return Configured(settings.base_url, key, settings.app_code, settings.mappings)
+    access = settings.access
+    return Configured(
+        settings.base_url, key, settings.app_code, settings.mappings, transport=access.transport, token=access.token
+    )
 
 
 def _matches(line: object) -> dict[str, object]:

@@ -9,6 +9,7 @@ import pytest
 
 from sync.deliver.client import Client
 from sync.deliver.transport import AiohttpTransport
+from sync.destinations.mapped import ACCEPTED
 from sync.model.outcome import Outcome, Verdict
 from tests.deliver.wire import OK, Connection, answering, serving, unused_port
 
@@ -39,6 +40,17 @@ async def test_an_answer_is_judged_by_the_destination(client: Client) -> None:
 async def test_headers_reach_the_judge_in_any_case() -> None:
     client = mocked(lambda _: httpx.Response(201, headers={"X-Note": "n:"}, content=b"b"))
     assert await client.exchange(post()) == Outcome(Verdict.ACCEPTED, 201, "n:b")
+
+
+async def test_who_wants_to_know_is_told_when_a_request_was_accepted_and_only_then() -> None:
+    told: list[str] = []
+    for verdict in (Verdict.ACCEPTED, Verdict.REFUSED):
+        transport = httpx.MockTransport(lambda _: httpx.Response(200))
+        client = Client(transport, lambda status, *_, said=verdict: Outcome(said, status), deadline=5.0)
+        request = post()
+        request.extensions[ACCEPTED] = lambda said=verdict: told.append(said)
+        await client.exchange(request)
+    assert told == [Verdict.ACCEPTED]
 
 
 async def test_no_connection_is_not_sent(client: Client) -> None:
