@@ -50,6 +50,7 @@ class Road:
     sandbox: Sandbox
     url: str
     wanted: dict[str, int] = field(default_factory=dict)
+    transport: str = "segment-integration"
 
     @property
     def config(self) -> Path:
@@ -76,6 +77,7 @@ class Road:
             "destinations": {
                 name: {
                     "type": "pushwoosh",
+                    "transport": self.transport,
                     "api_key": "key",
                     "app_code": "CODE",
                     "base_url": url,

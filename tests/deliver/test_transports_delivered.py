@@ -1,0 +1,54 @@
+"""The main job, by either of Pushwoosh's APIs: what is owed arrives, and what is refused is one user's matter."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.proofs import Road
+
+pytestmark = pytest.mark.parametrize("transport", ["segment-integration", "public-api"])
+
+
+@pytest.fixture
+def way(sqlite_road: Road, transport: str) -> Road:
+    sqlite_road.transport = transport
+    sqlite_road.configure()
+    return sqlite_road
+
+
+def test_everybody_holds_what_was_decided_and_only_changes_are_sent(way: Road) -> None:
+    way.crowd(30)
+    assert way.command("delta") == 0
+    way.delivered()
+    way.people({"u3": 99})
+    assert way.command("delta") == 0
+    way.delivered()
+    assert way.sandbox.sent_counts() == {f"u{number}": 2 if number == 3 else 1 for number in range(30)}
+    assert way.sandbox.values("u3", "score") == [3, 99]
+    assert way.sandbox.complaints == []
+
+
+def test_answers_that_never_come_are_asked_for_again(way: Road) -> None:
+    way.crowd(20)
+    way.sandbox.set_faults(drop_count=10)
+    assert way.command("delta") == 0
+    way.delivered()
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_one_user_who_is_refused_is_parked_and_nobody_else_waits(way: Road, status: int) -> None:
+    way.crowd(20)
+    way.sandbox.set_faults(fail_users=["u7"], argument_status=status)
+    assert way.command("delta") == 1
+    assert way.rows("SELECT user_id, state FROM slot") == [("u7", "parked")]
+    assert way.sandbox.user_count == 19
+
+
+def test_a_wrong_token_stops_the_destination_and_parks_nobody(way: Road) -> None:
+    way.crowd(20)
+    way.sandbox.set_faults(status=401)
+    assert way.command("delta", "--wait", "2") == 1
+    assert dict(way.states()) == {"due": 20}
+    way.sandbox.replace_faults()
+    assert way.command("delta") == 0
+    way.delivered()
