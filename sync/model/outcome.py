@@ -34,6 +34,9 @@ INVALID = "invalid"
 DEFERRED = frozenset({Verdict.NOT_SENT, Verdict.NOT_APPLIED, Verdict.UNKNOWN})
 """Verdicts after which the same values are tried again later."""
 
+MAY_HAVE_ARRIVED = frozenset({Verdict.ACCEPTED, Verdict.UNKNOWN})
+"""Verdicts after which the destination has what was sent, or may have it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -20,6 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from sync.clock import Clock, SystemClock
 from sync.errors import StoreError, StoreUnavailable, UsageError
+from sync.model.kept_out import user_hash
 from sync.model.silence import patience
 from sync.store.sqlite.file import StoreFile
 
@@ -150,6 +151,8 @@ def _sqlite(url: URL) -> Engine:
     def settings(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
         # SQLAlchemy says when transactions begin (below); the driver's own guesses would not see DDL and SELECT.
         connection.isolation_level = None
+        # As the other engine does it by itself: see `sync.store.suppressions`.
+        connection.create_function("user_hash", 2, user_hash, deterministic=True)
         # FULL: a claim must survive a power cut, or its send could be repeated without anybody knowing.
         for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=FILE"):
             connection.execute(f"PRAGMA {pragma}").close()

@@ -10,7 +10,19 @@ both it is.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 
 from sync.store.instants import Instant
 from sync.store.schema import Document, Id, UserId, metadata
@@ -55,8 +67,10 @@ suppression = Table(
     metadata,
     Column("user_hash", Text, primary_key=True),
     Column("since", Instant, nullable=False),
+    Column("forgotten", Boolean, nullable=False, server_default=false()),
 )
-"""Users of whom nothing is taken in and nothing is sent: by SHA-256 of the id, so that the list names nobody."""
+"""Users of whom nothing is taken in and nothing is sent: by a hash of the id (`sync.model.kept_out`), so that the list names
+nobody. Of those who were ``forgotten``, nothing is kept here either."""
 
 forwarding = Table(
     "forwarding",

@@ -23,14 +23,16 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, delete, func, select, text, update
 
+from sync.model.outcome import MAY_HAVE_ARRIVED
 from sync.model.slot import Priority, SlotState
+from sync.store import deletions, suppressions
 from sync.store.engine import Database
 from sync.store.event_schema import event, hold
 from sync.store.instants import Instant, stamp
 from sync.store.postgresql import lanes as postgresql_lanes
 from sync.store.schema import counter, slot
-from sync.store.slots import storable
 from sync.store.sqlite import lanes as sqlite_lanes
+from sync.store.texts import storable
 
 _AT_ONCE = 500
 
@@ -196,13 +198,20 @@ def settle(
     floor: int,
 ) -> bool:
     """Record what became of events, and how far their lanes have come. False: somebody else forwards now, and nothing
-    was recorded. May be said again when nobody knows whether it was heard."""
+    was recorded. May be said again when nobody knows whether it was heard.
+
+    Of an event that is no longer in the log, nothing is written down: its user was forgotten, and is to be deleted there
+    once more, in case it was sent.
+    """
     sql = _sql(database)
     with database.write() as connection:
         now = database.now(connection)
         mine = {"destination": destination, "token": token, "floor": floor}
         if not connection.execute(text(sql.FENCE), mine).rowcount:
             return False
+        gone = _gone(connection, settlements)
+        if gone:
+            settlements = _without(connection, destination, settlements, gone, now)
         values: dict[str, object] = {"destination": destination, "now": now}
         if database.dialect == "sqlite":
             values["now"] = stamp(now)
@@ -219,6 +228,35 @@ def settle(
             _run(connection, statement, batch, values)
         _run(connection, sql.CURSORS, cursor, values)
     return True
+
+
+def _gone(connection: Connection, settlements: Sequence[Settlement]) -> set[int]:
+    """Events that were removed while they were on their way; none where nobody was ever forgotten."""
+    if not settlements or suppressions.salt_in_use(connection) is None:
+        return set()
+    ids = {each.event_id for each in settlements}
+    for start in range(0, len(settlements), _AT_ONCE):
+        some = [each.event_id for each in settlements[start : start + _AT_ONCE]]
+        ids.difference_update(connection.execute(select(event.c.id).where(event.c.id.in_(some))).scalars())
+    return ids
+
+
+def _without(
+    connection: Connection, destination: str, settlements: Sequence[Settlement], gone: set[int], now: datetime
+) -> list[Settlement]:
+    """The settlements that may be written down."""
+    sent = [
+        each for each in settlements if each.event_id in gone and each.said and each.said.verdict in MAY_HAVE_ARRIVED
+    ]
+    users = {each.user_key for each in sent}
+    _, forgotten = suppressions.kept_out(connection, users)
+    if forgotten:
+        deletions.owe_anew(connection, destination, forgotten, now, now + _ARRIVED)
+    return [each for each in settlements if each.event_id not in gone]
+
+
+_ARRIVED = timedelta(seconds=30)
+"""By then, whatever was sent has arrived."""
 
 
 def _run(connection: Connection, statement: str, batch: Sequence[object], values: Mapping[str, object]) -> None:

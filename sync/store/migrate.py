@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from sync.errors import SchemaError
-from sync.store import event_schema  # noqa: F401 - its tables join the metadata
+from sync.store import event_schema, privacy_schema  # noqa: F401 - their tables join the metadata
 from sync.store.engine import Database, begin_write, translated
 from sync.store.revision import REVISIONS, current, head
 from sync.store.schema import metadata

@@ -10,10 +10,14 @@ from sync.model.definition import Definition
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One recording. ``version`` marks everything it owes; ``run_id`` is written to every snapshot row it changes."""
+    """One recording. ``version`` marks everything it owes; ``run_id`` is written to every snapshot row it changes.
+
+    ``salt`` keys the hashes of users that are kept out; ``None`` while there are none.
+    """
 
     definition: Definition
     definition_id: int
     run_id: int
     version: int
     at: datetime
+    salt: str | None = None

@@ -23,7 +23,7 @@ from sync.model.definition import Definition
 from sync.model.guard import Hold, judge
 from sync.model.location import Location
 from sync.model.run import ClaimedRun, Counts, RunStatus
-from sync.store import definitions, enrolments, runs
+from sync.store import barrier, definitions, enrolments, runs, suppressions
 from sync.store.counter import next_version
 from sync.store.engine import CONTENTION, Database, begin_write
 from sync.store.enrolments import Enrolment
@@ -46,8 +46,13 @@ class Statements(Protocol):
 
     owed_besides: ClassVar[str]
 
-    def compare(self, connection: Connection, definition_id: int, absent: str) -> tuple[int, int, int]:
-        """Fill the TEMP table ``change`` (user_id, before, after, extra) and count (entered, exited, changed)."""
+    def compare(
+        self, connection: Connection, definition_id: int, absent: str, salt: str | None = None
+    ) -> tuple[int, int, int, int]:
+        """Fill the TEMP table ``change`` (user_id, before, after, extra) and count (entered, exited, changed, forgotten).
+
+        Who was forgotten is left out of it, and counted if they are in the staged answer.
+        """
         ...
 
     def clear(self, connection: Connection, definition_id: int, absent: str) -> int:
@@ -162,6 +167,7 @@ class Session:
     ) -> Recorded:
         connection = self._connection
         with begin_write(connection):
+            barrier.shared(connection)
             runs.fence(connection, claimed)
             recording = self._recording(asked, claimed.definition_id, claimed.id, version)
             decided = enrolments.decide(connection, claimed.definition_id, asked.destinations, claimed.kind, backfilled)
@@ -196,6 +202,7 @@ class Session:
             version = next_version(connection)
         connection = self._connection
         with begin_write(connection):
+            barrier.shared(connection)
             runs.refuse_busy(self._database, connection, known.id)
             run_id: int = connection.execute(text("SELECT coalesce(max(id), 0) FROM run")).scalar_one()
             recording = self._recording(asked, known.id, run_id, version)
@@ -247,14 +254,18 @@ class Session:
         return number
 
     def _recording(self, asked: Definition, definition_id: int, run_id: int, version: int) -> Recording:
-        return Recording(asked, definition_id, run_id, version, self._database.now(self._connection))
+        now, salt = self._database.now(self._connection), suppressions.salt_in_use(self._connection)
+        return Recording(asked, definition_id, run_id, version, now, salt)
 
     def _compare(
         self, recording: Recording, members: int, *, forced: bool, shown: int | None
     ) -> tuple[Counts, Hold | None]:
         """Diff the staged answer (``members`` rows) against the snapshot; take held exits out of the difference."""
         absent = recording.definition.kind.absent
-        entered, exited, changed = self._statements.compare(self._connection, recording.definition_id, absent)
+        entered, exited, changed, forgotten = self._statements.compare(
+            self._connection, recording.definition_id, absent, recording.salt
+        )
+        members -= forgotten
         counts = Counts(members, entered, exited, changed, members - entered - changed)
         hold = judge(
             before=members - entered + exited,

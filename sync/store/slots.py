@@ -22,13 +22,16 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, CursorResult, func, select, text, update
 
+from sync.model.outcome import MAY_HAVE_ARRIVED
 from sync.model.slot import ClaimedSlot
+from sync.store import barrier, deletions, suppressions
 from sync.store.counter import next_version
 from sync.store.engine import Database
 from sync.store.instants import Instant, stamp
 from sync.store.postgresql import slots as postgresql_slots
 from sync.store.schema import slot
 from sync.store.sqlite import slots as sqlite_slots
+from sync.store.texts import storable
 
 
 class Transition(StrEnum):
@@ -157,7 +160,7 @@ def settle(database: Database, destination: str, settlements: Sequence[Settlemen
         if not lost:
             _settle_ours(connection, sql, settlements, batch, values)
             return 0
-    _owe_anew(database, lost, values)
+    _owe_anew(database, lost, values, quiet)
     rest = [settlement for settlement in settlements if settlement.slot.user_id in ours]
     return len(lost) + (settle(database, destination, rest, quiet) if rest else 0)
 
@@ -170,22 +173,35 @@ class Batch:
         self.document = orjson.dumps(rows).decode()
 
 
-def _owe_anew(database: Database, lost: Sequence[Settlement], values: dict[str, object]) -> None:
+def _owe_anew(database: Database, lost: Sequence[Settlement], values: dict[str, object], quiet: float) -> None:
     """R6: whoever was sent something by a holder that had lost the slot is owed the snapshot's current values.
+
+    A suppressed user is owed nothing; of one who was forgotten nothing is written down, and the deletion is owed anew.
 
     The definitions are locked first and the snapshot is read by a later statement, so that a recording under way is
     waited for and its values are the ones that are owed.
     """
     sql = _sql(database)
+    users = {each.slot.user_id for each in lost}
     with database.write() as connection:
+        barrier.shared(connection)
+        suppressed, forgotten = suppressions.kept_out(connection, users)
         if sql.LOCK_DEFINITIONS is not None:
             keys = sorted({key for each in lost for key in each.slot.versions})
             connection.execute(text(sql.LOCK_DEFINITIONS), {"keys": keys})
         rows: list[dict[str, object]] = [
-            {"user_id": each.slot.user_id, "sent": each.slot.versions, "unknown": each.unknown} for each in lost
+            {"user_id": each.slot.user_id, "sent": each.slot.versions, "unknown": each.unknown}
+            for each in lost
+            if each.slot.user_id not in suppressed
         ]
         _run(connection, sql.REOWE, Batch(rows), {**values, "confirm": next_version(connection)})
-        _record_attempts(connection, sql, lost, values)
+        remembered = [each for each in lost if each.slot.user_id not in forgotten]
+        _record_attempts(connection, sql, remembered, values)
+        sent = {each.slot.user_id for each in lost if any(one.verdict in MAY_HAVE_ARRIVED for one in each.attempts)}
+        if forgotten & sent:
+            now = database.now(connection)
+            due_at = now + timedelta(seconds=quiet)
+            deletions.owe_anew(connection, str(values["destination"]), forgotten & sent, now, due_at)
 
 
 def _settle_ours(
@@ -276,11 +292,6 @@ def _row(settlement: Settlement, now: datetime) -> dict[str, object]:
     if settlement.accepted and settlement.transition is not Transition.ACCEPT:
         row["accepted"] = settlement.accepted
     return row
-
-
-def storable(said: str) -> str:
-    """What a destination said, as text that every engine can store: no NUL, no half of a surrogate pair."""
-    return said.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def backlog(connection: Connection, destination: str) -> Backlog:

@@ -44,6 +44,18 @@ INSERT INTO snapshot (definition_id, user_id, value, run_id)
 SELECT :definition_id, user_id, coalesce(after, CAST(:absent AS text)), :run_id FROM change ORDER BY user_id
 ON CONFLICT (definition_id, user_id) DO UPDATE SET value = excluded.value, run_id = excluded.run_id"""
 
+_HASHED = """encode(sha256(decode(CAST(:salt AS text), 'hex') || sha256(convert_to({user_id}, 'UTF8'))), 'hex')"""
+
+_FORGET = f"""
+DELETE FROM change WHERE {_HASHED.format(user_id="user_id")} IN (SELECT user_hash FROM suppression WHERE forgotten)
+RETURNING after IS NOT NULL"""
+
+_OTHERS = "/* all */"
+"""Stands for the condition that leaves out who is on the list; nobody is, as a rule, and then it costs nothing."""
+
+_NOT_KEPT_OUT = f"""
+AND NOT EXISTS (SELECT 1 FROM suppression x WHERE x.user_hash = {_HASHED})"""
+
 # Rows are merged in the order of user_id here and in settle, so that two transactions never wait for each other.
 _REACTIVATE = """
     version = excluded.version,
@@ -65,7 +77,7 @@ SELECT :destination, user_id,
            jsonb_build_array(coalesce(after, CAST(:absent AS text))::jsonb, CAST(:version AS bigint))),
        jsonb_build_object(CAST(:key AS text), jsonb_build_array(coalesce(before, CAST(:absent AS text))::jsonb)),
        coalesce(extra, '{{}}')::jsonb, :version, 'due', false, 0, :at, :at
-FROM change ORDER BY user_id
+FROM change WHERE true {_OTHERS} ORDER BY user_id
 ON CONFLICT (destination, user_id) DO UPDATE SET
     owed = CASE WHEN s.base #> ARRAY[:key, '0'] = excluded.owed #> ARRAY[:key, '0']
         THEN s.owed - CAST(:key AS text) ELSE s.owed || excluded.owed END,
@@ -84,6 +96,7 @@ FROM snapshot p LEFT JOIN stage g ON g.user_id = p.user_id LEFT JOIN change c ON
 WHERE p.definition_id = :definition_id
     AND (p.value <> CAST(:absent AS text) OR p.run_id >= CAST(:since AS bigint)
         OR CAST(:changes_first AS boolean) AND c.user_id IS NOT NULL)
+{_OTHERS}
 ORDER BY p.user_id
 ON CONFLICT (destination, user_id) DO UPDATE SET
     owed = s.owed || excluded.owed, base = s.base - CAST(:key AS text), {_REACTIVATE}"""
@@ -102,7 +115,9 @@ class PostgresqlRecording:
 
     owed_besides: ClassVar[str] = _OWED_BESIDES
 
-    def compare(self, connection: Connection, definition_id: int, absent: str) -> tuple[int, int, int]:
+    def compare(
+        self, connection: Connection, definition_id: int, absent: str, salt: str | None = None
+    ) -> tuple[int, int, int, int]:
         asked = {"definition_id": definition_id, "absent": absent}
         connection.exec_driver_sql(_CHANGE)
         connection.exec_driver_sql("SET LOCAL enable_hashjoin = off")
@@ -111,8 +126,9 @@ class PostgresqlRecording:
         connection.exec_driver_sql("ANALYZE changed_key")
         connection.execute(text(_CHANGES), {"definition_id": definition_id})
         connection.exec_driver_sql("ANALYZE change")
+        forgotten = 0 if salt is None else sum(connection.execute(text(_FORGET), {"salt": salt}).scalars())
         entered, exited, changed = connection.execute(text(_COUNT), {"absent": absent}).one()
-        return entered, exited, changed
+        return entered, exited, changed, forgotten
 
     def clear(self, connection: Connection, definition_id: int, absent: str) -> int:
         """Fill ``change`` as if everybody had left."""
@@ -127,14 +143,14 @@ class PostgresqlRecording:
 
     def owe_changes(self, connection: Connection, recording: Recording, destination: str) -> None:
         values = _values(recording, "key", "absent", "version", "at")
-        connection.execute(text(_OWE_CHANGES), {**values, "destination": destination})
+        _owe(connection, _OWE_CHANGES, "user_id", recording, {**values, "destination": destination})
 
     def owe_everyone(
         self, connection: Connection, recording: Recording, destination: str, since: int | None, *, changes_first: bool
     ) -> None:
         values = _values(recording, "definition_id", "key", "absent", "version", "at")
         more = {"destination": destination, "since": since, "changes_first": changes_first}
-        connection.execute(text(_OWE_EVERYONE), {**values, **more})
+        _owe(connection, _OWE_EVERYONE, "p.user_id", recording, {**values, **more})
 
     def drop_empty(self, connection: Connection, destination: str) -> None:
         connection.execute(text(_DROP_EMPTY), {"destination": destination})
@@ -158,6 +174,14 @@ class PostgresqlRecording:
 
 _VACUUM_FROM = 50_000
 """Changes in one recording from which waiting for autovacuum would cost the next diff more than doing it now."""
+
+
+def _owe(connection: Connection, statement: str, user_id: str, recording: Recording, values: dict[str, object]) -> None:
+    """Run a statement that owes something; who is on the list is left out."""
+    if recording.salt is not None:
+        statement = statement.replace(_OTHERS, _NOT_KEPT_OUT.format(user_id=user_id))
+        values = {**values, "salt": recording.salt}
+    connection.execute(text(statement), values)
 
 
 def _values(recording: Recording, *names: str) -> dict[str, object]:

@@ -128,3 +128,13 @@ FROM ROWS FROM (jsonb_to_recordset(CAST(:batch AS jsonb)) AS (
     user_id text, verdict text, status integer, detail text, traits jsonb
 )) WITH ORDINALITY AS r (user_id, verdict, status, detail, traits, position)
 ORDER BY r.position"""
+
+OWE_ALL = """
+INSERT INTO slot (destination, user_id, owed, base, enrichment, version, state, doubt, priority, due_at, owed_since)
+SELECT e.destination, p.user_id,
+       jsonb_object_agg(d.key, jsonb_build_array(p.value::jsonb, CAST(:version AS bigint))),
+       '{}', '{}', :version, 'due', false, 0, :now, :now
+FROM definition d
+JOIN enrolment e ON e.definition_id = d.id AND e.active
+JOIN snapshot p ON p.definition_id = d.id AND p.user_id = :user_id
+WHERE d.removed_at IS NULL GROUP BY e.destination, p.user_id"""

@@ -41,6 +41,18 @@ INSERT INTO snapshot (definition_id, user_id, value, run_id)
 SELECT :definition_id, user_id, coalesce(after, :absent), :run_id FROM temp.change WHERE true ORDER BY user_id
 ON CONFLICT (definition_id, user_id) DO UPDATE SET value = excluded.value, run_id = excluded.run_id"""
 
+_HASHED = "user_hash(:salt, {user_id})"
+
+_FORGET = f"""
+DELETE FROM temp.change WHERE {_HASHED.format(user_id="user_id")} IN (SELECT user_hash FROM suppression WHERE forgotten)
+RETURNING after IS NOT NULL"""
+
+_OTHERS = "/* all */"
+"""Stands for the condition that leaves out who is on the list; nobody is, as a rule, and then it costs nothing."""
+
+_NOT_KEPT_OUT = f"""
+AND {_HASHED} NOT IN (SELECT user_hash FROM suppression)"""
+
 _REACTIVATE = """
     version = excluded.version,
     priority = min(s.priority, excluded.priority),
@@ -60,7 +72,7 @@ SELECT :destination, user_id,
        json_object(:key, json_array(json(coalesce(after, :absent)), :version)),
        json_object(:key, json_array(json(coalesce(before, :absent)))),
        coalesce(extra, '{{}}'), :version, 'due', 0, 0, :at, :at
-FROM temp.change WHERE true ORDER BY user_id
+FROM temp.change WHERE true {_OTHERS} ORDER BY user_id
 ON CONFLICT (destination, user_id) DO UPDATE SET
     owed = CASE WHEN s.base -> :first = excluded.owed -> :first
         THEN json_remove(s.owed, :path) ELSE json_patch(s.owed, excluded.owed) END,
@@ -77,6 +89,7 @@ SELECT :destination, p.user_id, json_object(:key, json_array(json(p.value), :ver
 FROM snapshot p LEFT JOIN temp.stage g ON g.user_id = p.user_id LEFT JOIN temp.change c ON c.user_id = p.user_id
 WHERE p.definition_id = :definition_id
     AND (p.value <> :absent OR p.run_id >= :since OR :changes_first AND c.user_id IS NOT NULL)
+{_OTHERS}
 ORDER BY p.user_id
 ON CONFLICT (destination, user_id) DO UPDATE SET
     owed = json_patch(s.owed, excluded.owed), base = json_remove(s.base, :path), {_REACTIVATE}"""
@@ -96,12 +109,15 @@ class SqliteRecording:
 
     owed_besides: ClassVar[str] = _OWED_BESIDES
 
-    def compare(self, connection: Connection, definition_id: int, absent: str) -> tuple[int, int, int]:
+    def compare(
+        self, connection: Connection, definition_id: int, absent: str, salt: str | None = None
+    ) -> tuple[int, int, int, int]:
         self._fresh_change(connection)
         connection.execute(text(ENTERED_OR_CHANGED), {"definition_id": definition_id})
         connection.execute(text(EXITED), {"definition_id": definition_id, "absent": absent})
+        forgotten = 0 if salt is None else sum(connection.execute(text(_FORGET), {"salt": salt}).scalars())
         entered, exited, changed = connection.execute(text(_COUNT), {"absent": absent}).one()
-        return entered, exited, changed
+        return entered, exited, changed, forgotten
 
     def clear(self, connection: Connection, definition_id: int, absent: str) -> int:
         """Fill ``change`` as if everybody had left."""
@@ -116,14 +132,14 @@ class SqliteRecording:
 
     def owe_changes(self, connection: Connection, recording: Recording, destination: str) -> None:
         values = _values(recording, "key", "path", "first", "absent", "version", "at")
-        connection.execute(text(_OWE_CHANGES), {**values, "destination": destination})
+        _owe(connection, _OWE_CHANGES, "user_id", recording, {**values, "destination": destination})
 
     def owe_everyone(
         self, connection: Connection, recording: Recording, destination: str, since: int | None, *, changes_first: bool
     ) -> None:
         values = _values(recording, "definition_id", "key", "path", "absent", "version", "at")
         more = {"destination": destination, "since": since, "changes_first": changes_first}
-        connection.execute(text(_OWE_EVERYONE), {**values, **more})
+        _owe(connection, _OWE_EVERYONE, "p.user_id", recording, {**values, **more})
 
     def drop_empty(self, connection: Connection, destination: str) -> None:
         connection.execute(text(_DROP_EMPTY), {"destination": destination})
@@ -147,6 +163,14 @@ class SqliteRecording:
     def _fresh_change(connection: Connection) -> None:
         connection.exec_driver_sql("DROP TABLE IF EXISTS temp.change")
         connection.exec_driver_sql(_CHANGE)
+
+
+def _owe(connection: Connection, statement: str, user_id: str, recording: Recording, values: dict[str, object]) -> None:
+    """Run a statement that owes something; who is on the list is left out."""
+    if recording.salt is not None:
+        statement = statement.replace(_OTHERS, _NOT_KEPT_OUT.format(user_id=user_id))
+        values = {**values, "salt": recording.salt}
+    connection.execute(text(statement), values)
 
 
 def _values(recording: Recording, *names: str) -> dict[str, object]:

@@ -124,3 +124,12 @@ INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
 SELECT :destination, value ->> 'user_id', :now, value ->> 'verdict', value ->> 'status', value ->> 'detail',
        value -> 'traits'
 FROM json_each(:batch) ORDER BY key"""
+
+OWE_ALL = """
+INSERT INTO slot (destination, user_id, owed, base, enrichment, version, state, doubt, priority, due_at, owed_since)
+SELECT e.destination, p.user_id, json_group_object(d.key, json_array(json(p.value), :version)),
+       '{}', '{}', :version, 'due', 0, 0, :now, :now
+FROM definition d
+JOIN enrolment e ON e.definition_id = d.id AND e.active
+JOIN snapshot p ON p.definition_id = d.id AND p.user_id = :user_id
+WHERE d.removed_at IS NULL GROUP BY e.destination, p.user_id"""

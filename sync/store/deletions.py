@@ -1,0 +1,173 @@
+"""What destinations are yet to be told of users who were forgotten: delete them.
+
+A deletion is owed until the destination has accepted it: sent at least once, and harmless when sent twice. The id that it
+needs stands with the forgetting, and goes when the last one is done.
+
+Whatever turns out to have been sent about a forgotten user after all (by a process that was frozen, or that had claimed
+it before) owes the deletion anew: that may have made the user again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, func, select, text, update
+
+from sync.model.kept_out import user_hash
+from sync.store import suppressions
+from sync.store.engine import Database
+from sync.store.privacy_schema import deletion, forgetting
+from sync.store.texts import storable
+
+
+class State(StrEnum):
+    """``REFUSED`` until it is asked for again; ``DROPPED``: the destination is configured no more."""
+
+    OWED = "owed"
+    DONE = "done"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+
+
+OPEN = (State.OWED.value, State.REFUSED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """One user whom a destination is to delete."""
+
+    forgetting_id: int
+    user_id: str
+    attempts: int
+    failing_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one. An ``OWED`` one is due again in ``seconds``."""
+
+    owed: Owed
+    state: State
+    seconds: float = 0.0
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one deletion stands. ``seconds`` until it is due, negative when it is."""
+
+    destination: str
+    state: State
+    attempts: int
+    reason: str | None
+    seconds: float
+
+
+def due(database: Database, destination: str, most: int) -> list[Owed]:
+    """Deletions that may be sent now, oldest first."""
+    with database.read() as connection:
+        query = (
+            select(forgetting.c.id, forgetting.c.user_id, deletion.c.attempts, deletion.c.failing_since)
+            .join(forgetting, forgetting.c.id == deletion.c.forgetting_id)
+            .where(*_owed_by(destination), deletion.c.due_at <= database.now(connection))
+            .order_by(deletion.c.due_at)
+            .limit(most)
+        )
+        return [Owed(*row) for row in connection.execute(query) if row[1] is not None]
+
+
+def settle(database: Database, destination: str, settled: Iterable[Settlement]) -> None:
+    """Record what became of deletions; the id goes with the last one. May be said twice."""
+    with database.write() as connection:
+        now = database.now(connection)
+        for each in sorted(settled, key=lambda one: one.owed.forgetting_id):
+            values: dict[str, Any] = {"state": each.state.value, "settled_at": now, "reason": None}
+            if each.state is not State.DONE:
+                values["attempts"] = deletion.c.attempts + 1
+                values["failing_since"] = func.coalesce(deletion.c.failing_since, now)
+                values["reason"] = each.reason and storable(each.reason)
+                values["due_at"] = now + timedelta(seconds=each.seconds)
+            mine = deletion.c.forgetting_id == each.owed.forgetting_id
+            connection.execute(update(deletion).where(mine, *_owed_by(destination)).values(values))
+            if each.state is State.DONE:
+                finish(connection, each.owed.forgetting_id, now)
+
+
+def finish(connection: Connection, forgetting_id: int, now: datetime) -> None:
+    """If nothing is left to be done, the id is needed no more."""
+    left = select(deletion.c.forgetting_id).where(deletion.c.forgetting_id == forgetting_id, deletion.c.state.in_(OPEN))
+    mine = (forgetting.c.id == forgetting_id, forgetting.c.swept_at.is_not(None), forgetting.c.finished_at.is_(None))
+    connection.execute(update(forgetting).where(*mine, ~left.exists()).values(user_id=None, finished_at=now))
+
+
+def owe_anew(
+    connection: Connection, destination: str, user_ids: Iterable[str], now: datetime, due_at: datetime
+) -> None:
+    """Something was sent about these users, who were forgotten: it may have made them again."""
+    salt = suppressions.salt(connection)
+    for user_id in sorted(user_ids):
+        newest = select(func.max(forgetting.c.id)).where(forgetting.c.user_hash == user_hash(salt, user_id))
+        number = connection.execute(newest).scalar_one()
+        if number is None:
+            continue
+        again = {"user_id": user_id, "finished_at": None, "purged_at": None}
+        connection.execute(update(forgetting).where(forgetting.c.id == number).values(again))
+        owe(connection, number, [destination], due_at={destination: due_at}, now=now)
+
+
+def owe(
+    connection: Connection,
+    forgetting_id: int,
+    destinations: Iterable[str],
+    *,
+    due_at: Mapping[str, datetime],
+    now: datetime,
+) -> None:
+    """Each of these destinations is to be told, whatever it was told before."""
+    known = set(
+        connection.execute(select(deletion.c.destination).where(deletion.c.forgetting_id == forgetting_id)).scalars()
+    )
+    for name in sorted(destinations):
+        values = {"state": State.OWED.value, "due_at": due_at.get(name, now), "reason": None, "failing_since": None}
+        mine = {"forgetting_id": forgetting_id, "destination": name}
+        if name in known:
+            which = (deletion.c.forgetting_id == forgetting_id, deletion.c.destination == name)
+            connection.execute(update(deletion).where(*which).values({**values, "attempts": 0}))
+        else:
+            connection.execute(deletion.insert().values({**mine, **values}))
+
+
+def standing(database: Database, forgetting_id: int) -> list[Standing]:
+    """How the deletions of one forgetting stand, by destination."""
+    with database.read() as connection:
+        now = database.now(connection)
+        rows = connection.execute(
+            select(deletion).where(deletion.c.forgetting_id == forgetting_id).order_by(deletion.c.destination)
+        )
+        return [
+            Standing(row.destination, State(row.state), row.attempts, row.reason, (row.due_at - now).total_seconds())
+            for row in rows
+        ]
+
+
+def backlog(connection: Connection) -> dict[str, Counter[str]]:
+    """How many deletions are owed or were refused, by destination."""
+    rows = connection.execute(
+        select(deletion.c.destination, deletion.c.state, func.count())
+        .where(deletion.c.state.in_(OPEN))
+        .group_by(deletion.c.destination, deletion.c.state)
+    )
+    found: dict[str, Counter[str]] = {}
+    for destination, state, many in rows:
+        found.setdefault(destination, Counter())[state] = many
+    return found
+
+
+def _owed_by(destination: str) -> tuple[Any, ...]:
+    """The state's word stands in the statement, so that SQLite sees that its partial index fits."""
+    return deletion.c.destination == destination, text("deletion.state = 'owed'")
