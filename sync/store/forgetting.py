@@ -239,10 +239,10 @@ def _remove_events(connection: Connection, user_id: str, batch: int) -> int:
     connection.execute(select(forwarding.c.destination).order_by(forwarding.c.destination).with_for_update())
     query = select(event.c.id).where(event.c.user_id == user_id).order_by(event.c.id).limit(batch)
     ids = list(connection.execute(query).scalars())
-    if not ids:
+    if len(ids) < batch:
         path = "previousId" if connection.dialect.name == "postgresql" else "$.previousId"
-        aliases = connection.execute(_ALIASES, {"user_id": user_id, "path": path, "batch": batch})
-        ids = list(aliases.scalars())
+        aliases = connection.execute(_ALIASES, {"user_id": user_id, "path": path, "batch": batch - len(ids)})
+        ids += aliases.scalars()
     for table, column in ((hold, hold.c.event_id), (event_outcome, event_outcome.c.event_id), (event, event.c.id)):
         for start in range(0, len(ids), _AT_ONCE):
             connection.execute(delete(table).where(column.in_(ids[start : start + _AT_ONCE])))
@@ -251,7 +251,9 @@ def _remove_events(connection: Connection, user_id: str, batch: int) -> int:
 
 
 _AT_ONCE = 500
-_ALIASES = text("SELECT id FROM event WHERE type = 'alias' AND body ->> :path = :user_id LIMIT :batch")
+_ALIASES = text("""
+    SELECT id FROM event WHERE type = 'alias' AND body ->> :path = :user_id
+    AND coalesce(user_id, '') <> :user_id LIMIT :batch""")
 
 
 def _remove_mentions(connection: Connection, column: Column[Any], user_id: str) -> None:
