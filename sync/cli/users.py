@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from sync.cli import output
+from sync.cli.forget import forget
 from sync.cli.happened import PREFIX, fate_words, judged, told_document, what
 from sync.cli.options import configured, group_config, opened, reporting
 from sync.model.event import LoggedEvent
@@ -47,7 +48,7 @@ def show(user_id: str, as_json: bool, config: Path) -> int:
     return 0 if known else 1
 
 
-_MEANING = "no event is taken in or forwarded; audience and trait updates still are sent"
+_MEANING = "no event is taken in, and nothing is sent"
 
 
 @user.command("suppress")
@@ -55,11 +56,7 @@ _MEANING = "no event is taken in or forwarded; audience and trait updates still 
 @reporting
 @configured
 def suppress(user_id: str, as_json: bool, config: Path) -> None:
-    """Take in and forward no event of this user from now on. What is stored stays.
-
-    Only events: audience and trait updates of the user still go to the destinations. To end those, leave the user out
-    of the definitions' SQL.
-    """
+    """Take in and send nothing of this user from now on, neither events nor audience updates. What is stored stays."""
     with opened(config) as app:
         changed = suppressions.suppress(app.database(), user_id)
     if as_json:
@@ -75,13 +72,16 @@ def suppress(user_id: str, as_json: bool, config: Path) -> None:
 @reporting
 @configured
 def unsuppress(user_id: str, as_json: bool, config: Path) -> None:
-    """Take in and forward what comes of this user from now on. What came meanwhile is not made up for."""
+    """Take in and send what comes of this user from now on, and the current values. Events are not made up for."""
     with opened(config) as app:
         changed = suppressions.unsuppress(app.database(), user_id)
     if as_json:
         output.as_json({"user_id": user_id, "suppressed": False, "changed": changed})
     else:
         click.echo(f"user {output.cell(user_id)} {'is suppressed no more' if changed else 'was not suppressed'}")
+
+
+user.add_command(forget)
 
 
 def print_user(found: dict[str, Any]) -> None:

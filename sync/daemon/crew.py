@@ -11,6 +11,7 @@ from sync.daemon.alerts import Alerts
 from sync.daemon.app import App
 from sync.daemon.collector import Collector
 from sync.daemon.delivery import DeliveryService
+from sync.daemon.eraser import Eraser
 from sync.daemon.feeder import AT_ONCE, Feeder
 from sync.daemon.generation import Generation
 from sync.daemon.leader import Leader
@@ -88,6 +89,7 @@ def assemble(
         Rescuer(database, list(settings.destinations), lambda: _nudge(workers)),
         Remover(database, settings.definitions, generation, lambda: _nudge(deliveries)),
         Alerts(database, settings, app.clock),
+        Eraser(database, app.clock),
         Pruner(database, settings.retention, app.clock, settings.destinations),
         *_feeders(app, database, lambda: _nudge(deliveries)),
     ]

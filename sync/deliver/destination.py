@@ -32,6 +32,10 @@ class Destination(Protocol):
         """A request that tests the credentials and changes nothing."""
         ...
 
+    def delete_user(self, user_id: str) -> httpx.Request:
+        """A request that deletes a user and all that is known of them."""
+        ...
+
     def read_answer(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         """What an answer means."""
         ...

@@ -20,6 +20,7 @@ from sync import telemetry
 from sync.clock import Clock
 from sync.deliver import breaker
 from sync.deliver.channel import Channel
+from sync.deliver.deleter import Deleter
 from sync.deliver.delivered import Delivered
 from sync.deliver.destination import Destination
 from sync.deliver.forwarded import Forwarded
@@ -85,6 +86,7 @@ class Dispatcher:
         self.channel.on_accepted(self._reporter.accepted)
         self._reporter.add(self._innocent, self._look_again)
         self._forwarder: Forwarder | None = None
+        self._deleter = Deleter(database, destination, settings, self.channel, clock, random)
         self._sender = Sender(destination, settings, self.channel, clock, random, personas=self._personas)
         self._settler = Settler(database, self._name, settings.quiet_period, self._settled)
         self._queue: asyncio.Queue[Claimed] = asyncio.Queue()
@@ -128,6 +130,7 @@ class Dispatcher:
     def nudge(self) -> None:
         """Something may be due: look now."""
         self._look_again()
+        self._deleter.nudge()
         if self._forwarder is not None:
             self._forwarder.nudge()
 
@@ -191,8 +194,9 @@ class Dispatcher:
 
     def _others(self, tenure: Tenure) -> list[Coroutine[None, None, None]]:
         """What goes on beside, until it is cancelled."""
-        reporting = self._reporter.run(tenure, self.channel, summing_up=self._serving)
-        return [reporting] if self._forwarder is None else [reporting, self._forwarder.run(tenure)]
+        found = [self._reporter.run(tenure, self.channel, summing_up=self._serving)]
+        found.append(self._deleter.run(lambda: tenure.holds() and not self._stop.is_set()))
+        return found if self._forwarder is None else [*found, self._forwarder.run(tenure)]
 
     async def _end_well(self) -> None:
         """Everything known is written."""
@@ -281,8 +285,7 @@ class Dispatcher:
 
     async def _get_to_know(self, batch: list[ClaimedSlot]) -> None:
         """Where each key goes alone: how many each has, and the personas, read again when a key is new to us."""
-        known = self._personas
-        if known is None or not batch:
+        if (known := self._personas) is None or not batch:
             return
         self._requests_each = sum(len(slot.versions) for slot in batch) / len(batch)
         if any(key not in known for slot in batch for key in slot.versions):

@@ -46,7 +46,7 @@ def forward(database: Database, outlets: Sequence[Outlet], clock: Clock, *, pati
     """
     with few_collections():
         return asyncio.run(
-            _together(outlets, lambda outlet, stop: _forward_one(database, outlet, clock, patience, stop))
+            together(outlets, lambda outlet, stop: _forward_one(database, outlet, clock, patience, stop))
         )
 
 
@@ -57,14 +57,12 @@ async def _deliver(
     patience: float,
     on_progress: Callable[[Delivered], None] | None,
 ) -> list[Delivered]:
-    return await _together(
+    return await together(
         outlets, lambda outlet, stopping: _one(database, outlet, clock, patience, on_progress, stopping)
     )
 
 
-async def _together(
-    outlets: Sequence[Outlet], work: Callable[[Outlet, asyncio.Event], Awaitable[_Done]]
-) -> list[_Done]:
+async def together(outlets: Sequence[Outlet], work: Callable[[Outlet, asyncio.Event], Awaitable[_Done]]) -> list[_Done]:
     """Work at all destinations at once."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
