@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aiohttp import web
 
@@ -18,20 +18,28 @@ from sync.collect.intake import Posting, SourceOf, Taken, take
 from sync.collect.remarks import Remarks
 from sync.collect.room import Room
 from sync.collect.senders import Senders, basic_user
+from sync.errors import StoreError
 
 _TREE = 8
 """How many times larger than its text a document is in memory, or less."""
+
+Forget = Callable[[str, str], None]
+"""Forgets a user; the second is the source that says so. Raises `StoreError`."""
 
 _WRONG_KEY = Refused(401, "invalid_write_key", "the write key is missing or wrong")
 
 
 class Entrance:
-    """Takes in what is posted. ``senders`` and the committer's ``record`` may be replaced while requests are answered."""
+    """Takes in what is posted. ``senders`` and the committer's ``record`` may be replaced while requests are answered.
+
+    Without ``forget``, deletions are ignored.
+    """
 
     def __init__(self, senders: Senders, committer: Committer, clock: Clock, room: Room | None = None) -> None:
         self.senders = senders
         self.committer = committer
         self.remarks = Remarks(clock)
+        self.forget: Forget | None = None
         self.closing = False
         self._clock = clock
         self._room = room or Room()
@@ -59,7 +67,9 @@ class Entrance:
                 name, signature = request.match_info["key"], request.headers.get("X-Signature")
                 source = self.senders.webhook(name, raw, signature)
                 items, batch = _posted(body.document(raw))
-                posting = Posting(lambda _: source, self._clock.now(), batch, None, None, corrected=True)
+                forgets = None if self.forget is None else self.senders.signs(name)
+                now = self._clock.now()
+                posting = Posting(lambda _: source, now, batch, None, None, corrected=True, forgets=forgets)
                 taken = await take(items, posting)
             share.hold(taken.size, len(taken.events))
             return await self._record(taken, len(raw))
@@ -77,9 +87,22 @@ class Entrance:
             for source, number in Counter(event.source for event in taken.events).items():
                 telemetry.count("collect_events", number, source=source)
             telemetry.count("collect_bytes", size)
-        elif taken.refused:
+        elif taken.refused and not taken.forgotten:
             return answers.refusal(_for_nothing(taken))
+        if taken.forgotten and self.forget is not None:
+            await self._forget_all(taken.forgotten, self.forget)
         return answers.done()
+
+    async def _forget_all(self, users: Sequence[tuple[str, str]], forget: Forget) -> None:
+        """Once it is answered, they are forgotten here, and the destinations are owed the deletion."""
+        try:
+            for user_id, source in dict.fromkeys(users):
+                await asyncio.to_thread(forget, user_id, source)
+                telemetry.count("collect_deletes", 1, source=source)
+        except StoreError:
+            raise Refused(
+                503, "unavailable", "nobody can be forgotten now: try again", retry_after=MUCH_LATER
+            ) from None
 
     def _source_of(self, request: web.Request, batch: Mapping[str, object]) -> SourceOf:
         """Whose the items are: the request says it in one of three places, or each item says it itself."""

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sync.collect.answers import Refused
 from sync.model.event import LoggedEvent
-from sync.model.received import Reason, RefusedEvent, common, instant, read_event
+from sync.model.received import Reason, RefusedEvent, common, instant, read_event, user_to_forget
 
 MOST_EVENTS = 2_500
 """In one request, as Segment has it."""
@@ -22,7 +22,7 @@ _AT_ONCE = 200
 """Events after which everybody else in the loop gets a turn."""
 
 DELETE = "delete"
-"""Segment tells webhooks of people to be deleted; nothing is done about it here."""
+"""Segment tells webhooks of people to be deleted."""
 
 SourceOf = Callable[[Mapping[str, object]], str | None]
 
@@ -32,7 +32,8 @@ class Posting:
     """What all items of one request have in common.
 
     ``source_of`` tells whose an item is, if it is anybody's. ``kind`` is given by the address, if at all. ``corrected``:
-    the items' times are right already; else they are as wrong as the sender's clock, of which ``sentAt`` tells.
+    the items' times are right already; else they are as wrong as the sender's clock, of which ``sentAt`` tells. ``forgets``: what to do about deletions: nothing (``None``), or what they say
+    (``True``), or to refuse them, for nobody knows who sends them (``False``).
     """
 
     source_of: SourceOf
@@ -41,17 +42,22 @@ class Posting:
     kind: str | None
     ip: str | None
     corrected: bool
+    forgets: bool | None = None
 
 
 @dataclass(slots=True)
 class Taken:
-    """What came of the items of a request. ``sentence``: why the first of those that were refused was."""
+    """What came of the items of a request. ``sentences``: why the first of those that were refused was.
+
+    ``forgotten``: users who are to be forgotten, each with the source that says so.
+    """
 
     events: list[LoggedEvent] = field(default_factory=list)
     size: int = 0
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     sentences: dict[tuple[str, str], str] = field(default_factory=dict)
     ignored: int = 0
+    forgotten: list[tuple[str, str]] = field(default_factory=list)
 
     def refuse(self, source: str, reason: str, sentence: str) -> None:
         """Count one that is not taken."""
@@ -101,7 +107,7 @@ def _take_one(item: object, posting: Posting, sent_at: datetime | None, taken: T
         taken.refuse("", "write_key", "the write key of the event is missing or wrong")
         return
     if posting.corrected and item.get("type") == DELETE:
-        taken.ignored += 1
+        _take_deletion(item, source, posting, taken)
         return
     if sent_at is None and not posting.corrected:
         sent_at = instant(item.get("sentAt"))
@@ -120,3 +126,15 @@ def _take_one(item: object, posting: Posting, sent_at: datetime | None, taken: T
     else:
         taken.events.append(event)
         taken.size += len(event.body)
+
+
+def _take_deletion(item: Mapping[str, object], source: str, posting: Posting, taken: Taken) -> None:
+    if posting.forgets is None:
+        taken.ignored += 1
+    elif not posting.forgets:
+        taken.refuse(source, "unsigned_delete", "a `delete` is taken from a webhook with a `secret` only")
+    else:
+        try:
+            taken.forgotten.append((user_to_forget(item), source))
+        except RefusedEvent as error:
+            taken.refuse(source, error.reason, str(error))

@@ -32,6 +32,10 @@ class Senders:
                 found = name
         return found
 
+    def signs(self, name: str) -> bool:
+        """Whether what is posted to a webhook's address is signed."""
+        return self._webhooks.get(name) is not None
+
     def webhook(self, name: str, body: bytes, signature: str | None) -> str:
         """The source of what was posted to a webhook's address: its name, or that of a write key. Raises `Refused`."""
         if name not in self._webhooks:

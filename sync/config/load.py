@@ -94,6 +94,7 @@ def _built(
         alerts=tuple(_alert(index, section) for index, section in enumerate(valid.alerts)),
         web=WebSettings(valid.web.listen, valid.web.token),
         collector=_collector(valid.collector) if valid.collector else None,
+        delete_events=valid.privacy.delete_events,
     )
 
 

@@ -59,6 +59,15 @@ class RetentionSection(Section):
     events: DayOrMore = Field(default=400 * DAY, description="Events, whether received or read from a table.")
 
 
+class PrivacySection(Section):
+    """What is done about people who want to be left alone."""
+
+    delete_events: bool = Field(
+        default=False,
+        description="Whether Segment's `delete` events, posted to a webhook with a `secret`, forget their users.",
+    )
+
+
 class AlertSection(Section):
     """Somebody who is told when something goes wrong, and when it is right again."""
 
@@ -114,6 +123,9 @@ class Document(Section):
     audiences: list[AudienceSection] = Field(default_factory=list, description="Who is a member of what.")
     traits: list[TraitSection] = Field(default_factory=list, description="Computed traits: one value for each user.")
     retention: RetentionSection = Field(default_factory=RetentionSection, description="How long history is kept.")
+    privacy: PrivacySection = Field(
+        default_factory=PrivacySection, description="What is done about people who want to be left alone."
+    )
     alerts: Annotated[list[AlertSection], AfterValidator(_different)] = Field(
         default_factory=list, description="Who is told when something goes wrong."
     )

@@ -141,6 +141,7 @@ class Settings:
     """A valid ``sync.yaml``: ``definitions`` are audiences, then traits, in the file's order; ``schedules`` by key.
 
     ``fingerprint`` is of the very text that these settings were read from.
+    ``delete_events``: whether Segment's ``delete`` events forget their users.
     """
 
     path: pathlib.Path
@@ -155,6 +156,7 @@ class Settings:
     retention: Retention
     alerts: tuple[AlertSettings, ...]
     collector: CollectorSettings | None = None
+    delete_events: bool = False
 
     def listening_on(self, *, web: str | None, collector: str | None) -> Settings:
         """The same at other addresses, as ``--web-listen`` and ``--collector-listen`` say them. Raises ``UsageError``."""

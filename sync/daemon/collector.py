@@ -6,10 +6,11 @@ from collections.abc import Callable
 from functools import partial
 
 from sync.collect import CollectService, Committer, Entrance, Senders
+from sync.collect.entrance import Forget
 from sync.config import Address, CollectorSettings, Settings
 from sync.daemon.app import App
 from sync.daemon.place import Place
-from sync.store import events, forwarding
+from sync.store import events, forgetting, forwarding
 from sync.store.engine import Database
 from sync.web.look import in_thread
 
@@ -59,6 +60,7 @@ class Collector:
         committer.record, committer.on_recorded = partial(events.record, database), nudge
         if self._place.service is not None:
             self._place.service.entrance.senders = _senders(app.settings)
+            self._place.service.entrance.forget = _forgetting(app.settings, database, nudge)
 
     async def close(self) -> None:
         """Take in nothing any more. What was taken is recorded and answered before."""
@@ -85,6 +87,20 @@ class _Posted(CollectService):
     async def open(self) -> None:
         self.entrance.closing = False
         await super().open()
+
+
+def _forgetting(settings: Settings, database: Database, nudge: Callable[[], None]) -> Forget | None:
+    """What a `delete` event does, where it does anything."""
+    if not settings.delete_events:
+        return None
+    destinations = list(settings.destinations)
+
+    def forget(user_id: str, source: str) -> None:
+        if forgetting.forget(database, user_id, destinations, f"webhook {source}", again=False) is not None:
+            loop.call_soon_threadsafe(nudge)
+
+    loop = asyncio.get_running_loop()
+    return forget
 
 
 def _address(settings: CollectorSettings | None) -> Address | None:

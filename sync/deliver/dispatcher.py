@@ -194,8 +194,8 @@ class Dispatcher:
 
     def _others(self, tenure: Tenure) -> list[Coroutine[None, None, None]]:
         """What goes on beside, until it is cancelled."""
-        found = [self._reporter.run(tenure, self.channel, summing_up=self._serving)]
-        found.append(self._deleter.run(lambda: tenure.holds() and not self._stop.is_set()))
+        deleting = self._deleter.run(lambda: tenure.holds() and not self._stop.is_set())
+        found = [deleting, self._reporter.run(tenure, self.channel, summing_up=self._serving)]
         return found if self._forwarder is None else [*found, self._forwarder.run(tenure)]
 
     async def _end_well(self) -> None:
@@ -360,13 +360,9 @@ class Dispatcher:
         for settlement in batch:
             now.count(settlement)
             if settlement.transition is Transition.PARK and not settlement.confirms:
-                telemetry.event(
-                    "slot.parked",
-                    level=logging.WARNING,
-                    destination=self._name,
-                    user=telemetry.user_hash(settlement.slot.user_id),
-                    status=settlement.attempts[-1].status if settlement.attempts else None,
-                )
+                status = settlement.attempts[-1].status if settlement.attempts else None
+                user = telemetry.user_hash(settlement.slot.user_id)
+                telemetry.event("slot.parked", level=logging.WARNING, destination=self._name, user=user, status=status)
         self.done.add(now)
         now.add_to_counters()
         if any(settlement.accepted for settlement in batch):

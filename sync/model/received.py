@@ -114,6 +114,14 @@ def common(batch: Mapping[str, object]) -> tuple[Mapping[str, object], int]:
     return found, len(orjson.dumps(found))
 
 
+def user_to_forget(raw: Mapping[str, object]) -> str:
+    """Whom a ``delete`` event is about. Raises `RefusedEvent`."""
+    user_id = _id(dict(raw), "userId")
+    if user_id is None:
+        raise RefusedEvent(Reason.NO_USER, "a `delete` needs a `userId`")
+    return user_id
+
+
 def instant(value: object) -> datetime | None:
     """The instant that a text (ISO 8601; UTC if it does not say) or a number (since 1970) means, if any."""
     try:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import httpx
 import orjson
 import pytest
 
-from tests.collect.conftest import KEY, SECRET, Collecting, Shelf, track
+from sync.errors import StoreUnavailable
+from tests.collect.conftest import KEY, SECRET, Collecting, Shelf, service, track
 
 DONE = {"success": True}
 
@@ -81,3 +83,49 @@ async def test_segments_word_of_people_to_be_deleted_is_heard_and_nothing_more(
 ) -> None:
     assert (await client.post("/v1/webhook/open", json={"type": "delete", "userId": "u"})).json() == DONE
     assert not shelf.events
+
+
+@asynccontextmanager
+async def forgetting(shelf: Shelf, forget: Callable[[str, str], None]) -> AsyncIterator[httpx.AsyncClient]:
+    """A collector that takes deletions."""
+    async with service(shelf.record) as found:
+        found._entrance.forget = forget
+        async with httpx.AsyncClient(base_url=found.url, timeout=60) as client:
+            yield client
+
+
+async def test_a_signed_deletion_forgets_its_user_before_it_is_answered(shelf: Shelf) -> None:
+    said: list[tuple[str, str]] = []
+    body = orjson.dumps([{"type": "delete", "userId": 7}, track(1), {"type": "delete", "userId": "7"}])
+    async with forgetting(shelf, lambda *given: said.append(given)) as client:
+        answer = await client.post("/v1/webhook/hook", content=body, headers=signed(body))
+    assert (answer.status_code, answer.json()) == (200, DONE)
+    assert said == [("7", "hook")]
+    assert [event.message_id for event in shelf.events] == ["m1"]
+
+
+@pytest.mark.parametrize("path", ["/v1/webhook/open", f"/v1/webhook/{KEY}"])
+async def test_a_deletion_that_anybody_may_have_sent_is_refused(shelf: Shelf, path: str) -> None:
+    said: list[tuple[str, str]] = []
+    async with forgetting(shelf, lambda *given: said.append(given)) as client:
+        answer = await client.post(path, json={"type": "delete", "userId": "u1"})
+        batch = await client.post("/v1/batch", json={"batch": [{"type": "delete", "userId": "u1"}]}, auth=(KEY, ""))
+    assert (answer.status_code, batch.status_code) == (400, 400)
+    assert said == []
+
+
+async def test_a_deletion_that_cannot_be_stored_is_asked_for_again(shelf: Shelf) -> None:
+    def away(*_: str) -> None:
+        raise StoreUnavailable("away")
+
+    body = orjson.dumps({"type": "delete", "userId": "u1"})
+    async with forgetting(shelf, away) as client:
+        answer = await client.post("/v1/webhook/hook", content=body, headers=signed(body))
+    assert answer.status_code == 503
+    assert "Retry-After" in answer.headers
+
+
+async def test_deletions_are_ignored_unless_they_are_asked_for(client: httpx.AsyncClient, shelf: Shelf) -> None:
+    body = orjson.dumps({"type": "delete", "userId": "u1"})
+    answer = await client.post("/v1/webhook/hook", content=body, headers=signed(body))
+    assert (answer.status_code, shelf.events) == (200, [])
