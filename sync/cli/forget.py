@@ -124,7 +124,7 @@ def _document(user_id: str, done: Done) -> dict[str, Any]:
     return {
         "user_id": user_id,
         "forgetting": done.stands.id,
-        "removed": dict(done.stands.counts),
+        "counts": dict(done.stands.counts),
         "destinations": [
             {
                 "destination": each.destination,

@@ -124,7 +124,7 @@ class Document(Section):
     traits: list[TraitSection] = Field(default_factory=list, description="Computed traits: one value for each user.")
     retention: RetentionSection = Field(default_factory=RetentionSection, description="How long history is kept.")
     privacy: PrivacySection = Field(
-        default_factory=PrivacySection, description="What is done about people who want to be left alone."
+        default_factory=PrivacySection, description="Whether people are forgotten because an event says so."
     )
     alerts: Annotated[list[AlertSection], AfterValidator(_different)] = Field(
         default_factory=list, description="Who is told when something goes wrong."

@@ -12,7 +12,7 @@ from tests.command import Project
 DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
 
 # What stands in these is named by the user, or by what came of it.
-_FREE = {"owed", "sent", "by_verdict", "last_run", "body", "traits"}
+_FREE = {"counts", "owed", "sent", "by_verdict", "last_run", "body", "traits"}
 
 
 def documented(name: str) -> Any:
@@ -50,6 +50,7 @@ def test_every_report_has_the_documented_shape(synced: Project, tmp_path: Path) 
         ("events show", "m"),
         ("user suppress", "u4"),
         ("user unsuppress", "u4"),
+        ("user forget", "u4", "--yes"),
         ("audience list",),
         ("audience members", "number", "--limit", "1"),
     ):
