@@ -78,7 +78,7 @@ def forget(user_id: str, yes: bool, wait: float, as_json: bool, config: Path) ->
 def carry_out(app: App, database: Database, user_id: str, wait: float) -> Done:
     """Forget a user, and wait for the destinations."""
     names = list(app.settings.destinations)
-    number = forgetting.forget(database, user_id, names, _who())
+    number = forgetting.forget(database, user_id, names, _who(), quiet=app.quiet())
     assert number is not None  # noqa: S101 - asked for again, it is done again
     forgetting.sweep(database, number)
     told = deleting.delete(database, app.outlets(names), app.clock, number, patience=wait)

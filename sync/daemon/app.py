@@ -130,6 +130,11 @@ class App:
         chosen = [(name, self.settings.destinations[name]) for name in names]
         return [Outlet(self.destination(name), found.delivery, found.identify_per) for name, found in chosen]
 
+    def quiet(self) -> float:
+        """Seconds after which whatever was sent to any destination has arrived."""
+        settings = [each.delivery for each in self.settings.destinations.values()]
+        return max((each.deadline + each.quiet_period for each in settings), default=0.0)
+
     def select(self, names: Sequence[str]) -> list[Definition]:
         """Definitions by name or key; all enabled ones when none is named."""
         if not names:

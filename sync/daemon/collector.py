@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 
@@ -60,7 +61,7 @@ class Collector:
         committer.record, committer.on_recorded = partial(events.record, database), nudge
         if self._place.service is not None:
             self._place.service.entrance.senders = _senders(app.settings)
-            self._place.service.entrance.forget = _forgetting(app.settings, database, nudge)
+            self._place.service.entrance.forget = _forgetting(app, database, nudge)
 
     async def close(self) -> None:
         """Take in nothing any more. What was taken is recorded and answered before."""
@@ -89,14 +90,15 @@ class _Posted(CollectService):
         await super().open()
 
 
-def _forgetting(settings: Settings, database: Database, nudge: Callable[[], None]) -> Forget | None:
+def _forgetting(app: App, database: Database, nudge: Callable[[], None]) -> Forget | None:
     """What a `delete` event does, where it does anything."""
-    if not settings.delete_events:
+    if not app.settings.delete_events:
         return None
-    destinations = list(settings.destinations)
+    destinations, quiet = list(app.settings.destinations), app.quiet()
 
     def forget(user_id: str, source: str) -> None:
-        if forgetting.forget(database, user_id, destinations, f"webhook {source}", again=False) is not None:
+        by = f"webhook {source}"
+        if forgetting.forget(database, user_id, destinations, by, again=False, quiet=quiet) is not None:
             loop.call_soon_threadsafe(nudge)
 
     loop = asyncio.get_running_loop()

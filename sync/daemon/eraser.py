@@ -14,7 +14,7 @@ from sync.errors import StoreUnavailable
 from sync.store import forgetting
 from sync.store.engine import Database
 
-LOOK_EVERY = 10.0
+LOOK_EVERY = 3.0
 
 PURGE_EVERY = 3600.0
 """Seconds between two times that SQLite's file is written anew."""

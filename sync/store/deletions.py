@@ -128,12 +128,14 @@ def owe(
     due_at: Mapping[str, datetime],
     now: datetime,
 ) -> None:
-    """Each of these destinations is to be told, whatever it was told before."""
-    known = set(
-        connection.execute(select(deletion.c.destination).where(deletion.c.forgetting_id == forgetting_id)).scalars()
-    )
+    """Each of these destinations is to be told, whatever it was told before. One that has to wait still does."""
+    rows = connection.execute(select(deletion).where(deletion.c.forgetting_id == forgetting_id)).all()
+    known = {row.destination: row for row in rows}
     for name in sorted(destinations):
-        values = {"state": State.OWED.value, "due_at": due_at.get(name, now), "reason": None, "failing_since": None}
+        due = due_at.get(name, now)
+        if name in known and known[name].state == State.OWED and not known[name].attempts:
+            due = max(due, known[name].due_at)
+        values = {"state": State.OWED.value, "due_at": due, "reason": None, "failing_since": None}
         mine = {"forgetting_id": forgetting_id, "destination": name}
         if name in known:
             which = (deletion.c.forgetting_id == forgetting_id, deletion.c.destination == name)

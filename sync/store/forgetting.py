@@ -35,7 +35,7 @@ BATCH = 1000
 """Events removed in one transaction."""
 
 QUIET = 30.0
-"""Seconds by which whatever may be on its way about a user has arrived: a deletion must not be overtaken by it."""
+"""Seconds: a request's deadline, and the quiet period after it."""
 
 _MENTIONS: tuple[Column[Any], ...] = (
     run.c.message,
@@ -66,12 +66,19 @@ class Forgetting:
 
 
 def forget(
-    database: Database, user_id: str, destinations: Collection[str], by: str, *, again: bool = True
+    database: Database,
+    user_id: str,
+    destinations: Collection[str],
+    by: str,
+    *,
+    again: bool = True,
+    quiet: float = QUIET,
 ) -> int | None:
     """Forget a user; gives the number of the forgetting, which goes on until every destination has deleted them.
 
     One that is under way is taken up: what was refused is owed again, and who is no destination any more is left out.
     Unless it is to be done ``again``, nothing happens for a user who was forgotten before (then gives ``None``).
+    ``quiet``: seconds by which whatever may be on its way about the user has arrived, and no deletion is overtaken by it.
     """
     with database.write() as connection:
         barrier.exclusive(connection)
@@ -80,8 +87,8 @@ def forget(
         before = known.scalar_one_or_none()
         if before and not again:
             return None
-        counts, due_at = _take(database, connection, user_id, destinations)
         now = database.now(connection)
+        counts, due_at = _take(connection, user_id, now, timedelta(seconds=quiet))
         _keep_out(connection, hashed, before, now)
         number = _begin(connection, hashed, user_id, by, counts, now)
         deletions.owe(connection, number, _unfinished(connection, number, destinations), due_at=due_at, now=now)
@@ -92,12 +99,12 @@ def forget(
 
 
 def _take(
-    database: Database, connection: Connection, user_id: str, destinations: Collection[str]
+    connection: Connection, user_id: str, now: datetime, quiet: timedelta
 ) -> tuple[Counter[str], dict[str, datetime]]:
-    """Remove what is decided, owed and remembered; gives how much, and when each destination may be told."""
+    """Remove what is decided, owed and remembered; gives how much, and which destinations may be told when, if not now."""
     slots = suppressions.take_slots(connection, user_id)
     next_version(connection)
-    due_at = _due(database, connection, user_id, slots, destinations)
+    due_at = _due(connection, user_id, slots, now, quiet)
     _leave_definitions(connection, user_id)
     counts: Counter[str] = Counter(owed=len(slots))
     of_definitions = snapshot.c.definition_id.in_(select(definition.c.id))
@@ -127,16 +134,15 @@ def _leave_definitions(connection: Connection, user_id: str) -> None:
 
 
 def _due(
-    database: Database, connection: Connection, user_id: str, slots: Collection[Any], destinations: Collection[str]
+    connection: Connection, user_id: str, slots: Collection[Any], now: datetime, quiet: timedelta
 ) -> dict[str, datetime]:
-    """At once where nothing about the user can be on its way; else when it has arrived."""
-    now = database.now(connection)
-    due: dict[str, datetime] = dict.fromkeys(destinations, now)
+    """Where something about the user may be on its way: when it has arrived."""
+    due: dict[str, datetime] = {}
     for row in slots:
         if row.state == "sending" or row.state == "confirm" or row.doubt:
-            due[row.destination] = max(now, row.lease_until or now) + timedelta(seconds=QUIET)
+            due[row.destination] = max(now, row.lease_until or now) + quiet
     for name in connection.execute(_EVENTS_ON_THEIR_WAY, {"user_id": user_id}).scalars():
-        due[name] = max(due.get(name, now), now + timedelta(seconds=QUIET))
+        due[name] = max(due.get(name, now), now + quiet)
     return due
 
 

@@ -209,6 +209,13 @@ def test_a_deletion_waits_until_what_is_on_its_way_has_arrived(database: Databas
     assert [each.forgetting_id for each in deletions.due(database, PUSH, 10)] == [number]
 
 
+def test_a_deletion_that_waits_is_not_sent_sooner_because_it_is_asked_for_again(database: Database) -> None:
+    record(database, audience(), [WHO])
+    claim_one(database)
+    assert forget(database) == forget(database)
+    assert deletions.due(database, PUSH, 10) == []
+
+
 def test_the_id_stays_until_the_last_destination_has_accepted(database: Database) -> None:
     number = forget(database, PUSH, "other")
     forgetting.sweep(database, number)

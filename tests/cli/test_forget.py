@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.command import Project
+
+
+def test_without_a_terminal_a_yes_must_be_given(synced: Project) -> None:
+    said = synced("user", "forget", "u1")
+    assert said.code == 2
+    assert "--yes" in said.err
+    assert "u1" in synced.sandbox.users()
+
+
+def test_who_is_forgotten_is_removed_here_and_there(synced: Project) -> None:
+    said = synced.done("user", "forget", "u1", "--yes")
+    assert said.out.startswith("user u1 is forgotten here (")
+    assert said.out.endswith("pushwoosh: deleted\n")
+    assert "u1" not in synced.sandbox.users()
+    # The list is all that knows of them: and it names nobody.
+    shown = synced.json("user", "show", "u1")
+    assert shown["suppressed_since"]
+    assert not any(shown[name] for name in ("values", "owed", "attempts", "profile", "events"))
+
+
+def test_what_a_destination_refuses_is_told_and_can_be_asked_for_again(synced: Project) -> None:
+    synced.sandbox.set_faults(fail_users=frozenset({"u1"}))
+    said = synced("user", "forget", "u1", "--yes", "--wait", "5")
+    assert said.code == 1
+    assert "refused" in said.out
+    assert "run the same command again" in said.out
+    synced.sandbox.set_faults(fail_users=frozenset())
+    assert synced.json("user", "forget", "u1", "--yes")["complete"]
+    assert "u1" not in synced.sandbox.users()
+
+
+def test_a_destination_that_is_away_stays_owed_and_the_command_says_so(synced: Project) -> None:
+    synced.sandbox.set_faults(status=503, retry_after=0)
+    told = synced.json("user", "forget", "u1", "--yes", "--wait", "0")
+    assert (told["complete"], told["overwritten"]) == (False, False)
+    assert [each["state"] for each in told["destinations"]] == ["owed"]
+    assert synced("user", "unsuppress", "u1").code == 2
+    synced.sandbox.set_faults(status=None, retry_after=None)
+    assert synced.json("user", "forget", "u1", "--yes")["complete"]
+
+
+def test_one_who_is_suppressed_gets_no_updates_until_that_is_taken_back(synced: Project) -> None:
+    synced.done("user", "suppress", "u2")
+    before = synced.sandbox.sent_counts()["u2"]
+    synced("backfill")
+    assert synced.sandbox.sent_counts()["u2"] == before
+    synced.done("user", "unsuppress", "u2")
+    synced("delta")
+    assert synced.sandbox.sent_counts()["u2"] == before + 1
+
+
+@pytest.mark.parametrize("name", ["", "nobody-knows-this-one"])
+def test_who_is_not_known_is_kept_out_all_the_same(synced: Project, name: str) -> None:
+    said = synced("user", "forget", name, "--yes")
+    if not name:
+        assert said.code == 2
+        return
+    assert said.code == 0
+    assert "nothing was known" in said.out
+
+
+def test_a_destination_with_wrong_settings_is_not_waited_for(synced: Project) -> None:
+    synced.sandbox.set_faults(status=401)
+    said = synced("user", "forget", "u1", "--yes")
+    assert said.code == 1
+    assert "mend its settings" in said.out
+
+
+def test_a_destination_that_left_the_file_is_named(synced: Project) -> None:
+    left = synced.document["destinations"]["pushwoosh"]
+    synced.write(destinations={"other": left}, defaults={"source": "shop", "destinations": ["other"]})
+    told = synced.json("user", "forget", "u1", "--yes")
+    assert told["not_configured"] == ["pushwoosh"]
+    assert [each["destination"] for each in told["destinations"]] == ["other"]
