@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from sync.model.event import LoggedEvent
+from sync.model.kept_out import user_hash
 from sync.store import events, suppressions
 from sync.store.counter import next_version
 from sync.store.engine import Database
@@ -128,9 +129,10 @@ def test_a_suppressed_users_events_are_not_taken_in(database: Database) -> None:
 def test_more_suppressed_users_than_fit_into_one_question_are_all_found(database: Database) -> None:
     users = [f"user-{number}" for number in range(suppressions._AT_ONCE + 50)]
     with database.write() as connection:
+        salt = suppressions.salt(connection)
         connection.execute(
             text("INSERT INTO suppression (user_hash, since) VALUES (:hash, '2026-11-21 12:00:00.000000')"),
-            [{"hash": suppressions.user_hash(user)} for user in users],
+            [{"hash": user_hash(salt, user)} for user in users],
         )
     done = events.record(database, [track(user, user) for user in [*users, "bob"]])
     assert (done.new, done.suppressed) == (1, len(users))
