@@ -44,16 +44,6 @@ def test_a_destination_that_is_away_stays_owed_and_the_command_says_so(synced: P
     assert synced.json("user", "forget", "u1", "--yes")["complete"]
 
 
-def test_one_who_is_suppressed_gets_no_updates_until_that_is_taken_back(synced: Project) -> None:
-    synced.done("user", "suppress", "u2")
-    before = synced.sandbox.sent_counts()["u2"]
-    synced("backfill")
-    assert synced.sandbox.sent_counts()["u2"] == before
-    synced.done("user", "unsuppress", "u2")
-    synced("delta")
-    assert synced.sandbox.sent_counts()["u2"] == before + 1
-
-
 @pytest.mark.parametrize("name", ["", "nobody-knows-this-one"])
 def test_who_is_not_known_is_kept_out_all_the_same(synced: Project, name: str) -> None:
     said = synced("user", "forget", name, "--yes")
