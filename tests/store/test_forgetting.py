@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import closing
+from hashlib import sha256
 
 import pytest
 from sqlalchemy import select, text, update
@@ -24,6 +25,7 @@ from sync.store.slots import Settlement, Transition
 from tests.conftest import Place
 from tests.moving_clock import MovingClock
 from tests.recorder import PUSH, QUIET, audience, claim, claim_one, record, sent, trait
+from tests.store.test_upgrade import migrate_to
 from tests.traces import traces
 
 WHO = "zoe-who-wants-to-be-forgotten"
@@ -378,22 +380,18 @@ def test_nobody_on_the_list_costs_a_recording_nothing(database: Database) -> Non
 
 
 def test_the_list_of_an_older_store_still_keeps_the_same_users_out(place: Place, clock: MovingClock) -> None:
-    from hashlib import sha256
-
-    database = connect(place.url, place.schema, clock)
-    migrate(database, place.schema)
-    with database.write() as connection:
-        salt = suppressions.salt(connection)
-    bare = sha256(WHO.encode()).hexdigest()
-    from sync.model.kept_out import salted
-
-    assert salted(salt, bare) == user_hash(salt, WHO)
-    with database.write() as connection:
-        row = {"user_hash": salted(salt, bare), "since": clock.now()}
-        connection.execute(suppression.insert().values(row))
-    with database.read() as connection:
-        assert suppressions.kept_out(connection, [WHO, "ann"]) == ({WHO}, set())
-    database.close()
+    with closing(connect(place.url, place.schema, clock)) as database:
+        migrate_to(database, place.schema, "0004")
+        with database.write() as connection:
+            bare = sha256(WHO.encode()).hexdigest()
+            connection.execute(
+                text("INSERT INTO suppression (user_hash, since) VALUES (:bare, '2026-11-21 12:00:00.000000')"),
+                {"bare": bare},
+            )
+        migrate(database, place.schema)
+        with database.read() as connection:
+            assert suppressions.kept_out(connection, [WHO, "ann"]) == ({WHO}, set())
+            assert connection.execute(select(suppression.c.user_hash)).scalar_one() != bare
 
 
 def test_both_engines_compute_the_same_hash(postgresql_database: Database) -> None:
