@@ -25,7 +25,7 @@ def test_who_is_forgotten_is_removed_here_and_there(synced: Project) -> None:
 
 def test_what_a_destination_refuses_is_told_and_can_be_asked_for_again(synced: Project) -> None:
     synced.sandbox.set_faults(fail_users=frozenset({"u1"}))
-    said = synced("user", "forget", "u1", "--yes", "--wait", "5")
+    said = synced("user", "forget", "u1", "--yes")
     assert said.code == 1
     assert "refused" in said.out
     assert "run the same command again" in said.out

@@ -28,7 +28,7 @@ def posted(daemon: Running, *events: dict[str, object]) -> int:
     """Post events as Segment does."""
     body = orjson.dumps(events)
     signature = hmac.new(b"s3cret-of-the-hook", body, "sha1").hexdigest()
-    address = daemon.hear("collect.listening")["address"]
+    address = daemon.hear("collect.listening", seconds=60)["address"]
     url = f"http://{address}/v1/webhook/segment"
     return httpx.post(url, content=body, headers={"X-Signature": signature}, timeout=60).status_code
 
@@ -54,12 +54,12 @@ def test_a_daemon_killed_over_a_deletion_is_followed_by_one_that_sees_it_through
             posted(daemon, {"type": "identify", "userId": WHO, "traits": {"n": 1}}, asked)
         except httpx.HTTPError:
             assert step == "recorded"
-        assert daemon.ended() == -signal.SIGKILL
+        assert daemon.ended(60) == -signal.SIGKILL
     with running(road, "--log-level", "info") as daemon:
         # Nobody who was not answered stops asking.
         assert posted(daemon, asked) == 200
-        daemon.until(lambda: set(road.sandbox.users()) == {"ann"}, "it is not deleted")
-        daemon.until(lambda: gone(road), "something is left")
+        daemon.until(lambda: set(road.sandbox.users()) == {"ann"}, "it is not deleted", seconds=60)
+        daemon.until(lambda: gone(road), "something is left", seconds=60)
         daemon.stop()
     assert [row[0] for row in road.rows("SELECT asked_by FROM forgetting")] == ["webhook segment"]
 
@@ -68,10 +68,10 @@ def test_a_command_watches_the_daemon_delete(sqlite_road: Road) -> None:
     road = sqlite_road
     populated(road)
     with running(road, "--log-level", "info") as daemon:
-        daemon.hear("delivery.began")
+        daemon.hear("delivery.began", seconds=60)
         assert road.command("user", "forget", WHO, "--yes") == 0
         assert set(road.sandbox.users()) == {"ann"}
-        daemon.until(lambda: gone(road), "something is left")
+        daemon.until(lambda: gone(road), "something is left", seconds=60)
         daemon.stop()
 
 

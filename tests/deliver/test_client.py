@@ -46,7 +46,7 @@ async def test_who_wants_to_know_is_told_when_a_request_was_accepted_and_only_th
     told: list[str] = []
     for verdict in (Verdict.ACCEPTED, Verdict.REFUSED):
         transport = httpx.MockTransport(lambda _: httpx.Response(200))
-        client = Client(transport, lambda status, *_, said=verdict: Outcome(said, status), deadline=5.0)
+        client = Client(transport, lambda status, *_, said=verdict: Outcome(said, status), deadline=60.0)
         request = post()
         request.extensions[ACCEPTED] = lambda said=verdict: told.append(said)
         await client.exchange(request)

@@ -36,7 +36,7 @@ async def call(client: httpx.AsyncClient, method: str, request: object, token: s
     if method.startswith("/api/v2/device-api"):
         path, body = method, request
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Token {token}"} if token else {})
-    async with httpx.AsyncClient(base_url=client.base_url, headers=headers) as bare:
+    async with httpx.AsyncClient(base_url=client.base_url, headers=headers, timeout=60) as bare:
         return await bare.post(path, content=orjson.dumps(body))
 
 
@@ -46,7 +46,7 @@ def destination(client: httpx.AsyncClient, **settings: Any) -> PublicPushwoosh:
 
 
 async def deliver(client: httpx.AsyncClient, *requests: httpx.Request) -> list[httpx.Response]:
-    async with httpx.AsyncClient() as bare:
+    async with httpx.AsyncClient(timeout=60) as bare:
         return [
             await bare.request(each.method, each.url, headers=each.headers, content=each.read()) for each in requests
         ]
