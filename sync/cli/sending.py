@@ -183,6 +183,7 @@ def forwarded_documents(forwarded: Sequence[Forwarded]) -> list[dict[str, Any]]:
             "by_verdict": each.by_verdict,
             "still_pending": each.backlog.owed if each.backlog else None,
             "stopped": each.stopped or None,
+            "warnings": each.warnings,
         }
         for each in forwarded
     ]
@@ -203,6 +204,8 @@ def print_forwarded(forwarded: Sequence[Forwarded]) -> None:
         if each.parked:
             parts.append(f"{output.number(each.parked)} parked (engage-sync parked list --events)")
         click.echo(f"{each.destination}: {', '.join(parts)}")
+        for warning in each.warnings:
+            click.secho(f"{each.destination}: {warning}", fg="yellow")
         if left:
             why = f": {each.stopped}" if each.stopped else ""
             mend = ". None is parked; mend it (engage-sync check tells more)" if each.fault else ""

@@ -6,6 +6,7 @@ alike ask it before each request, and tell it every outcome.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from random import Random
 
@@ -101,4 +102,4 @@ class Channel:
         for warning in outcome.warnings:
             if warning not in self.warnings:
                 self.warnings.add(warning)
-                telemetry.event("destination.warning", destination=self.name, warning=warning)
+                telemetry.event("destination.warning", level=logging.WARNING, destination=self.name, warning=warning)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import httpx
 
 from sync.deliver.transport import PHASE, Phase
-from sync.destinations.mapped import ACCEPTED, BODY
+from sync.destinations.mapped import ACCEPTED, BODY, READ
 from sync.model.outcome import Outcome, Verdict
 
 ReadAnswer = Callable[[int, httpx.Headers, bytes], Outcome]
@@ -59,7 +59,10 @@ class Deadlines:
 
 
 class Client:
-    """Sends requests through ``transport`` and has ``read_answer`` judge the answers; ``deadline`` in seconds."""
+    """Sends requests through ``transport`` and has ``read_answer`` judge the answers, unless a request has its own judge.
+
+    ``deadline`` in seconds.
+    """
 
     def __init__(self, transport: httpx.AsyncBaseTransport, read_answer: ReadAnswer, deadline: float) -> None:
         self._transport = transport
@@ -93,7 +96,8 @@ class Client:
             raise
         except httpx.RequestError as error:
             return Outcome(Verdict.UNKNOWN, detail=f"{type(error).__name__} before the answer was complete")
-        outcome = self._read_answer(answer.status_code, answer.headers, body)
+        read_answer: ReadAnswer = request.extensions.get(READ) or self._read_answer
+        outcome = read_answer(answer.status_code, answer.headers, body)
         learn = request.extensions.get(ACCEPTED)
         if learn is not None and outcome.verdict is Verdict.ACCEPTED:
             learn()

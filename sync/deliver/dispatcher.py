@@ -163,6 +163,7 @@ class Dispatcher:
         await self._deliver(tenure, lambda: self._forwarded(forwarder, patience))
         await self._reporter.sum_up(tenure, self.channel)
         forwarder.done.backlog, forwarder.done.fault = await forwarder.left(), self.done.fault
+        forwarder.done.warnings = tuple(sorted(self.channel.warnings))
         return forwarder.done
 
     async def _forwarded(self, forwarder: Forwarder, patience: float) -> bool:

@@ -16,7 +16,8 @@ from sync.store.lanes import HoldState, LaneBacklog, Settlement
 class Forwarded:
     """What a forwarder did, in events. ``backlog`` is what is left, ``stopped`` why it ended.
 
-    ``held``: how often one had to wait. ``fault``: somebody has to mend the destination's settings.
+    ``held``: how often one had to wait. ``fault``: somebody has to mend the destination's settings. ``warnings``: what was
+    worth telling although it was accepted.
     """
 
     destination: str
@@ -28,6 +29,7 @@ class Forwarded:
     stopped: str = ""
     fault: bool = False
     backlog: LaneBacklog | None = None
+    warnings: tuple[str, ...] = ()
     by_verdict: Counter[str] = field(default_factory=Counter)
 
     @property

@@ -18,6 +18,11 @@ ACCEPTED = "engage_sync.accepted"
 """The extension of a request that is called, without arguments, when its answer was read as accepted."""
 
 
+READ = "engage_sync.read"
+"""The extension of a request that reads its answer (status, headers, body) in place of the destination: what an answer means
+may depend on what was asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mapped:
     """What one event became: a request for each mapping that took it, in order of the mappings.

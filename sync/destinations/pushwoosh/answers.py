@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
@@ -25,6 +26,11 @@ enough: a message about one user's country code must not stop the destination.""
 
 _ABOUT_ONE_THING = re.compile(r"\b(?:event|tag|user|hwid|device)\b", re.IGNORECASE)
 """What is not there (404) is the matter of one user or event, unless it is the method or the application."""
+
+_ABOUT_THE_WAY = re.compile(
+    r"\b(?:application|app[ _-]?code|route|path|page|endpoint|method|url|host)\b", re.IGNORECASE
+)
+"""A 404 that says so is about where we ask, and not about whom."""
 
 _MOST_WARNINGS = 20
 
@@ -53,8 +59,22 @@ def read_answer(
         status,
         detail="" if accepted else _detail(status, message, body, secrets),
         retry_after=retry_after if verdict in DEFERRED else None,
-        warnings=_skipped(answer, secrets) if accepted else (),
+        warnings=tuple(skipped_sentence(each, secrets) for each in _skipped(answer)) if accepted else (),
     )
+
+
+def read_deletion(outcome: Outcome, body: bytes) -> Outcome:
+    """The reading of an answer to a deletion, given its ordinary one: who is not there has been deleted.
+
+    A 404 in another form than the API's comes from somebody else on the way, or says that the address is wrong.
+    """
+    answer = _json_object(body)
+    if outcome.verdict not in (Verdict.REFUSED, Verdict.FAULT) or _ABOUT_THE_WAY.search(_message(answer)):
+        return outcome
+    said = outcome.status == _NOT_FOUND and (bool(answer) or not body.strip())
+    if said or (outcome.status in (200, 400) and answer.get("status_code") == _NOT_FOUND):
+        return Outcome(Verdict.ACCEPTED, outcome.status)
+    return outcome
 
 
 def _verdict_in_body(answer: dict[str, object], message: str) -> Verdict:
@@ -119,15 +139,31 @@ def _detail(status: int, message: str, body: bytes, secrets: tuple[str, ...]) ->
     return clean(text, secrets) or f"HTTP {status}"
 
 
-def _skipped(answer: dict[str, object], secrets: tuple[str, ...]) -> tuple[str, ...]:
-    """One warning per tag in ``response.skipped``: accepted, but this tag was not stored."""
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A tag in ``response.skipped``: what else the request carried was stored, this was not."""
+
+    tag: str
+    reason: str
+
+
+def skipped(body: bytes) -> list[Skipped]:
+    """The first tags that an answer says were skipped."""
+    return _skipped(_json_object(body))
+
+
+def skipped_sentence(tag: Skipped, secrets: tuple[str, ...]) -> str:
+    """The warning about one."""
+    return clean(f"tag {tag.tag} was skipped: {tag.reason or 'no reason given'}", secrets)
+
+
+def _skipped(answer: dict[str, object]) -> list[Skipped]:
     response = answer.get("response")
-    skipped = response.get("skipped") if isinstance(response, dict) else None
-    if not isinstance(skipped, list):
-        return ()
-    return tuple(_skipped_tag(entry, secrets) for entry in skipped[:_MOST_WARNINGS])
+    found = response.get("skipped") if isinstance(response, dict) else None
+    return [_skipped_tag(entry) for entry in found[:_MOST_WARNINGS]] if isinstance(found, list) else []
 
 
-def _skipped_tag(entry: object, secrets: tuple[str, ...]) -> str:
-    tag, reason = (entry.get("tag"), entry.get("reason")) if isinstance(entry, dict) else (entry, None)
-    return clean(f"tag {tag} was skipped: {reason or 'no reason given'}", secrets)
+def _skipped_tag(entry: object) -> Skipped:
+    if not isinstance(entry, dict):
+        return Skipped(str(entry), "")
+    return Skipped(str(entry.get("tag")), str(entry.get("reason") or ""))

@@ -14,7 +14,7 @@ import orjson
 
 from sync import __version__
 from sync.clock import Clock, SystemClock
-from sync.destinations.mapped import BODY, ONCE, Batched, Mapped, Part, Prepared
+from sync.destinations.mapped import BODY, ONCE, READ, Batched, Mapped, Part, Prepared
 from sync.destinations.pushwoosh import answers
 from sync.destinations.pushwoosh.actions import CALLS, presets
 from sync.destinations.pushwoosh.batching import Batching
@@ -139,11 +139,16 @@ class Pushwoosh:
 
     def delete_user(self, user_id: str) -> httpx.Request:
         """Delete a user and all that is known about them."""
-        return self._post(self._delete_user, encoded({"external_id": user_id}))
+        request = self._post(self._delete_user, encoded({"external_id": user_id}))
+        request.extensions[READ] = self._read_deletion
+        return request
 
     def read_answer(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         """What Pushwoosh's answer means; ``headers`` with names in any case, as httpx has them."""
         return answers.read_answer(status, headers, body, now=self._clock.now(), secrets=self._secrets)
+
+    def _read_deletion(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+        return answers.read_deletion(self.read_answer(status, headers, body), body)
 
     def _post(self, url: httpx.URL, body: bytes, *, once: bool = False) -> httpx.Request:
         # With `stream` httpx leaves the headers alone; `content` would parse and normalise them for every request. The

@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import httpx
 import orjson
 
 from sync import __version__
 from sync.clock import Clock, SystemClock
-from sync.destinations.mapped import ACCEPTED, BODY, ONCE, Batch, Batched, Mapped, Part, Prepared
+from sync.destinations.mapped import ACCEPTED, BODY, ONCE, READ, Batch, Batched, Mapped, Part, Prepared
 from sync.destinations.pushwoosh import answers
 from sync.destinations.pushwoosh.actions import presets, track_event, update_user_profile
 from sync.destinations.pushwoosh.encoding import encoded
@@ -28,6 +29,7 @@ from sync.destinations.pushwoosh.public.devices import device_type
 from sync.destinations.pushwoosh.public.hosts import Hosts
 from sync.destinations.pushwoosh.public.links import Links
 from sync.destinations.pushwoosh.public.methods import JsonObject, Methods
+from sync.destinations.pushwoosh.public.skipped import SkippedTags
 from sync.destinations.pushwoosh.public.tags import device_tags, portions, user_tags
 from sync.destinations.pushwoosh.public.tokens import TokenKind, Tokens
 from sync.destinations.pushwoosh.route import label_of
@@ -77,6 +79,7 @@ class PublicPushwoosh:
         self._methods = Methods(app_code, self._tokens.in_body)
         self._hosts = Hosts(base_url, self._clock)
         self._links = Links(self._clock)
+        self._skipped = SkippedTags(self._tokens.all())
         chosen = presets() if mappings is None else mappings
         self._mappings = tuple((each, label_of(each, chosen)) for each in chosen)
         self._addresses: dict[tuple[httpx.URL, str], tuple[httpx.URL, httpx.Headers]] = {}
@@ -115,6 +118,8 @@ class PublicPushwoosh:
         if part.to == methods.REGISTER_USER:
             hwid = orjson.loads(part.text)["request"]["hwid"]
             request.extensions[ACCEPTED] = lambda: self._links.learn(hwid, part.text)
+        elif part.to == methods.SET_TAGS:
+            request.extensions[READ] = partial(self._read_tags_answer, part.text)
         return request
 
     @property
@@ -155,7 +160,9 @@ class PublicPushwoosh:
         """Delete a user with all devices; carried out some time after it was accepted."""
         text = encoded(methods.delete_user(self._app_code, user_id))
         url = self._hosts.configured.copy_with(raw_path=methods.DELETE_USER.encode("ascii"))
-        return _posted(url, self._headers(url, self._tokens.in_header), text)
+        request = _posted(url, self._headers(url, self._tokens.in_header), text)
+        request.extensions[READ] = self._read_deletion
+        return request
 
     def read_answer(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         """What an answer means; a host that it asks for is used from the next request on."""
@@ -167,6 +174,16 @@ class PublicPushwoosh:
         if told is None or self._hosts.move(told):
             return outcome
         return replace(outcome, warnings=(*outcome.warnings, answers.not_followed(told, secrets)))
+
+    def _read_tags_answer(self, sent: bytes, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+        """What the answer to a ``setTags`` means: tags that were skipped are told with what to create."""
+        outcome = self.read_answer(status, headers, body)
+        if not outcome.warnings:
+            return outcome
+        return replace(outcome, warnings=self._skipped.explained(outcome.warnings, body, sent))
+
+    def _read_deletion(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+        return answers.read_deletion(self.read_answer(status, headers, body), body)
 
     def _calls(self, chosen: mapping.Mapping, event: dict[str, object]) -> Iterator[_Call]:
         """What one mapping makes of an event; raises `InvalidEvent`."""
