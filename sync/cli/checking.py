@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import click
 
 from sync.cli import output
+from sync.cli.checked import Checked
 from sync.cli.options import configured, opened, reporting
+from sync.cli.tag_checks import tags
 from sync.config.coverage import note
 from sync.config.problems import printable
 from sync.daemon.app import App
@@ -22,16 +23,6 @@ from sync.source.feed import inspect
 from sync.source.inspection import columns
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """One thing that was looked at; ``problem`` is ``None`` when it is right, or at least no fault (``verdict``)."""
-
-    what: str
-    problem: str | None = None
-    exit_code: int = 0
-    verdict: str = "ok"
-
-
 @click.command("check")
 @click.option("--offline", is_flag=True, help="Check the file only; connect to nothing.")
 @reporting
@@ -39,7 +30,8 @@ class Checked:
 def check(offline: bool, as_json: bool, config: Path) -> int:
     """Is everything right? The file; and that store, sources and destinations can be used.
 
-    Every definition's SQL is tried (no row is read), the sources are proven read-only, the destinations pinged.
+    Every definition's SQL is tried (no row is read), the sources are proven read-only, the destinations pinged; where tags
+    have to be created, those that the definitions need are compared with those that there are.
     """
     try:
         with opened(config) as app:
@@ -123,7 +115,10 @@ def _connections(app: App) -> Iterator[Checked]:
 
         yield _try(f"{definition.kind} {definition.key}", "its SQL runs", compiled)
     for outlet in app.outlets(app.settings.destinations):
-        yield _ping(outlet)
+        pinged = _ping(outlet)
+        yield pinged
+        if pinged.problem is None:
+            yield from tags(app, outlet)
 
 
 def _store(app: App) -> Checked:

@@ -6,10 +6,10 @@ user's id or traits may take some users' changes.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sync.config.settings import PushwooshSettings, Settings
-from sync.mapping.mapping import Mapping
+from sync.mapping import mapping
 from sync.model.definition import Definition
 from sync.model.identify import IdentifyPer, persona
 
@@ -39,13 +39,25 @@ def note(settings: Settings, destination: PushwooshSettings, asked: Collection[D
     return f"destination {destination.name}: no enabled mapping takes the changes of {names}{more}: they are not sent"
 
 
-def _may_take(mapping: Mapping, definition: Definition, project: str, destination: PushwooshSettings) -> bool:
-    unknown = any(path[0] in _OF_A_USER or path == _GIVEN_LATER for path in mapping.trigger.fields)
-    return unknown or mapping.matches(_sample(definition, project, destination))
+def _may_take(chosen: mapping.Mapping, definition: Definition, project: str, destination: PushwooshSettings) -> bool:
+    unknown = any(path[0] in _OF_A_USER or path == _GIVEN_LATER for path in chosen.trigger.fields)
+    return unknown or chosen.matches(sample(definition, project, destination))
 
 
-def _sample(definition: Definition, project: str, destination: PushwooshSettings) -> dict[str, object]:
+def sample(
+    definition: Definition,
+    project: str,
+    destination: PushwooshSettings,
+    *,
+    value: object = True,
+    enrichment: Mapping[str, object] | None = None,
+) -> dict[str, object]:
     """The event that a change of ``definition`` becomes, as far as it is known without a user."""
     alone = destination.identify_per is IdentifyPer.COMPUTATION
     context = {"personas": persona(project, definition.kind, definition.key, "")} if alone else {}
-    return {"type": "identify", "userId": "user", "traits": {definition.key: True}, "context": context}
+    return {
+        "type": "identify",
+        "userId": "user",
+        "traits": {**(enrichment or {}), definition.key: value},
+        "context": context,
+    }

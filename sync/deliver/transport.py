@@ -5,7 +5,8 @@ exchange reached, not the class of aiohttp's exception, decides between "no byte
 stands in the request's extensions, so that who cancels an exchange (a deadline) can tell the two apart as well.
 
 A POST is sent at most once per exchange (aiohttp repeats only idempotent methods on a stale connection), redirects are
-not followed, cookies and proxy variables are ignored, and an answer is read up to :data:`ANSWER_LIMIT` bytes.
+not followed, cookies and proxy variables are ignored, and an answer is read up to :data:`ANSWER_LIMIT` bytes, or as many
+as the request says.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from aiohttp import hdrs
 from multidict import CIMultiDict
 from yarl import URL
 
-from sync.destinations.mapped import BODY
+from sync.destinations.mapped import ANSWER_BYTES, BODY
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
@@ -38,7 +39,7 @@ PHASE = "engage_sync.phase"
 """Key in ``request.extensions``: the :class:`Phase` the exchange reached."""
 
 TRUNCATED = "engage_sync.truncated"
-"""Key in ``response.extensions``: true when the answer was longer than :data:`ANSWER_LIMIT`."""
+"""Key in ``response.extensions``: true when the answer was longer than what is read of it."""
 
 _KEEPALIVE = 15.0
 """Seconds an idle connection is kept: well below what servers keep, since a stale one makes an *unknown* outcome."""
@@ -111,7 +112,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 headers=_headers(tuple(request.headers.raw)),
                 allow_redirects=False,
             )
-            return await _read(answer)
+            return await _read(answer, progress.get(ANSWER_BYTES, ANSWER_LIMIT))
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise httpx.UnsupportedProtocol("not an http or https address", request=request) from error
         except (aiohttp.ClientError, OSError) as error:
@@ -157,22 +158,22 @@ def _headers(raw: tuple[tuple[bytes, bytes], ...]) -> CIMultiDict[str]:
     return CIMultiDict((name.decode("ascii"), value.decode("latin-1")) for name, value in raw)
 
 
-async def _read(answer: aiohttp.ClientResponse) -> httpx.Response:
-    """The answer with at most ``ANSWER_LIMIT`` bytes of body; a longer one costs the connection, not our memory."""
+async def _read(answer: aiohttp.ClientResponse, limit: int) -> httpx.Response:
+    """The answer with at most ``limit`` bytes of body; a longer one costs the connection, not our memory."""
     pieces: list[bytes] = []
     size = 0
     try:
-        while size <= ANSWER_LIMIT and not answer.content.at_eof():
+        while size <= limit and not answer.content.at_eof():
             piece = await answer.content.readany()
             pieces.append(piece)
             size += len(piece)
     except BaseException:
         answer.close()
         raise
-    truncated = size > ANSWER_LIMIT
+    truncated = size > limit
     if truncated:
         answer.close()
-    body, cut = _decompressed(b"".join(pieces)[:ANSWER_LIMIT], answer.headers.get(hdrs.CONTENT_ENCODING))
+    body, cut = _decompressed(b"".join(pieces)[:limit], answer.headers.get(hdrs.CONTENT_ENCODING), limit)
     # Content-Encoding goes: the body is decompressed here, with a limit, and httpx would do it again without one.
     return httpx.Response(
         answer.status,
@@ -182,13 +183,13 @@ async def _read(answer: aiohttp.ClientResponse) -> httpx.Response:
     )
 
 
-def _decompressed(body: bytes, encoding: str | None) -> tuple[bytes, bool]:
+def _decompressed(body: bytes, encoding: str | None, limit: int) -> tuple[bytes, bool]:
     """The body, decompressed up to the limit where we can, and whether some of it was left."""
     if encoding is None or encoding.lower() not in {"gzip", "x-gzip", "deflate"}:
         return body, False
     inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
     try:
-        return inflater.decompress(body, ANSWER_LIMIT), bool(inflater.unconsumed_tail)
+        return inflater.decompress(body, limit), bool(inflater.unconsumed_tail)
     except zlib.error:
         return body, False
 

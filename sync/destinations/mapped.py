@@ -23,6 +23,10 @@ READ = "engage_sync.read"
 may depend on what was asked."""
 
 
+ANSWER_BYTES = "engage_sync.answer_bytes"
+"""The extension of a request that says how many bytes of its answer are read, where that may be many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mapped:
     """What one event became: a request for each mapping that took it, in order of the mappings.

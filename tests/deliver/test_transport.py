@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from sync.deliver.transport import ANSWER_LIMIT, PHASE, TRUNCATED, AiohttpTransport, Phase
+from sync.destinations.mapped import ANSWER_BYTES
 from tests.deliver.wire import OK, Connection, answering, serving, unused_port
 
 CERTIFICATE = Path(__file__).with_name("self_signed.pem")
@@ -205,6 +206,18 @@ async def test_a_long_answer_is_cut_off_and_its_connection_dropped(transport: Ai
         await transport.handle_async_request(server.post())
         assert len(server.connections) == 2
     assert sent < 50_000_000
+
+
+async def test_more_of_an_answer_is_read_when_the_request_says_so(transport: AiohttpTransport) -> None:
+    async def much(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300_000)
+
+    async with serving(much) as server:
+        request = server.post()
+        request.extensions[ANSWER_BYTES] = 1_000_000
+        answer = await transport.handle_async_request(request)
+    assert (len(await answer.aread()), answer.extensions[TRUNCATED]) == (300_000, False)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "deflate"])

@@ -282,7 +282,7 @@ class Sandbox:
         if endpoint.door is Door.INTEGRATION:
             return _Carrying(lambda: state.apply(meaning, faults.skipped))
         named = tags_in(endpoint, body)
-        if body.get("create_missing_tags") is True:
+        if state.tags.takes_any or body.get("create_missing_tags") is True:
             state.tags.create(named)
         skipped = (faults.skipped & named.keys()) | state.tags.unknown(named)
         job, apart = None, frozenset[str]()

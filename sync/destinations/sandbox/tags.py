@@ -8,27 +8,24 @@ from sync.destinations.sandbox.validation import JsonObject
 
 
 class Tags:
-    """The account's tags with the numbers of their types; ``None`` has every tag that anybody names."""
+    """The account's tags with the numbers of their types; ``None`` has every tag as soon as anybody names it."""
 
     def __init__(self, known: Mapping[str, int] | None) -> None:
-        self._known = None if known is None else dict(known)
+        self.takes_any = known is None
+        self._known = dict(known or {})
 
     def unknown(self, names: Iterable[str]) -> frozenset[str]:
         """Those of ``names`` that there are not."""
-        return frozenset() if self._known is None else frozenset(names) - self._known.keys()
+        return frozenset() if self.takes_any else frozenset(names) - self._known.keys()
 
     def create(self, values: Mapping[str, object]) -> None:
         """Have tags that fit these values from now on."""
-        if self._known is not None:
-            for name, value in values.items():
-                self._known.setdefault(name, _type(value))
+        for name, value in values.items():
+            self._known.setdefault(name, _type(value))
 
     def listed(self) -> list[JsonObject]:
         """As ``listTags`` has them."""
-        return [
-            {"name": name, "type": number, "isApplicationSpecific": False}
-            for name, number in (self._known or {}).items()
-        ]
+        return [{"name": name, "type": number, "isApplicationSpecific": False} for name, number in self._known.items()]
 
 
 def _type(value: object) -> int:

@@ -5,6 +5,7 @@ destination  the requests that an event becomes, and the reading of answers
 methods      the body of each method, as the API has it
 tags         a profile's attributes and system fields as tags
 tag_types    the types of tags, and which of them can hold a value
+listing      the tags that the account has, and what they lack for those that are needed
 skipped      tags that do not exist: what to create
 attributes   what an attribute of an event may be
 devices      the numbers of platforms

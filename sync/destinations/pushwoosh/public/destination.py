@@ -18,11 +18,11 @@ import orjson
 
 from sync import __version__
 from sync.clock import Clock, SystemClock
-from sync.destinations.mapped import ACCEPTED, BODY, ONCE, READ, Batch, Batched, Mapped, Part, Prepared
+from sync.destinations.mapped import ACCEPTED, ANSWER_BYTES, BODY, ONCE, READ, Batch, Batched, Mapped, Part, Prepared
 from sync.destinations.pushwoosh import answers
 from sync.destinations.pushwoosh.actions import presets, track_event, update_user_profile
 from sync.destinations.pushwoosh.encoding import encoded
-from sync.destinations.pushwoosh.public import methods, moments
+from sync.destinations.pushwoosh.public import listing, methods, moments
 from sync.destinations.pushwoosh.public.attributes import event_attributes
 from sync.destinations.pushwoosh.public.bulk import Bulk, BulkUser
 from sync.destinations.pushwoosh.public.devices import device_type
@@ -154,7 +154,14 @@ class PublicPushwoosh:
         """Ask for the account's tags; ``None`` without a server token."""
         if self._tokens.server is None:
             return None
-        return self._post(methods.LIST_TAGS, encoded(methods.list_tags(self._tokens.server)))
+        request = self._post(methods.LIST_TAGS, encoded(methods.list_tags(self._tokens.server)))
+        request.extensions[ANSWER_BYTES] = listing.MOST_BYTES
+        return request
+
+    def tags_for(self, event: dict[str, object]) -> JsonObject:
+        """The tags that ``event`` sets, of its user and of the device."""
+        parts = [each for each in self.prepare(event).parts if each.to == methods.SET_TAGS]
+        return {name: value for part in parts for name, value in orjson.loads(part.text)["request"]["tags"].items()}
 
     def delete_user(self, user_id: str) -> httpx.Request:
         """Delete a user with all devices; carried out some time after it was accepted."""
