@@ -12,7 +12,6 @@ import click
 
 from sync.cli.jsonlines import read_json
 from sync.cli.options import configured
-from sync.config.destinations import DEFAULT_BASE_URL
 from sync.daemon.app import App
 from sync.destinations.pushwoosh.encoding import encoded
 from sync.destinations.pushwoosh.preview import Configured, InvalidSettings, Preview, refusal
@@ -90,7 +89,7 @@ def _fallback(destination: str | None, config: Path) -> Callable[[bool], Configu
     context = click.get_current_context()
     named = destination or context.get_parameter_source("config") is not click.core.ParameterSource.DEFAULT
     if not named and not config.exists():
-        return lambda _: Configured(DEFAULT_BASE_URL)
+        return lambda _: Configured()
     try:
         found = _configured(destination, config)
     except SyncError as error:
@@ -106,7 +105,7 @@ def _unusable(config: Path, why: str) -> Callable[[bool], Configured]:
         if needed:
             raise InvalidSettings(f"{config} cannot be used: {why}")
         click.echo(f"note: {config} cannot be used ({why}); lines with `settings` go through the presets", err=True)
-        return Configured(DEFAULT_BASE_URL)
+        return Configured()
 
     return fallback
 
@@ -119,12 +118,17 @@ def _configured(destination: str | None, config: Path) -> Configured:
     if len(names) > 1:
         raise UsageError(f"there are several destinations: name one with --destination ({', '.join(names)})")
     if not names:
-        return Configured(DEFAULT_BASE_URL)
+        return Configured()
     settings = app.settings.destinations[names[0]]
     key = settings.api_key.get_secret_value()
     access = settings.access
     return Configured(
-        settings.base_url, key, settings.app_code, settings.mappings, transport=access.transport, token=access.token
+        base_url=settings.base_url,
+        api_key=key,
+        app_code=settings.app_code,
+        mappings=settings.mappings,
+        transport=access.transport,
+        token=access.token,
     )
 
 

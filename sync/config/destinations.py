@@ -24,10 +24,10 @@ from sync.config.fields import (
     Words,
 )
 from sync.config.section import Section
+from sync.destinations.pushwoosh.destination import DEFAULT_BASE_URL
 from sync.model.delivery import DeliverySettings
 from sync.model.identify import IdentifyPer
 
-DEFAULT_BASE_URL = "https://integration-segment.svc-nue.pushwoosh.com"
 MOST_MAPPINGS = 50
 """Of one destination, as in Segment."""
 

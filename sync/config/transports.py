@@ -8,14 +8,12 @@ from __future__ import annotations
 from sync.config.destinations import PushwooshSection
 from sync.config.problems import Problems
 from sync.config.references import mapping
-from sync.destinations.pushwoosh.public.destination import DEFAULT_BASE_URL as PUBLIC_BASE_URL
 from sync.destinations.pushwoosh.transport import Transport
 
 
 def base_url(section: PushwooshSection) -> str:
     """The given address, else the one of the transport."""
-    is_given = "base_url" in section.model_fields_set
-    return PUBLIC_BASE_URL if Transport(section.transport) is Transport.PUBLIC and not is_given else section.base_url
+    return section.base_url if "base_url" in section.model_fields_set else Transport(section.transport).base_url
 
 
 def check(document: dict[str, object], problems: Problems) -> None:

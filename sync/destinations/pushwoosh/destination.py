@@ -24,6 +24,8 @@ from sync.errors import ConfigurationError, InvalidEvent
 from sync.mapping import mapping
 from sync.model.outcome import Outcome
 
+DEFAULT_BASE_URL = "https://integration-segment.svc-nue.pushwoosh.com"
+
 _ROOT = "/integration-segment/v1"
 _PING = "/ping"
 _DELETE_USER = "/delete-user"

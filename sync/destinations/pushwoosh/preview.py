@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
+from typing import TypeVar
 
 import httpx
 import orjson
@@ -29,6 +30,8 @@ from sync.mapping.values import text_of
 
 JsonObject = dict[str, object]
 
+_Kind = TypeVar("_Kind", Transport, TokenKind)
+
 _COMPILED = 256
 """Different combinations of settings, action, trigger and mapping that are kept compiled."""
 
@@ -37,7 +40,7 @@ _NOBODY = "not subscribed: no trigger takes this event"
 _SETTINGS = {"pushwooshAPIKey": "api_key", "pushwooshAppCode": "app_code"}
 """Segment's names of the settings, and ours."""
 
-_OURS = ("api_key", "app_code", "base_url")
+_OURS = ("api_key", "app_code", "base_url", "transport", "token")
 
 _LARGEST_KEPT = 64 * 1024
 """Bytes; larger overrides are compiled for their line alone, so that memory stays flat."""
@@ -57,9 +60,12 @@ _KINDS: tuple[tuple[type[Exception], str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """What lines fall back to: settings, where there are any, and the enabled mappings (``None`` = the presets)."""
+    """What lines fall back to: settings, where there are any, and the enabled mappings (``None`` = the presets).
 
-    base_url: str
+    ``base_url`` is that of ``transport``; ``None`` is the transport's own.
+    """
+
+    base_url: str | None = None
     api_key: str | None = None
     app_code: str | None = None
     mappings: tuple[Mapping, ...] | None = None
@@ -108,7 +114,7 @@ class Preview:
                 api_key=(settings.api_key or "") if settings.transport is Transport.SEGMENT else _SECRET,
                 token=settings.token,
                 app_code=settings.app_code or "",
-                base_url=settings.base_url,
+                base_url=settings.base_url or settings.transport.base_url,
                 mappings=mappings,
             )
         except ConfigurationError as error:
@@ -132,17 +138,28 @@ def _given(settings: object) -> dict[str, str]:
 
 
 def _settings(configured: Configured, given: dict[str, str]) -> Configured:
+    transport = _one_of(Transport, "transport", given.get("transport", configured.transport))
+    base_url = configured.base_url if transport is configured.transport else None
     found = replace(
         configured,
         api_key=given.get("api_key", configured.api_key),
         app_code=given.get("app_code", configured.app_code),
-        base_url=_address(given["base_url"]) if "base_url" in given else configured.base_url,
+        base_url=_address(given["base_url"]) if "base_url" in given else base_url,
+        transport=transport,
+        token=_one_of(TokenKind, "token", given.get("token", configured.token)),
     )
     missing = [name for name, value in (("api_key", found.api_key), ("app_code", found.app_code)) if value is None]
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         raise InvalidSettings(f"{' and '.join(missing)} {verb} missing: add to `settings`, or name a configuration")
     return found
+
+
+def _one_of(kinds: type[_Kind], name: str, given: str) -> _Kind:
+    try:
+        return kinds(given)
+    except ValueError:
+        raise InvalidSettings(f"settings: {name} must be {' or '.join(f'`{each}`' for each in kinds)}") from None
 
 
 def _setting(name: str, value: object) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from sync.clock import Clock
+from sync.destinations.pushwoosh import destination
 from sync.destinations.pushwoosh.destination import Pushwoosh
+from sync.destinations.pushwoosh.public import destination as public
 from sync.destinations.pushwoosh.public.destination import PublicPushwoosh
 from sync.destinations.pushwoosh.public.tokens import TokenKind
 from sync.mapping.mapping import Mapping
@@ -19,6 +21,11 @@ class Transport(StrEnum):
 
     SEGMENT = "segment-integration"
     PUBLIC = "public-api"
+
+    @property
+    def base_url(self) -> str:
+        """Where it is found when nobody says otherwise."""
+        return public.DEFAULT_BASE_URL if self is Transport.PUBLIC else destination.DEFAULT_BASE_URL
 
 
 def connected(
