@@ -61,13 +61,19 @@ class RetrySection(Section):
 
 
 class BatchSection(Section):
-    """How forwarded events share requests, where the action allows it."""
+    """How events and users share requests, where there are such requests."""
 
     events: Count = Field(
         default=_NUMBERS.batch_events, ge=1, le=_NUMBERS.batch_events, description="The most events in one request."
     )
     linger: Linger = Field(
         default=_NUMBERS.linger, description="The longest that an event waits for others to share its request."
+    )
+    bulk_users: Count = Field(
+        default=_NUMBERS.bulk_users,
+        ge=1,
+        le=_NUMBERS.bulk_users,
+        description="The most users in one request, where one takes several; up to 50: each goes alone.",
     )
 
 
@@ -128,4 +134,4 @@ class PushwooshSection(Section):
     )
     limits: LimitsSection = Field(default_factory=LimitsSection, description="How fast and how long to send.")
     retry: RetrySection = Field(default_factory=RetrySection, description="How long to keep trying.")
-    batch: BatchSection = Field(default_factory=BatchSection, description="How forwarded events share requests.")
+    batch: BatchSection = Field(default_factory=BatchSection, description="How events and users share requests.")

@@ -139,6 +139,7 @@ def _pushwoosh(name: str, section: PushwooshSection, compiled: tuple[SegmentMapp
         longest_delay=retry.longest_delay,
         batch_events=section.batch.events,
         linger=section.batch.linger,
+        bulk_users=section.batch.bulk_users,
     )
     reading = [mapping.name for mapping in compiled if mapping.reads_personas]
     automatic = IdentifyPer.COMPUTATION if reading else IdentifyPer.USER

@@ -38,6 +38,7 @@ class Channel:
         on_breaker: Callable[[Transition], None],
     ) -> None:
         self.name = name
+        self.read_answer = read_answer
         self.breaker = Breaker(clock, random)
         self.concurrency = AdaptiveConcurrency(settings.concurrency)
         self.pause = Pause(clock)

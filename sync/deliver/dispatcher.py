@@ -18,8 +18,9 @@ import httpx
 
 from sync import telemetry
 from sync.clock import Clock
-from sync.deliver import breaker
+from sync.deliver.bulk import FEWEST, BulkSender
 from sync.deliver.channel import Channel
+from sync.deliver.claims import Claims
 from sync.deliver.deleter import Deleter
 from sync.deliver.delivered import Delivered
 from sync.deliver.destination import Destination
@@ -31,18 +32,14 @@ from sync.deliver.reporter import Reporter
 from sync.deliver.sender import Sender
 from sync.deliver.settler import Settler
 from sync.deliver.tenure import Tenure
-from sync.deliver.turn import Claimed
+from sync.destinations.bulk import InBulk
 from sync.model.delivery import DeliverySettings
 from sync.model.identify import IdentifyPer
-from sync.model.slot import ClaimedSlot
-from sync.store import definitions, enrolments, slots
+from sync.store import bulks, enrolments, slots
 from sync.store.engine import Database
 from sync.store.lanes import LaneBacklog
 from sync.store.outlook import outlook
 from sync.store.slots import Backlog, Settlement, Transition
-
-MOST_CLAIMED = 500
-"""Slots in one claim, at most: larger ones are no faster and hold more back when a process dies."""
 
 RESCUE_EVERY = 2.0
 """Seconds between two looks for claims whose holder is gone."""
@@ -70,7 +67,7 @@ class Dispatcher:
         on_progress: Callable[[Delivered], None] | None = None,
     ) -> None:
         self._database = database
-        self._personas: dict[str, dict[str, object]] | None = {} if identify_per is IdentifyPer.COMPUTATION else None
+        personas: dict[str, dict[str, object]] | None = {} if identify_per is IdentifyPer.COMPUTATION else None
         self._name = destination.name
         self._settings = settings
         self._clock = clock
@@ -87,18 +84,32 @@ class Dispatcher:
         self._reporter.add(self._innocent, self._look_again)
         self._forwarder: Forwarder | None = None
         self._deleter = Deleter(database, destination, settings, self.channel, clock, random)
-        self._sender = Sender(destination, settings, self.channel, clock, random, personas=self._personas)
+        self._sender = Sender(destination, settings, self.channel, clock, random, personas=personas)
         self._settler = Settler(database, self._name, settings.quiet_period, self._settled)
-        self._queue: asyncio.Queue[Claimed] = asyncio.Queue()
-        self._claimed = 0
-        self._unanswered = 0
-        self._requests_each = 1.0
-        self._room = asyncio.Event()
+        self._bulk = self._bulk_sender() if personas is None and settings.bulk_users >= FEWEST else None
+        self._claims = Claims(database, self._name, settings, self.channel, clock, personas=personas, bulk=self._bulk)
         self._stop = asyncio.Event()
         self._nudged = asyncio.Event()
         self._progress_at = clock.monotonic()
         self._serving = False
         self._slots_too = True
+
+    def _bulk_sender(self) -> BulkSender | None:
+        destination = self._destination
+        requests = destination.bulk if isinstance(destination, InBulk) else None
+        if not isinstance(destination, InBulk) or requests is None:
+            return None
+        return BulkSender(
+            self._database,
+            destination,
+            requests,
+            self._name,
+            self._settings,
+            self.channel,
+            self._clock,
+            self._random,
+            on_done=self._settled_in_bulk,
+        )
 
     async def forward_too(self, held: Tenure) -> Forwarder | None:
         """Forward events beside, if there are any for this destination; call it before anything is sent."""
@@ -115,6 +126,9 @@ class Dispatcher:
             return None
         self._forwarder = forwarder
         self._sender.order = forwarder.order
+        self._claims.forwarder = forwarder
+        if self._bulk is not None:
+            self._bulk.order = forwarder.order
         self._reporter.add(forwarder.innocent, forwarder.nudge)
         return forwarder
 
@@ -136,7 +150,7 @@ class Dispatcher:
 
     def _look_again(self) -> None:
         self._nudged.set()
-        self._room.set()
+        self._claims.room.set()
 
     async def drain(self, tenure: Tenure, patience: float) -> Delivered:
         """Deliver until nothing is owed, or nothing has been accepted for ``patience`` seconds, or `stop`."""
@@ -195,8 +209,13 @@ class Dispatcher:
 
     def _others(self, tenure: Tenure) -> list[Coroutine[None, None, None]]:
         """What goes on beside, until it is cancelled."""
-        deleting = self._deleter.run(lambda: tenure.holds() and not self._stop.is_set())
-        found = [deleting, self._reporter.run(tenure, self.channel, summing_up=self._serving)]
+
+        def allowed() -> bool:
+            return tenure.holds() and not self._stop.is_set()
+
+        found = [self._deleter.run(allowed), self._reporter.run(tenure, self.channel, summing_up=self._serving)]
+        if self._bulk is not None:
+            found.append(self._bulk.run(allowed))
         return found if self._forwarder is None else [*found, self._forwarder.run(tenure)]
 
     async def _end_well(self) -> None:
@@ -217,6 +236,8 @@ class Dispatcher:
 
     async def _feed(self, tenure: Tenure, finished: Callable[[], Awaitable[bool]]) -> None:
         rescued_at = -RESCUE_EVERY
+        if self._bulk is None:
+            await persistently(lambda: bulks.abandon(self._database, self._name), "bulk")
         while not self._stop.is_set() and tenure.holds():
             if self._clock.monotonic() - rescued_at >= RESCUE_EVERY:
                 rescued_at = self._clock.monotonic()
@@ -224,36 +245,19 @@ class Dispatcher:
             most = self._most()
             if most > 0 and await self._claim(most):
                 continue
-            self._room.clear()
-            if self._claimed:
-                await wait_for(self._room, self._until_next_look())
+            self._claims.room.clear()
+            if not self._claims.idle:
+                await wait_for(self._claims.room, self._until_next_look())
             elif await finished():
                 return
         if not tenure.holds():
             self.stop(tenure.why_lost)
 
     def _most(self) -> int:
-        """How many slots to claim now: enough to keep the senders busy, never more than can start within the lease."""
+        """How many slots to claim now."""
         if not self._slots_too and self._forwarder is not None and not self._forwarder.waits_for_slots:
             return 0
-        if self.channel.breaker.state is not breaker.State.CLOSED:
-            due = (self.channel.breaker.retry_at or 0.0) <= self._clock.monotonic()
-            return 1 if due and not self._claimed else 0
-        if self.channel.pause.remaining > 0:
-            return 0
-        ahead = self._ahead()
-        # Answers that are being settled take no sender's time; they are bounded too, should the store be slow.
-        room = min(ahead - self._unanswered, 2 * ahead - self._claimed, MOST_CLAIMED)
-        return room if room >= ahead // 3 else 0
-
-    def _ahead(self) -> int:
-        """The most slots that are claimed and not answered yet: twice as many queued as can be in flight, for a claim
-        takes a while, and a sender that waits for one is a connection that does nothing."""
-        ahead = 3 * self.channel.concurrency.limit
-        if self._settings.rate is not None:
-            within_the_lease = self._settings.rate * (self._settings.lease - self._settings.deadline)
-            ahead = min(ahead, max(1, int(within_the_lease / 2 / self._requests_each)))
-        return ahead
+        return self._claims.most()
 
     def _until_next_look(self) -> float:
         """Seconds until `_most` may say something else without anybody coming back."""
@@ -261,36 +265,12 @@ class Dispatcher:
         return min(wait, RESCUE_EVERY) if wait > 0 else _LOOK_EVERY
 
     async def _claim(self, most: int) -> bool:
-        since = 0.0
-
-        def claim() -> list[ClaimedSlot]:
-            nonlocal since
-            since = self._clock.monotonic()
-            return slots.claim(self._database, self._name, most, self._settings.lease)
-
-        batch = await persistently(claim, "claim")
-        if self._forwarder is not None and batch:
-            await self._forwarder.compare(batch)
-        await self._get_to_know(batch)
-        self._claimed += len(batch)
-        self._unanswered += len(batch)
-        if batch:
-            telemetry.step("deliver.claimed", users=len(batch))
-        for slot in batch:
-            self._queue.put_nowait(Claimed(slot, since))
-        if 0 < len(batch) < most:
+        claimed, more = await self._claims.take(most)
+        if claimed and not more:
             # The rest is not due yet: do not ask again before somebody comes back or some time has passed.
-            self._room.clear()
-            await wait_for(self._room, _LOOK_EVERY)
-        return bool(batch)
-
-    async def _get_to_know(self, batch: list[ClaimedSlot]) -> None:
-        """Where each key goes alone: how many each has, and the personas, read again when a key is new to us."""
-        if (known := self._personas) is None or not batch:
-            return
-        self._requests_each = sum(len(slot.versions) for slot in batch) / len(batch)
-        if any(key not in known for slot in batch for key in slot.versions):
-            known.update(await persistently(self._read_personas, "personas"))
+            self._claims.room.clear()
+            await wait_for(self._claims.room, _LOOK_EVERY)
+        return bool(claimed)
 
     async def _finished(self, patience: float) -> bool:
         """Nothing is in flight, and nothing is due or may be sent now: is it worth waiting for what is owed?
@@ -331,7 +311,7 @@ class Dispatcher:
 
     async def _work(self, tenure: Tenure) -> None:
         while True:
-            claimed = await self._queue.get()
+            claimed = await self._claims.queue.get()
             if self._stop.is_set():
                 self._settler.add(Settlement(claimed.slot, Transition.RELEASE))
                 continue
@@ -339,24 +319,24 @@ class Dispatcher:
                 settlement = await self._sender.send(claimed, lambda: tenure.holds() and not self._stop.is_set())
             except BaseException:
                 # Nobody knows how far it came: its lease runs out, and then it counts as unknown.
-                self._claimed -= 1
+                self._claims.count -= 1
                 raise
             self._settler.add(settlement)
-            self._unanswered -= 1
-            if 3 * self._unanswered <= 2 * self._ahead():
-                self._room.set()
+            self._claims.answered()
 
     async def _give_back(self, settler: asyncio.Task[None]) -> None:
         """Wait for what is in flight (it has its deadline) and give unsent claims back."""
-        while not self._queue.empty():
-            self._settler.add(Settlement(self._queue.get_nowait().slot, Transition.RELEASE))
+        while not self._claims.queue.empty():
+            self._settler.add(Settlement(self._claims.queue.get_nowait().slot, Transition.RELEASE))
         patience = self._clock.monotonic() + self._settings.deadline + 1
-        while self._claimed and not settler.done() and self._clock.monotonic() < patience:
-            self._room.clear()
-            await wait_for(self._room, _LOOK_EVERY)
+        while self._claims.count and not settler.done() and self._clock.monotonic() < patience:
+            self._claims.room.clear()
+            await wait_for(self._claims.room, _LOOK_EVERY)
+        if self._bulk is not None:
+            await self._bulk.end(patience - self._clock.monotonic())
 
     def _settled(self, batch: list[Settlement]) -> None:
-        self._claimed -= len(batch)
+        self._claims.count -= len(batch)
         now = Delivered(self._name)
         for settlement in batch:
             now.count(settlement)
@@ -364,11 +344,18 @@ class Dispatcher:
                 status = settlement.attempts[-1].status if settlement.attempts else None
                 user = telemetry.user_hash(settlement.slot.user_id)
                 telemetry.event("slot.parked", level=logging.WARNING, destination=self._name, user=user, status=status)
+        self._count(now, accepted=any(settlement.accepted for settlement in batch))
+
+    def _settled_in_bulk(self, now: Delivered) -> None:
+        self._settler.owed_anew += now.owed_anew
+        self._count(now, accepted=bool(now.accepted or now.settled or now.unconfirmed))
+
+    def _count(self, now: Delivered, *, accepted: bool) -> None:
         self.done.add(now)
         now.add_to_counters()
-        if any(settlement.accepted for settlement in batch):
+        if accepted:
             self._progress_at = self._clock.monotonic()
-        self._room.set()
+        self._claims.room.set()
         self._on_progress(self.done)
 
     def _faulted(self, reason: str) -> None:
@@ -388,10 +375,6 @@ class Dispatcher:
     def _look(self) -> Backlog:
         with self._database.read() as connection:
             return slots.backlog(connection, self._name)
-
-    def _read_personas(self) -> dict[str, dict[str, object]]:
-        with self._database.read() as connection:
-            return definitions.personas(connection)
 
     def _finish_backfills(self) -> None:
         with self._database.write() as connection:

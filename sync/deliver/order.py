@@ -65,6 +65,10 @@ class Order:
             await turn
         self._busy[user_id] = []
 
+    def is_busy(self, user_id: str) -> bool:
+        """Whether somebody is sending something that changes this user's profile."""
+        return user_id in self._busy
+
     def leave(self, user_id: str) -> None:
         """Whoever waits may try."""
         for turn in self._busy.pop(user_id):

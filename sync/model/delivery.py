@@ -18,7 +18,8 @@ class DeliverySettings:
     times; ``longest_delay`` caps the exponential backoff.
 
     A request with several events holds at most ``batch_events``; an event waits at most ``linger`` for others to share
-    its request with, and not at all where no request takes several.
+    its request with, and not at all where no request takes several. ``bulk_users`` is the most users in a request that
+    takes several of those.
     """
 
     rate: float | None = None
@@ -31,3 +32,4 @@ class DeliverySettings:
     longest_delay: float = 15 * 60.0
     batch_events: int = 100
     linger: float = 1.0
+    bulk_users: int = 1000

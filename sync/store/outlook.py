@@ -26,11 +26,11 @@ class Outlook:
 def outlook(database: Database, destination: str) -> Outlook:
     """Look at ``destination``, without a lock. The cost does not grow with what waits or is parked there."""
     with database.read() as connection:
-        *due, claimed_until, unfinished = connection.execute(_OUTLOOK, {"destination": destination}).one()
+        *due, claimed_until, unsent_until, unfinished = connection.execute(_OUTLOOK, {"destination": destination}).one()
         now = database.now(connection)
     return Outlook(
         due=any(each is not None and each <= now for each in due),
-        stuck=claimed_until is not None and claimed_until < now,
+        stuck=any(each is not None and each < now for each in (claimed_until, unsent_until)),
         delivered=bool(unfinished) and not any((*due, claimed_until)),
     )
 
@@ -44,6 +44,9 @@ _FIRST_DUE = """(
 _OUTLOOK = text(f"""
 SELECT {_FIRST_DUE.format(0)} AS delta_due, {_FIRST_DUE.format(1)} AS backfill_due,
     (SELECT min(lease_until) FROM slot WHERE destination = :destination AND state = 'sending') AS claimed_until,
+    (SELECT min(lease_until) FROM bulk WHERE destination = :destination AND request_id IS NULL) AS unsent_until,
     EXISTS (SELECT 1 FROM enrolment
             WHERE destination = :destination AND backfill_run_id IS NOT NULL AND backfilled_at IS NULL) AS unfinished
-""").columns(delta_due=Instant(), backfill_due=Instant(), claimed_until=Instant(), unfinished=Boolean())
+""").columns(
+    delta_due=Instant(), backfill_due=Instant(), claimed_until=Instant(), unsent_until=Instant(), unfinished=Boolean()
+)

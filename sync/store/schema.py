@@ -166,6 +166,8 @@ slot = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("failing_since", Instant),
     Column("reason", Text),
+    Column("sent", Document),
+    Column("singly", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("state IN ('due', 'sending', 'confirm', 'waiting', 'parked')", name="state"),
     CheckConstraint("(state = 'sending') = (token IS NOT NULL)", name="token"),
     CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL)", name="lease"),
@@ -199,6 +201,23 @@ slot = Table(
     ),
     sqlite_with_rowid=False,
 )
+
+bulk = Table(
+    "bulk",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("destination", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("request_id", Text),
+    Column("users", Integer, nullable=False),
+    Column("sent_at", Instant, nullable=False),
+    Column("lease_until", Instant, nullable=False),
+    Column("give_up_at", Instant, nullable=False),
+    Index("bulk_destination", "destination"),
+    sqlite_autoincrement=True,
+)
+"""Requests with many users' slots. Theirs are ``sending`` under its ``token`` until ``give_up_at``; what is on its way of
+each stands in ``slot.sent``. Without a ``request_id`` nobody knows whether it arrived, and ``lease_until`` holds."""
 
 attempt = Table(
     "attempt",

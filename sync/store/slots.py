@@ -21,6 +21,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, CursorResult, func, select, text, update
+from sqlalchemy.engine import Dialect
 
 from sync.model.outcome import MAY_HAVE_ARRIVED
 from sync.model.slot import ClaimedSlot
@@ -99,29 +100,31 @@ def claim(database: Database, destination: str, most: int, lease: float) -> list
     with database.write() as connection:
         now = database.now(connection)
         values: dict[str, object] = {"destination": destination, "token": token}
-        times = _times(database, {"now": now, "until": now + timedelta(seconds=lease)})
-        rows = _claimed(connection, _sql(database), {**values, **times, "most": most})
-    read = Instant().process_result_value
+        instants = times(database, {"now": now, "until": now + timedelta(seconds=lease)})
+        rows = _claimed(connection, _sql(database), {**values, **instants, "most": most})
     dialect = database.engine.dialect
-    return [
-        ClaimedSlot.parse(
-            user_id=user_id,
-            token=token,
-            version=version,
-            owed=owed,
-            enrichment=enrichment,
-            doubt=bool(doubt),
-            attempts=attempts,
-            failing_since=read(failing_since, dialect),
-            owed_since=read(owed_since, dialect),  # type: ignore[arg-type] # never null
-        )
-        for user_id, owed, enrichment, version, doubt, attempts, failing_since, owed_since, _ in sorted(
-            rows, key=_PRIORITY
-        )
-    ]
+    return [parsed(row[:-1], token, dialect) for row in sorted(rows, key=_PRIORITY)]
+
+
+def parsed(row: Sequence[Any], token: str, dialect: Dialect) -> ClaimedSlot:
+    """A claimed slot from the columns of a claim, which are the same for both engines."""
+    user_id, owed, enrichment, version, doubt, attempts, failing_since, owed_since = row
+    read = _INSTANT.process_result_value
+    return ClaimedSlot.parse(
+        user_id=user_id,
+        token=token,
+        version=version,
+        owed=owed,
+        enrichment=enrichment,
+        doubt=bool(doubt),
+        attempts=attempts,
+        failing_since=read(failing_since, dialect),
+        owed_since=read(owed_since, dialect),  # type: ignore[arg-type] # never null
+    )
 
 
 _PRIORITY = itemgetter(-1)
+_INSTANT = Instant()
 
 
 def _claimed(connection: Connection, sql: ModuleType, values: dict[str, object]) -> Sequence[Sequence[Any]]:
@@ -135,10 +138,25 @@ def _claimed(connection: Connection, sql: ModuleType, values: dict[str, object])
 
 
 def rescue(database: Database, destination: str, *, all_of_them: bool = False) -> int:
-    """Put slots whose lease ran out (or all that are being sent) back to due; their outcome counts as unknown (R4)."""
+    """Put slots whose lease ran out (or all that are being sent) back to due; their outcome counts as unknown (R4).
+
+    Not those of a bulk whose request has an id: whoever delivers next hears what became of it (`sync.store.bulks`)."""
+    sql = _sql(database)
     with database.write() as connection:
-        values = {"destination": destination, "now": database.now(connection), "all_of_them": all_of_them}
-        return connection.execute(text(_sql(database).RESCUE), _times(database, values)).rowcount
+        now: dict[str, object] = {"destination": destination, "now": database.now(connection)}
+        values = {**times(database, now), "all_of_them": all_of_them}
+        lost = connection.execute(text(LOST_BULKS), values).mappings().all()
+        rescued = sum(
+            connection.execute(text(sql.RESCUE_BULK), {**row, **times(database, now)}).rowcount for row in lost
+        )
+        return rescued + connection.execute(text(sql.RESCUE), values).rowcount
+
+
+LOST_BULKS = """
+DELETE FROM bulk
+WHERE destination = :destination AND request_id IS NULL AND (lease_until < :now OR CAST(:all_of_them AS boolean))
+RETURNING token, give_up_at"""
+"""Those of which nobody will ever hear: they have no id, and their holder is gone."""
 
 
 def settle(database: Database, destination: str, settlements: Sequence[Settlement], quiet: float) -> int:
@@ -150,7 +168,7 @@ def settle(database: Database, destination: str, settlements: Sequence[Settlemen
     sql = _sql(database)
     with database.write() as connection:
         now = database.now(connection)
-        values = _times(
+        values = times(
             database,
             {"destination": destination, "now": now, "quiet": now + timedelta(seconds=quiet)},
         )
@@ -262,10 +280,13 @@ def _settle_alike(
     # What was sent whole is deleted; nearly always that is all of them.
     if _run(connection, sql.ACCEPT_ALL, rows, values).rowcount < len(rows.rows):
         _run(connection, sql.ACCEPT_SOME, rows, {**values, "confirm": next_version(connection)})
-        connection.execute(
-            text("DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due'"),
-            {"destination": values["destination"]},
-        )
+        drop_empty(connection, str(values["destination"]))
+
+
+def drop_empty(connection: Connection, destination: str) -> None:
+    """Delete the slots in which nothing is owed any more."""
+    statement = "DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due'"
+    connection.execute(text(statement), {"destination": destination})
 
 
 def _run(connection: Connection, statement: str, batch: Batch, values: dict[str, object]) -> CursorResult[Any]:
@@ -324,7 +345,7 @@ def _sql(database: Database) -> ModuleType:
     return sqlite_slots if database.dialect == "sqlite" else postgresql_slots
 
 
-def _times(database: Database, values: dict[str, object]) -> dict[str, object]:
+def times(database: Database, values: dict[str, object]) -> dict[str, object]:
     """Instants as the engine's hand-written statements want them."""
     if database.dialect != "sqlite":
         return values

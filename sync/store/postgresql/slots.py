@@ -23,10 +23,20 @@ RESCUE = """
 WITH expired AS (
     SELECT destination, user_id FROM slot
     WHERE destination = :destination AND state = 'sending' AND (lease_until < :now OR :all_of_them)
+        AND token NOT IN (SELECT token FROM bulk WHERE destination = :destination AND request_id IS NOT NULL)
     ORDER BY user_id FOR UPDATE
 )
-UPDATE slot s SET state = 'due', doubt = true, token = NULL, lease_until = NULL, due_at = :now
+UPDATE slot s SET state = 'due', doubt = true, token = NULL, lease_until = NULL, sent = NULL, due_at = :now
 FROM expired e WHERE s.destination = e.destination AND s.user_id = e.user_id AND s.state = 'sending'"""
+
+RESCUE_BULK = """
+WITH lost AS (
+    SELECT destination, user_id FROM slot
+    WHERE destination = :destination AND state = 'sending' AND lease_until = :give_up_at AND token = :token
+    ORDER BY user_id FOR UPDATE
+)
+UPDATE slot s SET state = 'due', doubt = true, token = NULL, lease_until = NULL, sent = NULL, due_at = :now
+FROM lost l WHERE s.destination = l.destination AND s.user_id = l.user_id AND s.state = 'sending'"""
 
 LOCK_DEFINITIONS = """
 SELECT 1 FROM definition WHERE key = ANY(CAST(:keys AS text[])) ORDER BY id FOR SHARE"""
@@ -65,6 +75,7 @@ UPDATE slot s SET
     state = CASE WHEN s.doubt AND s.version = b.version THEN 'confirm' ELSE 'due' END,
     due_at = CASE WHEN s.doubt AND s.version = b.version THEN CAST(:quiet AS timestamptz) ELSE :now END,
     doubt = s.doubt AND s.version <> b.version, owed_since = CASE WHEN s.doubt THEN s.owed_since ELSE :now END,
+    singly = CASE WHEN s.doubt AND s.version = b.version AND s.singly = s.version THEN :confirm ELSE s.singly END,
     token = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, reason = NULL
 FROM b WHERE {_OURS}"""
 
@@ -80,7 +91,8 @@ UPDATE slot s SET
         SELECT jsonb_object_agg(e.key, jsonb_build_array(
                 e.value -> 0, CAST(:confirm AS bigint), coalesce(e.value -> 2, e.value -> 1)))
         FROM jsonb_each(s.owed) e),
-    version = :confirm, state = 'confirm', due_at = greatest(CAST(:quiet AS timestamptz), b.due_at), doubt = false,
+    version = :confirm, singly = CASE WHEN s.singly = s.version THEN :confirm ELSE s.singly END,
+    state = 'confirm', due_at = greatest(CAST(:quiet AS timestamptz), b.due_at), doubt = false,
     reason = b.reason, token = NULL, lease_until = NULL
 FROM b WHERE {_OURS} AND s.doubt AND s.version = b.version"""
 
@@ -133,8 +145,10 @@ OWE_ALL = """
 INSERT INTO slot (destination, user_id, owed, base, enrichment, version, state, doubt, priority, due_at, owed_since)
 SELECT e.destination, p.user_id,
        jsonb_object_agg(d.key, jsonb_build_array(p.value::jsonb, CAST(:version AS bigint))),
-       '{}', '{}', :version, 'due', false, 0, :now, :now
+       '{}', '{}', :version, 'due', false, 0,
+       greatest(CAST(:now AS timestamptz), (SELECT max(give_up_at) FROM bulk b WHERE b.destination = e.destination)), :now
 FROM definition d
 JOIN enrolment e ON e.definition_id = d.id AND e.active
 JOIN snapshot p ON p.definition_id = d.id AND p.user_id = :user_id
 WHERE d.removed_at IS NULL GROUP BY e.destination, p.user_id"""
+"""A bulk under way may carry what the user was owed before: nothing is sent until it has ended."""

@@ -22,8 +22,13 @@ FROM slot
 WHERE destination = :destination AND state = 'sending' AND lease_until = :until AND token = :token"""
 
 RESCUE = """
-UPDATE slot SET state = 'due', doubt = 1, token = NULL, lease_until = NULL, due_at = :now
-WHERE destination = :destination AND state = 'sending' AND (lease_until < :now OR :all_of_them)"""
+UPDATE slot SET state = 'due', doubt = 1, token = NULL, lease_until = NULL, sent = NULL, due_at = :now
+WHERE destination = :destination AND state = 'sending' AND (lease_until < :now OR :all_of_them)
+    AND token NOT IN (SELECT token FROM bulk WHERE destination = :destination AND request_id IS NOT NULL)"""
+
+RESCUE_BULK = """
+UPDATE slot SET state = 'due', doubt = 1, token = NULL, lease_until = NULL, sent = NULL, due_at = :now
+WHERE destination = :destination AND state = 'sending' AND lease_until = :give_up_at AND token = :token"""
 
 _BATCH = """
 WITH b AS MATERIALIZED (
@@ -64,6 +69,7 @@ UPDATE slot AS s SET
     state = CASE WHEN s.doubt AND s.version = b.version THEN 'confirm' ELSE 'due' END,
     due_at = CASE WHEN s.doubt AND s.version = b.version THEN :quiet ELSE :now END,
     doubt = s.doubt AND s.version <> b.version, owed_since = CASE WHEN s.doubt THEN s.owed_since ELSE :now END,
+    singly = CASE WHEN s.doubt AND s.version = b.version AND s.singly = s.version THEN :confirm ELSE s.singly END,
     token = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, reason = NULL
 FROM b WHERE {_OURS}"""
 
@@ -77,7 +83,8 @@ CONFIRM_WHOLE = f"""{_BATCH}
 UPDATE slot AS s SET
     owed = (SELECT json_group_object(e.key, json_array(
             json(e.value -> '$[0]'), :confirm, coalesce(e.value ->> '$[2]', e.value ->> '$[1]'))) FROM json_each(s.owed) e),
-    version = :confirm, state = 'confirm', due_at = max(:quiet, coalesce(b.due_at, :quiet)), doubt = 0,
+    version = :confirm, singly = CASE WHEN s.singly = s.version THEN :confirm ELSE s.singly END,
+    state = 'confirm', due_at = max(:quiet, coalesce(b.due_at, :quiet)), doubt = 0,
     reason = b.reason, token = NULL, lease_until = NULL
 FROM b WHERE {_OURS} AND s.doubt AND s.version = b.version"""
 
@@ -128,8 +135,10 @@ FROM json_each(:batch) ORDER BY key"""
 OWE_ALL = """
 INSERT INTO slot (destination, user_id, owed, base, enrichment, version, state, doubt, priority, due_at, owed_since)
 SELECT e.destination, p.user_id, json_group_object(d.key, json_array(json(p.value), :version)),
-       '{}', '{}', :version, 'due', 0, 0, :now, :now
+       '{}', '{}', :version, 'due', 0, 0,
+       max(:now, coalesce((SELECT max(give_up_at) FROM bulk b WHERE b.destination = e.destination), :now)), :now
 FROM definition d
 JOIN enrolment e ON e.definition_id = d.id AND e.active
 JOIN snapshot p ON p.definition_id = d.id AND p.user_id = :user_id
 WHERE d.removed_at IS NULL GROUP BY e.destination, p.user_id"""
+"""A bulk under way may carry what the user was owed before: nothing is sent until it has ended."""

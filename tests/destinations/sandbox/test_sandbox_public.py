@@ -8,7 +8,8 @@ import httpx
 import orjson
 import pytest
 
-from sync.destinations.pushwoosh.public.bulk import BulkUser, read_progress, read_submission
+from sync.destinations.bulk import BulkUser
+from sync.destinations.pushwoosh.public.bulk import read_progress, read_submission
 from sync.destinations.pushwoosh.public.destination import PublicPushwoosh
 from sync.destinations.pushwoosh.public.tokens import TokenKind
 from sync.destinations.sandbox import Sandbox

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import httpx
 import orjson
 
 from sync.destinations.answers import clean
+from sync.destinations.bulk import BulkUser, Progress, Submission
 from sync.destinations.mapped import BODY, ONCE
 from sync.destinations.pushwoosh.encoding import encoded
 from sync.model.outcome import Outcome, Verdict
@@ -28,34 +28,6 @@ _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,200}")
 _LISTS = ("devices", "users", "results", "details", "errors", "failed")
 _NAMES = ("user_id", "userId", "hwid")
 _REASONS = ("error", "message", "reason", "status_message", "status")
-
-
-@dataclass(frozen=True, slots=True)
-class BulkUser:
-    """One user of a bulk request, and the tags to set."""
-
-    user_id: str
-    tags: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """What became of sending a bulk request. ``request_id`` is there when it was accepted."""
-
-    outcome: Outcome
-    request_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a bulk request is. ``finished``: nothing will change any more.
-
-    ``failures`` are reasons by user. ``succeeded``: all others hold their tags; not so when the whole request failed.
-    """
-
-    finished: bool
-    succeeded: bool = False
-    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 class Bulk:
@@ -86,6 +58,14 @@ class Bulk:
             raise ValueError("not the id of a request")
         path = f"{self._url.path}/{_quoted(request_id)}?detailed={'true' if detailed else 'false'}"
         return httpx.Request("GET", self._url.copy_with(raw_path=path.encode("ascii")), headers=self._headers)
+
+    def read_submission(self, outcome: Outcome, body: bytes) -> Submission:
+        """What became of sending one; ``outcome`` is the ordinary reading of the answer."""
+        return read_submission(outcome, body)
+
+    def read_progress(self, body: bytes) -> Progress:
+        """How far one is, from the body of an accepted answer."""
+        return read_progress(body, (self._auth,))
 
 
 def read_submission(outcome: Outcome, body: bytes) -> Submission:

@@ -18,13 +18,14 @@ import orjson
 
 from sync import __version__
 from sync.clock import Clock, SystemClock
+from sync.destinations.bulk import BulkUser
 from sync.destinations.mapped import ACCEPTED, ANSWER_BYTES, BODY, ONCE, READ, Batch, Batched, Mapped, Part, Prepared
 from sync.destinations.pushwoosh import answers
 from sync.destinations.pushwoosh.actions import presets, track_event, update_user_profile
 from sync.destinations.pushwoosh.encoding import encoded
 from sync.destinations.pushwoosh.public import listing, methods, moments
 from sync.destinations.pushwoosh.public.attributes import event_attributes
-from sync.destinations.pushwoosh.public.bulk import Bulk, BulkUser
+from sync.destinations.pushwoosh.public.bulk import Bulk
 from sync.destinations.pushwoosh.public.devices import device_type
 from sync.destinations.pushwoosh.public.hosts import Hosts
 from sync.destinations.pushwoosh.public.links import Links

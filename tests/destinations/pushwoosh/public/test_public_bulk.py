@@ -8,7 +8,8 @@ import httpx
 import orjson
 import pytest
 
-from sync.destinations.pushwoosh.public.bulk import BulkUser, Progress, read_progress, read_submission
+from sync.destinations.bulk import BulkUser, Progress
+from sync.destinations.pushwoosh.public.bulk import read_progress, read_submission
 from sync.model.outcome import Outcome, Verdict
 from tests.destinations.pushwoosh.mapped_alone import APP_CODE, body, mapping
 from tests.destinations.pushwoosh.public_alone import BASE, public

@@ -1,0 +1,368 @@
+"""Send many users in one request, where a destination takes that: claim → map → submit → ask how far it is → settle.
+
+Used when more than `FEWEST` users are due. Who cannot go in bulk goes as ever, in a request of one's own: whoever has more
+to tell than one request, must wait for an event, or was refused in bulk.
+
+Invariants, besides those of `sync.store.bulks`:
+
+* The id of a request is stored before the first question about it. What was submitted by somebody who died is asked for by
+  whoever delivers next.
+* What nobody knows the end of is in doubt (R4), and goes singly: a destination that never says how it ended costs each
+  value a wait, and not one wait after another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import NoReturn
+
+from sync import telemetry
+from sync.clock import Clock
+from sync.deliver import breaker
+from sync.deliver.bulk_answers import Answers, Heard
+from sync.deliver.channel import Channel
+from sync.deliver.delivered import Delivered
+from sync.deliver.order import Order
+from sync.deliver.persistence import persistently
+from sync.deliver.turn import described
+from sync.destinations.bulk import Bulk as Requests
+from sync.destinations.bulk import BulkUser, InBulk
+from sync.model.delivery import DeliverySettings
+from sync.model.identify import identify
+from sync.model.outcome import DEFERRED, Outcome, Verdict
+from sync.model.retry import exhausted, next_delay
+from sync.model.slot import ClaimedSlot
+from sync.store import bulks, slots
+from sync.store.bulks import Bulk
+from sync.store.engine import Database
+from sync.store.slots import Attempt, Settlement, Transition
+
+FEWEST = 51
+"""Users for whom a bulk request is worth its while: it is known late how it ended."""
+
+PATIENCE = 15 * 60.0
+"""Seconds after which nobody asks any more how a request has ended."""
+
+MOST_UNDER_WAY = 100
+"""Requests that were submitted and have not ended."""
+
+SENDERS = 3
+"""Requests that are prepared or submitted at the same time."""
+
+REST = 60.0
+"""Seconds for which everybody goes singly, when hardly anybody could go in bulk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What was claimed. ``since``: when that began, as R2 counts; ``full``: there may be more."""
+
+    bulk: Bulk | None
+    together: list[ClaimedSlot]
+    alone: list[ClaimedSlot]
+    since: float
+    full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """A request to be: its users, each with the slot that they are from. ``part``: of one that was refused."""
+
+    bulk: Bulk
+    users: list[tuple[ClaimedSlot, BulkUser]]
+    since: float
+    part: bool = False
+
+
+class BulkSender:
+    """One destination's. ``on_done`` is told what became of users; ``preparing`` are claimed and not submitted yet, in
+    requests. ``order``, where events are forwarded too, knows who must wait for one."""
+
+    def __init__(
+        self,
+        database: Database,
+        destination: InBulk,
+        requests: Requests,
+        name: str,
+        settings: DeliverySettings,
+        channel: Channel,
+        clock: Clock,
+        random: Random,
+        *,
+        on_done: Callable[[Delivered], None],
+    ) -> None:
+        self._database = database
+        self._destination = destination
+        self._requests = requests
+        self._name = name
+        self._settings = settings
+        self._channel = channel
+        self._clock = clock
+        self._random = random
+        self._on_done = on_done
+        self._answers = Answers(database, requests, name, settings, channel, clock, random, on_done=self._ended)
+        self._most = settings.bulk_users
+        self._off = False
+        self._rests_until = 0.0
+        self._queue: asyncio.Queue[Batch] = asyncio.Queue()
+        self._nobody = asyncio.Event()
+        self.order: Order | None = None
+        self.preparing = 0
+
+    @property
+    def wants(self) -> bool:
+        """Whether what is due goes this way, if it is enough."""
+        closed = self._channel.breaker.state is breaker.State.CLOSED
+        return closed and not self._off and self._clock.monotonic() >= self._rests_until
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more request may be claimed."""
+        return self.preparing <= SENDERS and self.preparing + self._answers.under_way < MOST_UNDER_WAY
+
+    async def claim(self, most_alone: int) -> Batch:
+        """Claim as many as one request may carry, or ``most_alone`` if they go singly; `add` what it gives."""
+        since = 0.0
+
+        def claim() -> bulks.Claim:
+            nonlocal since
+            since = self._clock.monotonic()
+            return bulks.claim(
+                self._database,
+                self._name,
+                self._most,
+                self._settings.lease,
+                PATIENCE,
+                fewest=FEWEST,
+                most_alone=most_alone,
+            )
+
+        found = await persistently(claim, "claim")
+        self.preparing += found.bulk is not None
+        return Batch(found.bulk, found.together, found.alone, since, found.full)
+
+    def add(self, batch: Batch) -> None:
+        """Send what was claimed."""
+        if batch.bulk is not None:
+            telemetry.step("bulk.claimed", users=len(batch.together))
+            self._queue.put_nowait(batch)
+
+    async def run(self, allowed: Callable[[], bool]) -> NoReturn:
+        """Send what is added, and ask after what is under way, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._answers.take_up(group, allowed)
+                for _ in range(SENDERS):
+                    group.create_task(self._send_all(group, allowed))
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+        raise AssertionError("senders do not end")
+
+    async def end(self, seconds: float) -> None:
+        """Give back what is not being sent; wait for what is, as long as that."""
+        while not self._queue.empty():
+            batch = self._queue.get_nowait()
+            if batch.bulk is not None:
+                await self._put_back(batch.bulk)
+        if self.preparing:
+            self._nobody.clear()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._nobody.wait()
+            except TimeoutError:
+                return
+
+    async def _send_all(self, group: asyncio.TaskGroup, allowed: Callable[[], bool]) -> None:
+        while True:
+            batch = await self._queue.get()
+            if batch.bulk is not None:
+                await self._send(batch.bulk, batch, group, allowed)
+
+    async def _send(self, bulk: Bulk, batch: Batch, group: asyncio.TaskGroup, allowed: Callable[[], bool]) -> None:
+        blocked = self._blocked(batch.together)
+        users, left_out = await asyncio.to_thread(self._mapped, batch.together, blocked)
+        if len(left_out) > len(users):
+            self._rests_until = self._clock.monotonic() + REST
+        if not users:
+            await self._put_back(bulk, singly=True)
+            return
+        left = bulk
+        if left_out:
+            found = await persistently(lambda: bulks.leave_out(self._database, bulk, left_out), "bulk")
+            if found is None:
+                self._done()
+                return
+            left = found
+        loads = [_Load(left, users, batch.since)]
+        while loads:
+            more = await self._submit(loads.pop(), group, allowed)
+            self.preparing += len(more) - 1 if more else 0
+            loads.extend(more)
+
+    def _blocked(self, batch: Sequence[ClaimedSlot]) -> set[str]:
+        """Users before whom an event goes, or for whom something is on its way."""
+        order = self.order
+        if order is None:
+            return set()
+        return {
+            slot.user_id for slot in batch if order.is_busy(slot.user_id) or len(order.due(slot)) < len(slot.versions)
+        }
+
+    def _mapped(
+        self, batch: Sequence[ClaimedSlot], blocked: set[str]
+    ) -> tuple[list[tuple[ClaimedSlot, BulkUser]], list[str]]:
+        """What the slots become, and who cannot go in bulk."""
+        users: list[tuple[ClaimedSlot, BulkUser]] = []
+        left_out: list[str] = []
+        for slot in batch:
+            user = None if slot.user_id in blocked else self._user(slot)
+            if user is None:
+                left_out.append(slot.user_id)
+            else:
+                users.append((slot, user))
+        return users, left_out
+
+    def _user(self, slot: ClaimedSlot) -> BulkUser | None:
+        if slot.failing_since is not None:
+            failing_for = (self._clock.now() - slot.failing_since).total_seconds()
+            if exhausted(slot.attempts + 1, failing_for, self._settings):
+                return None  # It may be parked now, by an answer of its own.
+        try:
+            return self._destination.bulk_user(identify(slot, destination=self._name))
+        except Exception:  # noqa: BLE001 - a mistake of ours, about this user: told where they go alone
+            return None
+
+    # Submitting
+
+    async def _submit(self, load: _Load, group: asyncio.TaskGroup, allowed: Callable[[], bool]) -> Sequence[_Load]:
+        """Send one request; gives those that it is to be divided into."""
+
+        def may_send() -> bool:
+            left = self._settings.lease - (self._clock.monotonic() - load.since)
+            return left > self._settings.deadline and allowed()
+
+        request = self._requests.request([user for _, user in load.users])
+        async with self._channel.concurrency.slot():
+            if not await self._channel.may_send(may_send):
+                # Parts would be put together again, and refused again.
+                await self._put_back(load.bulk, singly=load.part)
+                return ()
+            heard = await self._answers.exchange(request)
+            submission = self._requests.read_submission(heard.outcome, heard.body)
+            outcome = submission.outcome
+            if not _is_about_bulk(outcome):
+                self._channel.learn(outcome, blames=False)
+            else:
+                self._channel.breaker.abandon()
+        self._count(Delivered(self._name), outcome)
+        if submission.request_id is not None:
+            await self._submitted(load, submission.request_id, heard, group, allowed)
+            return ()
+        return await self._not_submitted(load, outcome)
+
+    async def _submitted(
+        self, load: _Load, request_id: str, heard: Heard, group: asyncio.TaskGroup, allowed: Callable[[], bool]
+    ) -> None:
+        stored = await persistently(lambda: bulks.submitted(self._database, load.bulk, request_id), "bulk")
+        if stored is None:
+            await self._lost(load, heard.outcome)
+        else:
+            telemetry.step("bulk.submitted", users=stored.users)
+            self._answers.follow(stored, PATIENCE, group, allowed)
+        self._done()
+
+    async def _not_submitted(self, load: _Load, outcome: Outcome) -> Sequence[_Load]:
+        if outcome.verdict is Verdict.REFUSED:
+            return await self._refused(load, outcome)
+        self._channel.trouble = described(outcome)
+        if outcome.verdict in DEFERRED:
+            attempts = 1 + max(slot.attempts for slot, _ in load.users)
+            seconds = next_delay(attempts, self._settings, self._random, outcome.retry_after)
+            reason = described(outcome)
+            put_off = await persistently(
+                lambda: bulks.defer(self._database, load.bulk, outcome, seconds, reason), "bulk"
+            )
+            if put_off is None:
+                await self._lost(load, outcome)
+            self._on_done(Delivered(self._name, deferred=put_off or 0))
+            self._done()
+            return ()
+        if _is_about_bulk(outcome):
+            self._off = True
+            telemetry.event(
+                "bulk.off",
+                level=logging.WARNING,
+                destination=self._name,
+                reason=described(outcome),
+                users=load.bulk.users,
+            )
+        await self._put_back(load.bulk, outcome)
+        return ()
+
+    async def _refused(self, load: _Load, outcome: Outcome) -> Sequence[_Load]:
+        """Nobody knows who is wrong: it goes again in halves, and in the end each user alone."""
+        users = load.users
+        if outcome.status == _TOO_LARGE:
+            self._most = max(FEWEST, min(self._most, len(users) // 2))
+        if len(users) < FEWEST:
+            await self._put_back(load.bulk, outcome, singly=True)
+            return ()
+        half = users[len(users) // 2 :]
+        names = [slot.user_id for slot, _ in half]
+        other = await persistently(lambda: bulks.split(self._database, load.bulk, names), "bulk")
+        if other is None:
+            self._done()
+            return ()
+        rest = users[: len(users) // 2]
+        mine = load.bulk.without(len(half))
+        return _Load(mine, rest, load.since, part=True), _Load(other, half, load.since, part=True)
+
+    async def _lost(self, load: _Load, outcome: Outcome) -> None:
+        """R6: somebody else has had these slots since; what we sent may have overtaken what they did."""
+        if outcome.verdict not in (Verdict.ACCEPTED, Verdict.UNKNOWN):
+            return
+        batch = [
+            Settlement(
+                slot,
+                Transition.RELEASE,
+                unknown=True,
+                attempts=(Attempt(outcome.verdict, outcome.status, "bulk", slot.owed),),
+            )
+            for slot, _ in load.users
+        ]
+        quiet = self._settings.quiet_period
+        anew = await persistently(lambda: slots.settle(self._database, self._name, batch, quiet), "settle")
+        self._on_done(Delivered(self._name, owed_anew=anew))
+
+    async def _put_back(self, bulk: Bulk, outcome: Outcome | None = None, *, singly: bool = False) -> None:
+        await persistently(lambda: bulks.put_back(self._database, bulk, outcome, singly=singly), "bulk")
+        self._done()
+
+    def _done(self) -> None:
+        """A request is no longer in preparation."""
+        self.preparing -= 1
+        if not self.preparing:
+            self._nobody.set()
+        self._on_done(Delivered(self._name))
+
+    def _ended(self, done: Delivered, *, in_time: bool) -> None:
+        if not in_time:
+            self._rests_until = self._clock.monotonic() + PATIENCE
+        self._on_done(done)
+
+    def _count(self, done: Delivered, outcome: Outcome) -> None:
+        done.by_verdict[outcome.verdict] += 1
+        self._on_done(done)
+
+
+_TOO_LARGE = 413
+_OF_BULK = frozenset({403, 404, 405, 501})
+
+
+def _is_about_bulk(outcome: Outcome) -> bool:
+    """A fault that may be one of bulk requests only: the token may not, or there are none."""
+    return outcome.verdict is Verdict.FAULT and outcome.status in _OF_BULK

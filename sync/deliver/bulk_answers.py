@@ -1,0 +1,209 @@
+"""Ask how far bulk requests are, and settle them when they have ended.
+
+Each is asked for at growing intervals, through the channel as everything is; for whom it failed is asked once, at the end.
+Two who ask at the same time do no harm: only one of them settles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from random import Random
+from typing import Protocol
+
+import httpx
+
+from sync import telemetry
+from sync.clock import Clock
+from sync.deliver.channel import Channel
+from sync.deliver.delivered import Delivered
+from sync.deliver.persistence import persistently
+from sync.destinations.bulk import Bulk as Requests
+from sync.destinations.bulk import Progress
+from sync.destinations.mapped import ANSWER_BYTES, READ
+from sync.model.delivery import DeliverySettings
+from sync.model.outcome import Outcome, Verdict
+from sync.store import bulks
+from sync.store.bulks import Bulk
+from sync.store.engine import Database
+
+FIRST_WAIT, LONGEST_WAIT, GROWTH, JITTER = 1.0, 30.0, 1.5, 0.2
+"""Seconds between two questions about a request, and how they grow."""
+
+_MOST_BYTES = 4 * 1024 * 1024
+"""Of an answer about every user of a request."""
+
+_GONE = frozenset({403, 404, 405, 501})
+_OK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An answer: what it meant, and its body."""
+
+    outcome: Outcome
+    body: bytes
+
+
+class OnDone(Protocol):
+    """Is told what became of a request's users, and whether it ended ``in_time``."""
+
+    def __call__(self, done: Delivered, *, in_time: bool) -> None: ...
+
+
+class _End(Enum):
+    """How it went: it is not over; it ended; nobody will ever know."""
+
+    PENDING = auto()
+    ENDED = auto()
+    GONE = auto()
+
+
+class Answers:
+    """One destination's requests that are ``under_way``."""
+
+    def __init__(
+        self,
+        database: Database,
+        requests: Requests,
+        name: str,
+        settings: DeliverySettings,
+        channel: Channel,
+        clock: Clock,
+        random: Random,
+        *,
+        on_done: OnDone,
+    ) -> None:
+        self._database = database
+        self._requests = requests
+        self._name = name
+        self._settings = settings
+        self._channel = channel
+        self._clock = clock
+        self._random = random
+        self._on_done = on_done
+        self.under_way = 0
+
+    async def take_up(self, group: asyncio.TaskGroup, allowed: Callable[[], bool]) -> None:
+        """Ask after what somebody else has submitted."""
+        found = await persistently(lambda: bulks.under_way(self._database, self._name), "bulk")
+        for bulk, seconds in found:
+            telemetry.event("bulk.taken_up", destination=self._name, users=bulk.users)
+            self.follow(bulk, seconds, group, allowed)
+
+    def follow(self, bulk: Bulk, seconds: float, group: asyncio.TaskGroup, allowed: Callable[[], bool]) -> None:
+        """Ask after a request until it has ended, or for so many seconds; once at least."""
+        self.under_way += 1
+        group.create_task(self._follow(bulk, self._clock.monotonic() + seconds, allowed))
+
+    async def exchange(self, request: httpx.Request) -> Heard:
+        """Send a request that the channel allowed; gives the body of its answer too."""
+        found = b""
+        read = self._channel.read_answer
+
+        def keep(status: int, headers: httpx.Headers, body: bytes) -> Outcome:
+            nonlocal found
+            found = body
+            return read(status, headers, body)
+
+        request.extensions[READ] = keep
+        outcome = await self._channel.exchange(request)
+        return Heard(outcome, found)
+
+    async def _follow(self, bulk: Bulk, until: float, allowed: Callable[[], bool]) -> None:
+        how = await self._wait(bulk, until, allowed)
+        progress = await self._in_detail(bulk, until, allowed) if how is _End.ENDED else None
+        if progress is None:
+            await self._give_up(bulk, in_time=how is not _End.PENDING)
+        elif progress.finished and progress.succeeded:
+            await self._settle(bulk, progress)
+        else:
+            await self._fail(bulk, progress)
+
+    async def _wait(self, bulk: Bulk, until: float, allowed: Callable[[], bool]) -> _End:
+        """Wait for the end; still pending when nobody asks any more."""
+        wait = FIRST_WAIT
+        while True:
+            await self._sleep(min(wait, max(until - self._clock.monotonic(), 0.0)))
+            asked = await self._ask(bulk, allowed, detailed=False)
+            if asked is None:  # not allowed now
+                await self._sleep(FIRST_WAIT)
+                continue
+            how, progress = asked
+            if how is _End.GONE or progress.finished:
+                return how
+            if self._clock.monotonic() >= until:
+                return _End.PENDING
+            wait = min(wait * GROWTH, LONGEST_WAIT)
+
+    async def _in_detail(self, bulk: Bulk, until: float, allowed: Callable[[], bool]) -> Progress | None:
+        """For whom it failed; ``None`` when nobody says."""
+        while True:
+            asked = await self._ask(bulk, allowed, detailed=True)
+            if asked is not None:
+                how, progress = asked
+                if how is _End.GONE or (self._clock.monotonic() >= until and how is _End.PENDING):
+                    return None
+                if how is _End.ENDED:
+                    return progress
+            await self._sleep(FIRST_WAIT)
+
+    async def _ask(self, bulk: Bulk, allowed: Callable[[], bool], *, detailed: bool) -> tuple[_End, Progress] | None:
+        """One question; ``None`` when nothing may be sent now. ``ENDED`` says that it was answered."""
+        request = self._requests.poll(bulk.request_id or "", detailed=detailed)
+        if detailed:
+            request.extensions[ANSWER_BYTES] = _MOST_BYTES
+        async with self._channel.concurrency.slot():
+            if not await self._channel.may_send(allowed):
+                return None
+            heard = await self.exchange(request)
+            outcome = heard.outcome
+            if outcome.verdict is Verdict.REFUSED or (outcome.verdict is Verdict.FAULT and outcome.status in _GONE):
+                # It is the request that is not known, not the destination that is at fault.
+                self._channel.breaker.abandon()
+                return _End.GONE, Progress(finished=False)
+            self._channel.learn(outcome)
+        if outcome.verdict is not Verdict.ACCEPTED:
+            return _End.PENDING, Progress(finished=False)
+        return _End.ENDED, self._requests.read_progress(heard.body)
+
+    async def _settle(self, bulk: Bulk, progress: Progress) -> None:
+        quiet = self._settings.quiet_period
+        settled = await persistently(lambda: bulks.settle(self._database, bulk, progress.failures, quiet), "settle")
+        done = Delivered(self._name)
+        if settled is not None:
+            telemetry.step("bulk.settled", users=settled.accepted)
+            done = Delivered(
+                self._name, users=settled.accepted, settled=settled.accepted, unconfirmed=settled.unconfirmed
+            )
+        self._ended(done)
+
+    async def _fail(self, bulk: Bulk, progress: Progress) -> None:
+        """It failed as a whole, or nobody can read for whom: each user's own request will tell."""
+        reason = "failed" if progress.finished else "it cannot be read for whom it failed"
+        outcome = Outcome(Verdict.REFUSED, _OK, reason)
+        put_back = await persistently(lambda: bulks.put_back(self._database, bulk, outcome, singly=True), "bulk")
+        telemetry.event(
+            "bulk.failed", level=logging.WARNING, destination=self._name, users=put_back or 0, reason=reason
+        )
+        self._ended(Delivered(self._name))
+
+    async def _give_up(self, bulk: Bulk, *, in_time: bool) -> None:
+        outcome = Outcome(Verdict.UNKNOWN, None, "nobody knows how it ended")
+        put_back = await persistently(
+            lambda: bulks.put_back(self._database, bulk, outcome, unknown=True, singly=True), "bulk"
+        )
+        telemetry.event(
+            "bulk.given_up", level=logging.WARNING, destination=self._name, users=put_back or 0, request=bulk.request_id
+        )
+        self._ended(Delivered(self._name), in_time=in_time)
+
+    def _ended(self, done: Delivered, *, in_time: bool = True) -> None:
+        self.under_way -= 1
+        self._on_done(done, in_time=in_time)
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds * self._random.uniform(1 - JITTER, 1 + JITTER))

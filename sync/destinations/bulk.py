@@ -1,0 +1,71 @@
+"""Many users in one request that is worked on after it was answered: what of it is the same for every destination."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import httpx
+
+from sync.model.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class BulkUser:
+    """One user of a bulk request, and the tags to set."""
+
+    user_id: str
+    tags: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What became of sending a bulk request. ``request_id`` is there when it was accepted."""
+
+    outcome: Outcome
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a bulk request is. ``finished``: nothing will change any more.
+
+    ``failures`` are reasons by user. ``succeeded``: all others hold their tags; not so when the whole request failed.
+    """
+
+    finished: bool
+    succeeded: bool = False
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+class Bulk(Protocol):
+    """Makes such requests, and reads the answers to them."""
+
+    def request(self, users: Sequence[BulkUser]) -> httpx.Request:
+        """One request for several users, each of them once."""
+        ...
+
+    def poll(self, request_id: str, *, detailed: bool) -> httpx.Request:
+        """Ask how far a request is; ``detailed``: and for whom it failed."""
+        ...
+
+    def read_submission(self, outcome: Outcome, body: bytes) -> Submission:
+        """What became of sending it; ``outcome`` is the ordinary reading of the answer."""
+        ...
+
+    def read_progress(self, body: bytes) -> Progress:
+        """How far it is, from the body of an accepted answer."""
+        ...
+
+
+@runtime_checkable
+class InBulk(Protocol):
+    """A destination that takes many users in one request. ``bulk`` is ``None`` where its settings do not allow it."""
+
+    @property
+    def bulk(self) -> Bulk | None: ...
+
+    def bulk_user(self, event: dict[str, object]) -> BulkUser | None:
+        """The event as one user of such a request; ``None`` when it cannot go in one."""
+        ...

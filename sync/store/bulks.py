@@ -1,0 +1,330 @@
+"""Many slots in one request that is worked on after it was answered: claimed, submitted, and settled as one.
+
+The slots of a bulk are ``sending`` under its token until it ends, and ``slot.sent`` has what is on its way of each (R1): a
+value that is recorded meanwhile stays owed. Until its request's id is stored a bulk is like any claim: when its holder is
+gone its slots are rescued, in doubt. From then on the *row* holds the slots: whoever delivers to the destination asks how
+far the request is, and settles it. Every transition begins by taking the row: what happens twice happens once.
+
+What a bulk could not do is marked as ``singly``: this version of a slot goes by a request of its own.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from operator import itemgetter
+from types import ModuleType
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, delete, insert, select, text, update
+
+from sync.model.outcome import Outcome, Verdict
+from sync.model.slot import ClaimedSlot
+from sync.store.counter import next_version
+from sync.store.engine import Database
+from sync.store.postgresql import bulks as postgresql_bulks
+from sync.store.schema import bulk as table
+from sync.store.slots import drop_empty, parsed, times
+from sync.store.sqlite import bulks as sqlite_bulks
+from sync.store.texts import storable
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """One such request. ``request_id`` is there once it was accepted; ``give_up_at`` is when nobody asks any more."""
+
+    id: int
+    destination: str
+    token: str
+    users: int
+    give_up_at: datetime
+    request_id: str | None = None
+
+    def without(self, users: int) -> Bulk:
+        """The same with fewer users."""
+        return replace(self, users=self.users - users)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a claim took: slots that go ``together``, if there are enough of them, as ``bulk``; and those that go alone,
+    which are claimed like any. ``full``: there may be more."""
+
+    bulk: Bulk | None
+    together: list[ClaimedSlot]
+    alone: list[ClaimedSlot]
+    full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a bulk's slots: nothing more is owed; accepted, and to be confirmed; to be sent singly."""
+
+    accepted: int
+    unconfirmed: int
+    singly: int
+
+
+PUT_OFF = 2.0
+"""Seconds for which those are left alone who go singly, and were claimed beyond what may be."""
+
+
+def claim(
+    database: Database,
+    destination: str,
+    most: int,
+    lease: float,
+    patience: float,
+    *,
+    fewest: int,
+    most_alone: int,
+) -> Claim:
+    """Take up to ``most`` due slots, as one bulk when at least ``fewest`` may go together: it has ``lease`` seconds to be
+    submitted, and ``patience`` until it must have ended. Else, and besides, ``most_alone`` that go singly."""
+    token, apart = uuid.uuid4().hex, uuid.uuid4().hex
+    sql = _sql(database)
+    with database.write() as connection:
+        now = database.now(connection)
+        give_up_at, until = now + timedelta(seconds=patience), now + timedelta(seconds=lease)
+        mine = times(database, {"destination": destination, "token": token, "give_up_at": give_up_at})
+        rows = _claimed(connection, sql, {**mine, **times(database, {"now": now}), "most": most})
+        alone = [row for row in rows if row[-1]]
+        together = [row for row in rows if not row[-1]]
+        if len(together) < fewest:
+            alone, together = list(rows), []
+        if len(alone) > most_alone:
+            surplus, alone = alone[most_alone:], alone[:most_alone]
+            later = times(database, {"due_at": now + timedelta(seconds=PUT_OFF)})
+            users = orjson.dumps([row[0] for row in surplus]).decode()
+            values = {**mine, **later, "unknown": False, "singly": False, "users": users}
+            connection.execute(text(sql.PUT_SOME_BACK), values)
+        if alone:
+            values = {**mine, **times(database, {"until": until}), "apart": apart, "everybody": not together}
+            connection.execute(text(sql.APART), values)
+        bulk = _insert(connection, destination, token, len(together), now, until, give_up_at) if together else None
+    read = database.engine.dialect
+    return Claim(
+        bulk,
+        [parsed(row[:-2], token, read) for row in together],
+        [parsed(row[:-2], apart, read) for row in alone],
+        len(rows) == most,
+    )
+
+
+_PRIORITY = itemgetter(-2)
+
+
+def _claimed(connection: Connection, sql: ModuleType, values: dict[str, object]) -> Sequence[Sequence[Any]]:
+    if sql.CLAIMED is None:
+        return sorted(connection.execute(text(sql.CLAIM), values).all(), key=_PRIORITY)
+    if not connection.execute(text(sql.CLAIM), values).rowcount:
+        return []
+    mine = {name: values[name] for name in ("destination", "token", "give_up_at")}
+    rows: list[list[Any]] = orjson.loads(connection.execute(text(sql.CLAIMED), mine).scalar_one())
+    return sorted(rows, key=_PRIORITY)
+
+
+def _insert(
+    connection: Connection,
+    destination: str,
+    token: str,
+    users: int,
+    now: datetime,
+    until: datetime,
+    give_up_at: datetime,
+) -> Bulk:
+    values = {
+        "destination": destination,
+        "token": token,
+        "users": users,
+        "sent_at": now,
+        "lease_until": until,
+        "give_up_at": give_up_at,
+    }
+    number: int = connection.execute(insert(table).values(values).returning(table.c.id)).scalar_one()
+    return Bulk(number, destination, token, users, give_up_at)
+
+
+def split(database: Database, bulk: Bulk, users: Sequence[str]) -> Bulk | None:
+    """Make a bulk of its own of some users of one that was not submitted; ``None`` when that is no longer ours."""
+    with database.write() as connection:
+        query = select(table.c.sent_at, table.c.lease_until).where(*_open(bulk)).with_for_update()
+        row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        token = uuid.uuid4().hex
+        fewer = table.c.users - len(users)
+        connection.execute(update(table).where(table.c.id == bulk.id).values(users=fewer))
+        values = {**_mine(database, bulk), "other": token, "users": orjson.dumps(users).decode()}
+        connection.execute(text(_sql(database).SPLIT), values)
+        return _insert(connection, bulk.destination, token, len(users), row.sent_at, row.lease_until, bulk.give_up_at)
+
+
+def submitted(database: Database, bulk: Bulk, request_id: str) -> Bulk | None:
+    """Store the id of the request; ``None`` when the bulk is no longer ours, and its slots may be sent by somebody else."""
+    with database.write() as connection:
+        stored = update(table).where(*_open(bulk)).values(request_id=request_id)
+        if not connection.execute(stored).rowcount:
+            return None
+    return replace(bulk, request_id=request_id)
+
+
+def under_way(database: Database, destination: str) -> list[tuple[Bulk, float]]:
+    """The requests that have not ended, as far as is known, each with the seconds until it is given up."""
+    with database.read() as connection:
+        now = database.now(connection)
+        which = (table.c.destination == destination, table.c.request_id.is_not(None))
+        rows = connection.execute(select(table).where(*which).order_by(table.c.id)).all()
+    return [
+        (
+            Bulk(row.id, destination, row.token, row.users, row.give_up_at, row.request_id),
+            (row.give_up_at - now).total_seconds(),
+        )
+        for row in rows
+    ]
+
+
+def abandon(database: Database, destination: str) -> None:
+    """Nobody can ask any more: the destination takes no such requests, as it is configured now."""
+    for bulk, _ in under_way(database, destination):
+        put_back(database, bulk, unknown=True, singly=True)
+
+
+def leave_out(database: Database, bulk: Bulk, users: Sequence[str]) -> Bulk | None:
+    """Put users back who cannot go with the others: they go singly. Nothing has been sent. Gives the bulk without them,
+    ``None`` when it is no longer ours."""
+    fewer = replace(bulk, users=bulk.users - len(users))
+    with database.write() as connection:
+        if not connection.execute(update(table).where(*_open(bulk)).values(users=fewer.users)).rowcount:
+            return None
+        now = database.now(connection)
+        values = _back(database, bulk, now, unknown=False, singly=True, seconds=0.0)
+        _lock(connection, database, bulk)
+        connection.execute(text(_sql(database).PUT_SOME_BACK), {**values, "users": orjson.dumps(users).decode()})
+    return fewer
+
+
+def put_back(
+    database: Database,
+    bulk: Bulk,
+    outcome: Outcome | None = None,
+    *,
+    unknown: bool = False,
+    singly: bool = False,
+    seconds: float = 0.0,
+) -> int | None:
+    """Everybody is due again, in so many seconds; gives how many, ``None`` when somebody else has ended the bulk.
+    ``outcome``: what was heard."""
+    with database.write() as connection:
+        if not _take(connection, bulk):
+            return None
+        now = database.now(connection)
+        _lock(connection, database, bulk)
+        _record(connection, database, bulk, now, outcome)
+        values = _back(database, bulk, now, unknown=unknown, singly=singly, seconds=seconds)
+        return connection.execute(text(_sql(database).PUT_BACK), values).rowcount
+
+
+def defer(database: Database, bulk: Bulk, outcome: Outcome, seconds: float, reason: str) -> int | None:
+    """It was not carried out, or nobody knows: everybody waits for another try, as after a request of one's own."""
+    with database.write() as connection:
+        if not _take(connection, bulk):
+            return None
+        now = database.now(connection)
+        _lock(connection, database, bulk)
+        _record(connection, database, bulk, now, outcome)
+        instants = times(database, {"now": now, "due_at": now + timedelta(seconds=seconds)})
+        unknown = outcome.verdict is Verdict.UNKNOWN
+        values = {**_mine(database, bulk), **instants, "unknown": unknown, "reason": storable(reason)}
+        return connection.execute(text(_sql(database).DEFER), values).rowcount
+
+
+def settle(database: Database, bulk: Bulk, failures: Mapping[str, str], quiet: float) -> Settled | None:
+    """The request has ended: whoever is not among ``failures`` (reasons by user) holds what was sent. ``None`` when somebody
+    else has settled it."""
+    sql, mine = _sql(database), _mine(database, bulk)
+    with database.write() as connection:
+        if not _take(connection, bulk):
+            return None
+        now = database.now(connection)
+        _lock(connection, database, bulk)
+        singly = 0
+        if failures:
+            singly = _fail(connection, database, bulk, now, failures)
+        _record(connection, database, bulk, now, Outcome(Verdict.ACCEPTED, 200))
+        accepted = connection.execute(text(sql.ACCEPT), mine).rowcount
+        unconfirmed = 0
+        if accepted + singly < bulk.users:
+            values = {**mine, **times(database, {"now": now, "quiet": now + timedelta(seconds=quiet)})}
+            confirm = {**values, "confirm": next_version(connection)}
+            unconfirmed = _run(connection, sql.CONFIRM, confirm)
+            _run(connection, sql.KEEP_NEWER, values)
+            drop_empty(connection, bulk.destination)
+    return Settled(accepted, unconfirmed, singly)
+
+
+def _run(connection: Connection, statement: str, values: Mapping[str, object]) -> int:
+    """Run a statement with those of the values that it names; gives its rows."""
+    bound = {name: value for name, value in values.items() if f":{name}" in statement}
+    return connection.execute(text(statement), bound).rowcount
+
+
+def _fail(connection: Connection, database: Database, bulk: Bulk, now: datetime, failures: Mapping[str, str]) -> int:
+    sql = _sql(database)
+    told = {user_id: storable(reason) for user_id, reason in failures.items()}
+    values = {**_said(database, bulk, now, Outcome(Verdict.REFUSED, 200)), "failures": orjson.dumps(told).decode()}
+    connection.execute(text(sql.RECORD_FAILED), values)
+    back = _back(database, bulk, now, unknown=False, singly=True, seconds=0.0)
+    return connection.execute(text(sql.PUT_SOME_BACK), {**back, "users": orjson.dumps(list(told)).decode()}).rowcount
+
+
+def _record(connection: Connection, database: Database, bulk: Bulk, now: datetime, outcome: Outcome | None) -> None:
+    """An attempt of each user who is in it."""
+    if outcome is not None:
+        connection.execute(text(_sql(database).RECORD), _said(database, bulk, now, outcome))
+
+
+def _said(database: Database, bulk: Bulk, now: datetime, outcome: Outcome) -> dict[str, object]:
+    name = f"bulk {bulk.request_id}" if bulk.request_id else "bulk"
+    return {
+        **_mine(database, bulk),
+        **times(database, {"now": now}),
+        "verdict": outcome.verdict.value,
+        "status": outcome.status,
+        "detail": storable(f"{name}: {outcome.detail}" if outcome.detail else name),
+    }
+
+
+def _back(
+    database: Database, bulk: Bulk, now: datetime, *, unknown: bool, singly: bool, seconds: float
+) -> dict[str, object]:
+    due_at = times(database, {"due_at": now + timedelta(seconds=seconds)})
+    return {**_mine(database, bulk), **due_at, "unknown": unknown, "singly": singly}
+
+
+def _open(bulk: Bulk) -> tuple[Any, ...]:
+    return table.c.id == bulk.id, table.c.token == bulk.token, table.c.request_id.is_(None)
+
+
+def _take(connection: Connection, bulk: Bulk) -> bool:
+    """Remove the row, if nobody else has: only who does so settles."""
+    which = delete(table).where(table.c.id == bulk.id, table.c.token == bulk.token)
+    return bool(connection.execute(which).rowcount)
+
+
+def _mine(database: Database, bulk: Bulk) -> dict[str, object]:
+    return times(database, {"destination": bulk.destination, "token": bulk.token, "give_up_at": bulk.give_up_at})
+
+
+def _lock(connection: Connection, database: Database, bulk: Bulk) -> None:
+    """Lock the slots in everybody's order."""
+    lock = _sql(database).LOCK
+    if lock is not None:
+        connection.execute(text(lock), _mine(database, bulk))
+
+
+def _sql(database: Database) -> ModuleType:
+    return sqlite_bulks if database.dialect == "sqlite" else postgresql_bulks

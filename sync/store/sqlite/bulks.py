@@ -1,0 +1,83 @@
+"""Many slots in one request: SQLite's statements. What is on its way of a slot stands in its ``sent``.
+
+The slots of a bulk are found by the index of those that are being sent: nobody else has its very ``give_up_at``.
+"""
+
+from __future__ import annotations
+
+_MINE = "destination = :destination AND state = 'sending' AND lease_until = :give_up_at AND token = :token"
+
+CLAIM = """
+UPDATE slot SET state = 'sending', token = :token, lease_until = :give_up_at, base = '{}', sent = owed
+WHERE destination = :destination AND user_id IN (
+    SELECT user_id FROM slot
+    WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm') AND due_at <= :now
+    ORDER BY priority, due_at LIMIT :most)"""
+
+CLAIMED = f"""
+SELECT json_group_array(
+    json_array(user_id, json(owed), json(enrichment), version, doubt, attempts, failing_since, owed_since, priority,
+               singly = version))
+FROM slot WHERE {_MINE}"""
+
+APART = f"""
+UPDATE slot SET token = :apart, lease_until = :until, sent = NULL WHERE {_MINE} AND (:everybody OR singly = version)"""
+
+SPLIT = f"""
+UPDATE slot SET token = :other WHERE {_MINE} AND user_id IN (SELECT value FROM json_each(:users))"""
+
+LOCK = None
+"""The write lock keeps everybody out."""
+
+PUT_BACK = f"""
+UPDATE slot SET state = 'due', due_at = :due_at, doubt = doubt OR :unknown,
+    singly = CASE WHEN :singly AND owed = sent THEN version ELSE singly END,
+    sent = NULL, token = NULL, lease_until = NULL
+WHERE {_MINE}"""
+
+PUT_SOME_BACK = f"{PUT_BACK} AND user_id IN (SELECT value FROM json_each(:users))"
+
+DEFER = f"""
+UPDATE slot SET state = 'waiting', due_at = :due_at, doubt = doubt OR :unknown, attempts = attempts + 1,
+    failing_since = coalesce(failing_since, :now), reason = :reason, sent = NULL, token = NULL, lease_until = NULL
+WHERE {_MINE}"""
+
+_TRAITS = """CASE WHEN s.enrichment = '{}'
+    THEN (SELECT json_group_object(e.key, json(e.value -> '$[0]')) FROM json_each(s.sent) e)
+    ELSE (SELECT json_group_object(key, json(value)) FROM (
+        SELECT e.key, CASE WHEN e.type IN ('true', 'false') THEN e.type WHEN e.type IN ('object', 'array') THEN e.value
+            ELSE json_quote(e.value) END AS value
+        FROM json_each(s.enrichment) e WHERE e.key NOT IN (SELECT key FROM json_each(s.sent))
+        UNION ALL SELECT e.key, e.value -> '$[0]' FROM json_each(s.sent) e)) END"""
+
+_OF_MINE = _MINE.replace("destination =", "s.destination =", 1)
+
+RECORD = f"""
+INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
+SELECT s.destination, s.user_id, :now, :verdict, :status, :detail, {_TRAITS} FROM slot s WHERE {_OF_MINE}"""
+
+RECORD_FAILED = f"""
+INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
+SELECT s.destination, s.user_id, :now, :verdict, :status, :detail || ': ' || f.value, {_TRAITS}
+FROM json_each(:failures) f CROSS JOIN slot s ON s.user_id = f.key WHERE {_OF_MINE}"""
+
+ACCEPT = f"DELETE FROM slot WHERE {_MINE} AND owed = sent AND NOT doubt"
+
+CONFIRM = f"""
+UPDATE slot AS s SET
+    owed = (SELECT json_group_object(e.key, json_array(
+            json(e.value -> '$[0]'), :confirm, coalesce(e.value ->> '$[2]', e.value ->> '$[1]'))) FROM json_each(s.owed) e),
+    version = :confirm, singly = CASE WHEN s.singly = s.version THEN :confirm ELSE s.singly END,
+    state = 'confirm', due_at = :quiet, doubt = 0,
+    sent = NULL, token = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, reason = NULL
+WHERE {_MINE} AND doubt AND owed = sent"""
+
+KEEP_NEWER = f"""
+UPDATE slot AS s SET
+    owed = CASE WHEN s.doubt THEN s.owed ELSE (
+        SELECT json_group_object(e.key, json(e.value)) FROM json_each(s.owed) e
+        WHERE NOT EXISTS (
+            SELECT 1 FROM json_each(s.sent) t WHERE t.key = e.key AND t.value ->> '$[1]' = e.value ->> '$[1]')) END,
+    state = 'due', due_at = :now, owed_since = CASE WHEN s.doubt THEN s.owed_since ELSE :now END,
+    sent = NULL, token = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, reason = NULL
+WHERE {_MINE}"""
