@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from sync.cli import output
+from sync.cli import output, undeleted
 from sync.cli.options import configured, opened, reporting
 from sync.daemon.app import App
 from sync.errors import UsageError
-from sync.store import configurations, destinations, event_measures, feeds, reports, slots, ticks
+from sync.store import configurations, deletions, destinations, event_measures, feeds, reports, slots, ticks
 from sync.store.configurations import Announced
 
 
@@ -39,6 +39,9 @@ def _gather(app: App) -> dict[str, Any]:
         last = reports.last_runs(connection)
         states = destinations.states(connection)
         forwarded = event_measures.event_backlogs(connection)
+        deleting = undeleted.documents(
+            app.settings.destinations, deletions.backlog(connection), deletions.refused(connection, undeleted.SHOWN)
+        )
         return {
             "store": where,
             "definitions": _definitions(
@@ -59,6 +62,7 @@ def _gather(app: App) -> dict[str, Any]:
                     "last_error_at": states.get(name, {}).get("last_error_at"),
                     "rate": app.settings.destinations[name].delivery.rate,
                     "events": forwarded.get(name),
+                    "deletions": deleting[name],
                 }
                 for name in app.settings.destinations
             ],
@@ -160,6 +164,8 @@ def _print_status(found: dict[str, Any], now: datetime) -> None:
         [_destination_row(each, now) for each in found["destinations"]],
         numbers=("due", "waiting", "confirming", "sending", "parked"),
     )
+    for each in found["destinations"]:
+        undeleted.show(each["name"], each["deletions"], now)
     _print_events(found, now)
     _print_configuration(found["configuration"], now)
     for lease in found["leases"]:

@@ -14,15 +14,17 @@ from enum import StrEnum
 
 
 class AlertKind(StrEnum):
-    """What can be wrong. Destinations can be down and have parked users or events; definitions can fail and have held exits."""
+    """What can be wrong. Destinations can be down, have parked users or events, and refuse deletions; definitions can fail and
+    have held exits."""
 
     DESTINATION_DOWN = "destination_down"
     DEFINITION_FAILING = "definition_failing"
     GUARD_HELD = "guard_held"
     PARKED_ABOVE = "parked_above"
+    DELETION_REFUSED = "deletion_refused"
 
 
-_OF_DESTINATIONS = (AlertKind.DESTINATION_DOWN, AlertKind.PARKED_ABOVE)
+_OF_DESTINATIONS = (AlertKind.DESTINATION_DOWN, AlertKind.PARKED_ABOVE, AlertKind.DELETION_REFUSED)
 
 
 class AlertState(StrEnum):
@@ -38,7 +40,7 @@ class Observed:
 
     ``breakers``: state and reason of those that were ever reported. ``parked``: users, where there are any; ``parked_events``
     likewise. ``failed``: the instants of ticks that failed for good, where no run has been recorded since.
-    ``held``: exits, where the newest recorded run holds some.
+    ``held``: exits, where the newest recorded run holds some. ``refused_deletions``: users, where there are any.
     """
 
     breakers: Mapping[str, tuple[str, str]]
@@ -46,6 +48,7 @@ class Observed:
     failed: Mapping[str, datetime]
     held: Mapping[str, int]
     parked_events: Mapping[str, int] = field(default_factory=dict)
+    refused_deletions: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ def judge(
         found[Subject(AlertKind.DESTINATION_DOWN, name)] = _down(*observed.breakers.get(name, ("closed", "")))
         parked = (observed.parked.get(name, 0), observed.parked_events.get(name, 0))
         found[Subject(AlertKind.PARKED_ABOVE, name)] = _parked(*parked, watch.parked_above)
+        found[Subject(AlertKind.DELETION_REFUSED, name)] = _undeleted(observed.refused_deletions.get(name, 0))
     for key in definitions:
         found[Subject(AlertKind.DEFINITION_FAILING, key)] = _failing(key, observed.failed.get(key))
         found[Subject(AlertKind.GUARD_HELD, key)] = _held(key, observed.held.get(key, 0))
@@ -138,6 +142,13 @@ def _named(users: int, events: int) -> Iterator[tuple[int, str]]:
         yield users, "user"
     if events:
         yield events, "event"
+
+
+def _undeleted(users: int) -> Finding:
+    if not users:
+        return Finding(AlertState.RESOLVED, "has no refused deletion any more")
+    who = f"{users} user{'' if users == 1 else 's'} who {'was' if users == 1 else 'were'} forgotten"
+    return Finding(AlertState.FIRING, f"refuses to delete {who}, see `engage-sync status`")
 
 
 def _failing(key: str, instant: datetime | None) -> Finding:

@@ -9,9 +9,8 @@ it before) owes the deletion anew: that may have made the user again.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -66,6 +65,27 @@ class Standing:
     attempts: int
     reason: str | None
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Deletions that a destination has still to accept: ``owed`` are tried again, ``refused`` wait for somebody.
+
+    ``oldest``: since when one could have been done.
+    """
+
+    owed: int = 0
+    refused: int = 0
+    oldest: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One deletion that a destination refused, and what it answered."""
+
+    destination: str
+    user_id: str
+    reason: str | None
 
 
 def due(database: Database, destination: str, most: int) -> list[Owed]:
@@ -157,17 +177,34 @@ def standing(database: Database, forgetting_id: int) -> list[Standing]:
         ]
 
 
-def backlog(connection: Connection) -> dict[str, Counter[str]]:
-    """How many deletions are owed or were refused, by destination."""
-    rows = connection.execute(
-        select(deletion.c.destination, deletion.c.state, func.count())
-        .where(deletion.c.state.in_(OPEN))
-        .group_by(deletion.c.destination, deletion.c.state)
-    )
-    found: dict[str, Counter[str]] = {}
-    for destination, state, many in rows:
-        found.setdefault(destination, Counter())[state] = many
+def backlog(connection: Connection) -> dict[str, Backlog]:
+    """What is still to be deleted, by destination. Only forgettings that are open are looked at: the record is long."""
+    since = func.min(func.coalesce(deletion.c.failing_since, deletion.c.due_at))
+    columns = (deletion.c.destination, deletion.c.state, func.count(), since)
+    query = select(*columns).where(*_OPEN).group_by(deletion.c.destination, deletion.c.state)
+    found: dict[str, Backlog] = {}
+    for destination, state, many, oldest in connection.execute(query):
+        before = found.get(destination, Backlog())
+        earlier = oldest if before.oldest is None else min(oldest, before.oldest)
+        found[destination] = replace(before, **{state: many}, oldest=earlier)
     return found
+
+
+def refused(connection: Connection, most: int) -> list[Refused]:
+    """Some of those whose deletion was refused, those who asked first at the head."""
+    query = (
+        select(deletion.c.destination, forgetting.c.user_id, deletion.c.reason)
+        .join(forgetting, forgetting.c.id == deletion.c.forgetting_id)
+        .where(*_OPEN, deletion.c.state == State.REFUSED.value)
+        .order_by(forgetting.c.id, deletion.c.destination)
+        .limit(most)
+    )
+    return [Refused(*row) for row in connection.execute(query)]
+
+
+# Written out, for SQLite knows a partial index only by its very words.
+_UNPURGED = select(forgetting.c.id).where(text("forgetting.purged_at IS NULL"))
+_OPEN = (deletion.c.forgetting_id.in_(_UNPURGED), deletion.c.state.in_(OPEN))
 
 
 def _owed_by(destination: str) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, func, literal_column, select, text, union_all
 
 from sync.model.run import RunStatus
-from sync.store import destinations, event_measures, reports, upkeep
+from sync.store import deletions, destinations, event_measures, reports, upkeep
 from sync.store.engine import Database
 from sync.store.event_measures import EventBacklog, LogMeasure
 from sync.store.schema import definition, run, slot, tick
@@ -71,6 +71,7 @@ class Measures:
     log: LogMeasure
     events: Mapping[str, EventBacklog]
     store_bytes: int
+    deletions: Mapping[str, deletions.Backlog]
 
 
 def measure(database: Database) -> Measures:
@@ -91,6 +92,7 @@ def measure(database: Database) -> Measures:
             log=event_measures.measure_log(connection),
             events=event_measures.event_backlogs(connection),
             store_bytes=event_measures.store_bytes(connection),
+            deletions=deletions.backlog(connection),
         )
 
 

@@ -1,4 +1,5 @@
-"""What alerts look at, in one reading: breakers, parked users and events, ticks that failed for good, held exits.
+"""What alerts look at, in one reading: breakers, parked users and events, ticks that failed for good, held exits,
+and deletions that were refused.
 
 It is asked every few seconds, so every question is answered from an index, however long the history is.
 """
@@ -11,7 +12,7 @@ import orjson
 from sqlalchemy import Connection, func, select, text
 
 from sync.model.alert import Observed
-from sync.store import destinations, reports
+from sync.store import deletions, destinations, reports
 from sync.store.instants import Instant
 from sync.store.schema import slot
 
@@ -33,6 +34,7 @@ def observe(connection: Connection, keys: Collection[str]) -> Observed:
             row.key: row.instant for row in connection.execute(failed, {"keys": orjson.dumps(list(keys)).decode()})
         },
         parked_events={row.destination: row.parked for row in connection.execute(_PARKED_EVENTS) if row.parked},
+        refused_deletions={name: each.refused for name, each in deletions.backlog(connection).items() if each.refused},
         held={key: row["held"] for key, row in reports.held_runs(connection).items()},
     )
 

@@ -102,6 +102,18 @@ EVENT_LAG = _gauge(
     "How long ago the oldest event that is unread or waiting was received; 0 when none is.",
     "destination",
 )
+DELETIONS = _gauge(
+    "deletions_pending",
+    "Users who were forgotten and whom the destination has still to delete, by state: `owed` (tried until it accepts), "
+    "`refused` (until somebody asks again).",
+    "destination",
+    "state",
+)
+DELETION_AGE = _gauge(
+    "deletion_oldest_seconds",
+    "How long the oldest of them could have been done; 0 when there is none.",
+    "destination",
+)
 LEASE_HOLDER = _gauge(
     "lease_holder_info", "1 for the process that leads, or that delivers to a destination.", "lease", "host", "pid"
 )
@@ -164,6 +176,12 @@ FORWARDED = _counter(
     "verdict",
 )
 EVENTS_PARKED = _counter("events_parked", "Events that were parked, for whatever reason.", "destination")
+DELETED = _counter(
+    "deletions",
+    "Times that a destination was told to delete a user, by what became of it: `done`, `refused`, `owed` (tried again).",
+    "destination",
+    "outcome",
+)
 
 VERDICTS = (*Verdict, FILTERED, INVALID)
 """What may become of what is sent to a destination."""

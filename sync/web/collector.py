@@ -15,6 +15,7 @@ from sync import telemetry
 from sync.model.received import Reason
 from sync.model.run import RunStatus
 from sync.model.slot import SlotState
+from sync.store import deletions
 from sync.store.measures import DefinitionMeasure, Measures
 from sync.web import catalogue
 from sync.web.catalogue import Kind, Metric, Origin
@@ -28,6 +29,8 @@ ENDINGS = (RunStatus.SUCCEEDED, RunStatus.HELD, RunStatus.FAILED, RunStatus.LOST
 BREAKER_STATES = ("closed", "open", "half_open")
 TICK_STATES = ("due", "running")
 EVENT_STATES = ("unread", "waiting", "parked")
+DELETION_STATES = ("owed", "refused")
+DELETION_OUTCOMES = ("done", "refused", "owed")
 
 
 def registry(measures: Measures | None, seconds: float, state: WebState) -> CollectorRegistry:
@@ -130,6 +133,8 @@ class Metrics(Collector):
                 yield (name,), _age(backlog.oldest, measures.at) if backlog and backlog.oldest else 0.0
             elif metric in (catalogue.EVENTS, catalogue.EVENT_LAG):
                 yield from _of_events(metric, name, measures)
+            elif metric in (catalogue.DELETIONS, catalogue.DELETION_AGE):
+                yield from _of_deletions(metric, name, measures)
             else:
                 present = measures.breakers.get(name, "closed")
                 yield from (((name, state), float(present == state)) for state in BREAKER_STATES)
@@ -142,6 +147,14 @@ def _of_events(metric: Metric, name: str, measures: Measures) -> Iterator[Series
             yield (name, state), float(getattr(backlog, state) if backlog else 0)
     else:
         yield (name,), _age(backlog.oldest, measures.at) if backlog and backlog.oldest else 0.0
+
+
+def _of_deletions(metric: Metric, name: str, measures: Measures) -> Iterator[Series]:
+    backlog = measures.deletions.get(name, deletions.Backlog())
+    if metric is catalogue.DELETIONS:
+        yield from (((name, state), float(getattr(backlog, state))) for state in DELETION_STATES)
+    else:
+        yield (name,), _age(backlog.oldest, measures.at) if backlog.oldest else 0.0
 
 
 def _of_daemons(metric: Metric, measures: Measures) -> Iterator[Series]:
@@ -192,6 +205,7 @@ def _family(metric: Metric, series: Iterable[Series]) -> Family:
 _WORDS: dict[Metric, list[tuple[str, ...]]] = {
     catalogue.RUNS: [(status,) for status in ENDINGS],
     catalogue.EXCHANGES: [(word,) for word in catalogue.VERDICTS],
+    catalogue.DELETED: [(word,) for word in DELETION_OUTCOMES],
     catalogue.FORWARDED: [(word,) for word in catalogue.EVENT_VERDICTS],
     catalogue.COLLECT_REFUSED: [(word,) for word in Reason],
 }

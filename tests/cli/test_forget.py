@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from sync.destinations.sandbox import Faults
 from tests.command import Project
 
 
@@ -32,6 +33,24 @@ def test_what_a_destination_refuses_is_told_and_can_be_asked_for_again(synced: P
     synced.sandbox.set_faults(fail_users=frozenset())
     assert synced.json("user", "forget", "u1", "--yes")["complete"]
     assert "u1" not in synced.sandbox.users()
+
+
+def test_status_shows_what_is_still_to_be_deleted(synced: Project) -> None:
+    synced.sandbox.set_faults(fail_users=frozenset({"u1"}))
+    assert synced("user", "forget", "u1", "--yes").code == 1
+    said = synced.done("status").out
+    assert "UNDELETED pushwoosh: it refuses to delete 1 user: mend what it says" in said
+    assert "\n  u1: 400 " in said
+    [destination] = synced.json("status")["destinations"]
+    [refused] = destination["deletions"].pop("refused_users")
+    assert destination["deletions"].pop("oldest")
+    assert (destination["deletions"], refused["user_id"]) == ({"owed": 0, "refused": 1}, "u1")
+    synced.sandbox.replace_faults(Faults(status=503, retry_after=0))
+    assert synced("user", "forget", "u1", "--yes", "--wait", "0").code == 1
+    assert "pushwoosh: 1 user still to be deleted there, the oldest for " in synced.done("status").out
+    synced.sandbox.replace_faults()
+    synced.done("user", "forget", "u1", "--yes")
+    assert "delete" not in synced.done("status").out
 
 
 def test_a_destination_that_is_away_stays_owed_and_the_command_says_so(synced: Project) -> None:

@@ -30,7 +30,9 @@ def test_status_shows_definitions_backlog_and_who_is_parked(synced: Project) -> 
     }
     assert [each["members"] for each in found["definitions"]] == [10, 0, 10]
     (destination,) = found["destinations"]
-    assert set(destination) == {"name", "backlog", "breaker", "reason", "last_error", "last_error_at", "rate", "events"}
+    assert set(destination) == {
+        *("name", "backlog", "breaker", "reason", "last_error", "last_error_at", "rate", "events", "deletions")
+    }
     assert destination["backlog"]["parked"] == 1
     assert destination["breaker"] == "closed"
     assert found["leases"] == []

@@ -19,7 +19,8 @@ from sync.errors import StoreUnavailable
 from sync.model.alert import AlertState
 from sync.model.run import RunKind
 from sync.model.tick import TickState
-from sync.store import alerts, configurations, destinations, lanes, runs, slots, ticks
+from sync.store import alerts, configurations, deletions, destinations, forgetting, lanes, runs, slots, ticks
+from sync.store.deletions import Settlement, State
 from sync.store.engine import Database
 from sync.store.event_schema import hold
 from sync.store.slots import Transition
@@ -175,6 +176,19 @@ def test_parked_events_are_an_alert_as_parked_users_are_and_waiting_ones_are_non
     assert lanes.drop(database, PUSH) == 2
     assert watched.look() == 1
     assert states(database) == {"parked_above:push": AlertState.RESOLVED}
+
+
+def test_a_deletion_that_is_refused_is_an_alert_until_it_is_accepted_and_one_that_is_tried_again_is_none(
+    watched: Alerts, database: Database
+) -> None:
+    forgetting.forget(database, "zoe", [PUSH], "op")
+    settled = [(State.OWED, 0), (State.REFUSED, 1), (State.DONE, 1)]
+    for state, told in settled:
+        forgetting.forget(database, "zoe", [PUSH], "op")
+        [owed] = deletions.due(database, PUSH, 1)
+        deletions.settle(database, PUSH, [Settlement(owed, state, reason="400 zoe cannot go")])
+        assert watched.look() == told
+    assert states(database) == {f"deletion_refused:{PUSH}": AlertState.RESOLVED}
 
 
 def test_what_leaves_the_configuration_is_resolved_and_a_receiver_who_leaves_it_forgotten(

@@ -28,6 +28,7 @@ VALUES = {
     (catalogue.BREAKER, "state"): set(collector.BREAKER_STATES),
     (catalogue.BACKLOG, "state"): {"due", "sending", "waiting", "confirm", "parked"},
     (catalogue.EVENTS, "state"): set(collector.EVENT_STATES),
+    (catalogue.DELETIONS, "state"): set(collector.DELETION_STATES),
     (catalogue.RUN_STATUS, "status"): set(map(str, collector.ENDINGS)),
     (catalogue.EXCHANGES, "verdict"): set(map(str, catalogue.VERDICTS)),
     (catalogue.LEASE_HOLDER, "lease"): {"leader"},

@@ -29,6 +29,7 @@ DOWN = Subject(AlertKind.DESTINATION_DOWN, "pushwoosh")
 FAILING = Subject(AlertKind.DEFINITION_FAILING, "vip")
 HELD = Subject(AlertKind.GUARD_HELD, "vip")
 PARKED = Subject(AlertKind.PARKED_ABOVE, "pushwoosh")
+UNDELETED = Subject(AlertKind.DELETION_REFUSED, "pushwoosh")
 AN_INSTANT = datetime(2026, 11, 21, 10, 15, tzinfo=UTC)
 
 
@@ -38,7 +39,7 @@ def judged(observed: Observed, watch: Watch = EVERYTHING) -> dict[Subject, Findi
 
 def test_where_nothing_is_wrong_nothing_fires() -> None:
     found = judged(NOTHING)
-    assert set(found) == {DOWN, FAILING, HELD, PARKED}
+    assert set(found) == {DOWN, FAILING, HELD, PARKED, UNDELETED}
     assert {each.state for each in found.values()} == {AlertState.RESOLVED}
 
 
@@ -57,6 +58,11 @@ def test_where_nothing_is_wrong_nothing_fires() -> None:
             Observed({}, {"pushwoosh": 1}, {}, {}, {"pushwoosh": 40}),
             PARKED,
             "has 1 parked user and 40 parked events, and the limit is 0",
+        ),
+        (
+            Observed({}, {}, {}, {}, refused_deletions={"pushwoosh": 1}),
+            UNDELETED,
+            "refuses to delete 1 user who was forgotten, see `engage-sync status`",
         ),
         (
             Observed({}, {}, {"vip": AN_INSTANT}, {}),

@@ -18,7 +18,8 @@ from sync.errors import DataError, StoreUnavailable
 from sync.model.definition import Definition
 from sync.model.run import RunKind
 from sync.refresh.run import refresh
-from sync.store import destinations, leases, measures
+from sync.store import deletions, destinations, forgetting, leases, measures
+from sync.store.deletions import State
 from sync.store.engine import Database, connect
 from sync.store.slots import Transition
 from sync.web import WebState, catalogue, metrics
@@ -143,6 +144,25 @@ async def test_what_was_collected_is_counted_from_zero_by_every_key(state: WebSt
     assert ("collect_events_total", frozenset({("source", "ios")})) in found
     assert ("collect_refused_total", frozenset({("source", "web"), ("reason", "too_large")})) in found
     assert ("collect_duplicates_total", frozenset()) in found
+
+
+async def test_what_is_still_to_be_deleted_is_shown(state: WebState, watching: Watching, clock: MovingClock) -> None:
+    for user in ("ann", "bob", "cid"):
+        forgetting.forget(state.database, user, ["push", "gone"], "op")
+    refused, owed, _ = deletions.due(state.database, "push", 3)
+    settled = [
+        deletions.Settlement(refused, State.REFUSED, reason="400 no"),
+        deletions.Settlement(owed, State.DONE),
+    ]
+    clock.advance(1000)
+    deletions.settle(state.database, "push", settled)
+    async with watching(state) as client:
+        found = await scraped(client)
+    pending = [one(found, "deletions_pending", destination="push", state=each) for each in ("owed", "refused")]
+    assert pending == [1, 1]
+    assert 1000 <= one(found, "deletion_oldest_seconds", destination="push") < 1060
+    outcomes = ("done", "refused", "owed")
+    assert [one(found, "deletions_total", destination="push", outcome=each) for each in outcomes] == [0, 0, 0]
 
 
 async def test_what_has_never_happened_is_told_as_such(state: WebState, watching: Watching) -> None:
