@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from sync.deliver import deleting
+from sync.deliver import deleting, tenure
 from sync.deliver.deleting import Told
 from sync.deliver.outlet import Outlet
-from sync.deliver.tenure import tenure
 from sync.store import deletions
 from sync.store.deletions import Settlement, State
 from sync.store.engine import Database
@@ -23,13 +22,14 @@ Wait = Callable[..., Awaitable[Told]]
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch, clock: MovingClock) -> None:
-    """Time passes as soon as somebody waits."""
+    """Time passes as soon as somebody waits, and a machine that stalls loses no lease."""
 
     async def pass_by(_: asyncio.Event, seconds: float) -> None:
         clock.advance(seconds)
         await asyncio.sleep(0)
 
     monkeypatch.setattr(deleting, "wait_for", pass_by)
+    monkeypatch.setattr(tenure, "LEASE_SECONDS", 1000.0)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ async def test_where_somebody_else_delivers_it_watches_them_do_it(
         return found
 
     monkeypatch.setattr(deletions, "standing", standing)
-    async with tenure(sqlite_database, PUSH, clock):
+    async with tenure.tenure(sqlite_database, PUSH, clock):
         assert await told(there) == Told(PUSH, State.DONE, None)
     assert there.told == []
 
@@ -103,7 +103,7 @@ async def test_where_somebody_else_delivers_it_watches_them_do_it(
 async def test_who_delivers_is_named_when_patience_ends(
     told: Wait, sqlite_database: Database, clock: MovingClock
 ) -> None:
-    async with tenure(sqlite_database, PUSH, clock):
+    async with tenure.tenure(sqlite_database, PUSH, clock):
         found = await told(Scripted(), patience=0)
     assert found.state is State.OWED
     assert found.stopped.startswith("process ")

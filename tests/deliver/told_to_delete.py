@@ -8,6 +8,7 @@ from random import Random
 import httpx
 import orjson
 
+from sync.clock import SystemClock
 from sync.deliver.channel import Channel
 from sync.deliver.deleter import Deleter
 from sync.destinations.mapped import BODY
@@ -44,6 +45,16 @@ class Scripted(httpx.AsyncBaseTransport):
         return httpx.Response(answer[0], content=answer[1], headers=headers)
 
 
+class Still(SystemClock):
+    """Moves on with a clock of the test's, and never by itself: a machine that stalls changes nothing."""
+
+    def __init__(self, moved: MovingClock) -> None:
+        self._moved = moved
+
+    def monotonic(self) -> float:
+        return self._moved.ahead
+
+
 def deleter(
     database: Database,
     clock: MovingClock,
@@ -52,9 +63,9 @@ def deleter(
     settings: DeliverySettings = SETTINGS,
 ) -> Deleter:
     told = destination(transport)
-    random = Random(1)
-    channel = Channel(PUSH, told.read_answer, settings, there, clock, random, on_breaker=lambda _: None)
-    return Deleter(database, told, settings, channel, clock, random)
+    random, still = Random(1), Still(clock)
+    channel = Channel(PUSH, told.read_answer, settings, there, still, random, on_breaker=lambda _: None)
+    return Deleter(database, told, settings, channel, still, random)
 
 
 def forgotten(database: Database, clock: MovingClock, *users: str) -> list[int]:
