@@ -155,7 +155,8 @@ class PublicPushwoosh:
         """Ask for the account's tags; ``None`` without a server token."""
         if self._tokens.server is None:
             return None
-        request = self._post(methods.LIST_TAGS, encoded(methods.list_tags(self._tokens.server)))
+        url = self._hosts.current.copy_with(raw_path=methods.LIST_TAGS.encode("ascii"))
+        request = _posted(url, self._headers(url, None), encoded(methods.list_tags(self._tokens.server)))
         request.extensions[ANSWER_BYTES] = listing.MOST_BYTES
         return request
 
