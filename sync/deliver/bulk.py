@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -27,7 +28,7 @@ from sync.deliver.bulk_answers import Answers, Heard
 from sync.deliver.channel import Channel
 from sync.deliver.delivered import Delivered
 from sync.deliver.order import Order
-from sync.deliver.persistence import persistently
+from sync.deliver.persistence import InTurn
 from sync.deliver.turn import described
 from sync.destinations.bulk import Bulk as Requests
 from sync.destinations.bulk import BulkUser, InBulk
@@ -55,6 +56,12 @@ SENDERS = 3
 
 REST = 60.0
 """Seconds for which everybody goes singly, when hardly anybody could go in bulk."""
+
+_SHORT_REST = 5.0
+"""The same when those who must are so many that one meets nobody else."""
+
+_AT_A_STRETCH = 32
+"""Users that are mapped before other threads get their turn: whoever talks to the store needs it briefly, and often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,10 @@ class BulkSender:
         self._clock = clock
         self._random = random
         self._on_done = on_done
-        self._answers = Answers(database, requests, name, settings, channel, clock, random, on_done=self._ended)
+        self._writes = InTurn()
+        self._answers = Answers(
+            database, requests, name, settings, channel, clock, random, self._writes, on_done=self._ended
+        )
         self._most = settings.bulk_users
         self._off = False
         self._rests_until = 0.0
@@ -141,8 +151,10 @@ class BulkSender:
                 most_alone=most_alone,
             )
 
-        found = await persistently(claim, "claim")
+        found = await self._writes.do(claim)
         self.preparing += found.bulk is not None
+        if found.full and found.bulk is None:
+            self._rests_until = self._clock.monotonic() + _SHORT_REST
         return Batch(found.bulk, found.together, found.alone, since, found.full)
 
     def add(self, batch: Batch) -> None:
@@ -192,7 +204,7 @@ class BulkSender:
             return
         left = bulk
         if left_out:
-            found = await persistently(lambda: bulks.leave_out(self._database, bulk, left_out), "bulk")
+            found = await self._writes.do(lambda: bulks.leave_out(self._database, bulk, left_out))
             if found is None:
                 self._done()
                 return
@@ -218,7 +230,9 @@ class BulkSender:
         """What the slots become, and who cannot go in bulk."""
         users: list[tuple[ClaimedSlot, BulkUser]] = []
         left_out: list[str] = []
-        for slot in batch:
+        for place, slot in enumerate(batch):
+            if not place % _AT_A_STRETCH:
+                time.sleep(0)
             user = None if slot.user_id in blocked else self._user(slot)
             if user is None:
                 left_out.append(slot.user_id)
@@ -267,7 +281,7 @@ class BulkSender:
     async def _submitted(
         self, load: _Load, request_id: str, heard: Heard, group: asyncio.TaskGroup, allowed: Callable[[], bool]
     ) -> None:
-        stored = await persistently(lambda: bulks.submitted(self._database, load.bulk, request_id), "bulk")
+        stored = await self._writes.do(lambda: bulks.submitted(self._database, load.bulk, request_id))
         if stored is None:
             await self._lost(load, heard.outcome)
         else:
@@ -283,9 +297,7 @@ class BulkSender:
             attempts = 1 + max(slot.attempts for slot, _ in load.users)
             seconds = next_delay(attempts, self._settings, self._random, outcome.retry_after)
             reason = described(outcome)
-            put_off = await persistently(
-                lambda: bulks.defer(self._database, load.bulk, outcome, seconds, reason), "bulk"
-            )
+            put_off = await self._writes.do(lambda: bulks.defer(self._database, load.bulk, outcome, seconds, reason))
             if put_off is None:
                 await self._lost(load, outcome)
             self._on_done(Delivered(self._name, deferred=put_off or 0))
@@ -313,7 +325,7 @@ class BulkSender:
             return ()
         half = users[len(users) // 2 :]
         names = [slot.user_id for slot, _ in half]
-        other = await persistently(lambda: bulks.split(self._database, load.bulk, names), "bulk")
+        other = await self._writes.do(lambda: bulks.split(self._database, load.bulk, names))
         if other is None:
             self._done()
             return ()
@@ -335,11 +347,11 @@ class BulkSender:
             for slot, _ in load.users
         ]
         quiet = self._settings.quiet_period
-        anew = await persistently(lambda: slots.settle(self._database, self._name, batch, quiet), "settle")
+        anew = await self._writes.do(lambda: slots.settle(self._database, self._name, batch, quiet))
         self._on_done(Delivered(self._name, owed_anew=anew))
 
     async def _put_back(self, bulk: Bulk, outcome: Outcome | None = None, *, singly: bool = False) -> None:
-        await persistently(lambda: bulks.put_back(self._database, bulk, outcome, singly=singly), "bulk")
+        await self._writes.do(lambda: bulks.put_back(self._database, bulk, outcome, singly=singly))
         self._done()
 
     def _done(self) -> None:

@@ -20,7 +20,7 @@ from sync import telemetry
 from sync.clock import Clock
 from sync.deliver.channel import Channel
 from sync.deliver.delivered import Delivered
-from sync.deliver.persistence import persistently
+from sync.deliver.persistence import InTurn, persistently
 from sync.destinations.bulk import Bulk as Requests
 from sync.destinations.bulk import Progress
 from sync.destinations.mapped import ANSWER_BYTES, READ
@@ -74,6 +74,7 @@ class Answers:
         channel: Channel,
         clock: Clock,
         random: Random,
+        writes: InTurn,
         *,
         on_done: OnDone,
     ) -> None:
@@ -84,6 +85,7 @@ class Answers:
         self._channel = channel
         self._clock = clock
         self._random = random
+        self._writes = writes
         self._on_done = on_done
         self.under_way = 0
 
@@ -172,7 +174,7 @@ class Answers:
 
     async def _settle(self, bulk: Bulk, progress: Progress) -> None:
         quiet = self._settings.quiet_period
-        settled = await persistently(lambda: bulks.settle(self._database, bulk, progress.failures, quiet), "settle")
+        settled = await self._writes.do(lambda: bulks.settle(self._database, bulk, progress.failures, quiet))
         done = Delivered(self._name)
         if settled is not None:
             telemetry.step("bulk.settled", users=settled.accepted)
@@ -185,7 +187,7 @@ class Answers:
         """It failed as a whole, or nobody can read for whom: each user's own request will tell."""
         reason = "failed" if progress.finished else "it cannot be read for whom it failed"
         outcome = Outcome(Verdict.REFUSED, _OK, reason)
-        put_back = await persistently(lambda: bulks.put_back(self._database, bulk, outcome, singly=True), "bulk")
+        put_back = await self._writes.do(lambda: bulks.put_back(self._database, bulk, outcome, singly=True))
         telemetry.event(
             "bulk.failed", level=logging.WARNING, destination=self._name, users=put_back or 0, reason=reason
         )
@@ -193,8 +195,8 @@ class Answers:
 
     async def _give_up(self, bulk: Bulk, *, in_time: bool) -> None:
         outcome = Outcome(Verdict.UNKNOWN, None, "nobody knows how it ended")
-        put_back = await persistently(
-            lambda: bulks.put_back(self._database, bulk, outcome, unknown=True, singly=True), "bulk"
+        put_back = await self._writes.do(
+            lambda: bulks.put_back(self._database, bulk, outcome, unknown=True, singly=True)
         )
         telemetry.event(
             "bulk.given_up", level=logging.WARNING, destination=self._name, users=put_back or 0, request=bulk.request_id

@@ -29,3 +29,15 @@ async def persistently(ask: Callable[[], _Answer], what: str) -> _Answer:
             telemetry.event("store.away", level=logging.WARNING, during=what, reason=str(error))
             await asyncio.sleep(pause)
     return await asyncio.to_thread(ask)
+
+
+class InTurn:
+    """Writes one after another: on SQLite whoever finds somebody else writing sleeps before they look again, and long."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+
+    async def do(self, ask: Callable[[], _Answer]) -> _Answer:
+        """As `persistently`, when it is one's turn."""
+        async with self._turn:
+            return await persistently(ask, "bulk")

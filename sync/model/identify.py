@@ -7,8 +7,9 @@ definition's key wins over an enrichment of that name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from sync.model.definition import Kind
 from sync.model.slot import ClaimedSlot
@@ -67,6 +68,11 @@ def persona(project: str, kind: Kind, key: str, computation_id: str) -> dict[str
     }
 
 
+@lru_cache(maxsize=1024)
+def _written(instant: datetime) -> str:
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
 def _event(
     slot: ClaimedSlot,
     traits: dict[str, object],
@@ -79,6 +85,6 @@ def _event(
         "userId": slot.user_id,
         "traits": traits,
         "messageId": slot.idempotency_key(destination, versions),
-        "timestamp": slot.owed_since.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z",
+        "timestamp": _written(slot.owed_since),
         "context": context,
     }

@@ -71,19 +71,26 @@ class ClaimedSlot:
     ) -> ClaimedSlot:
         """From a row whose ``owed`` is ``{key: [value, version]}``, as JSON or read already; a third item of the list is
         the version that a key had before it was to be confirmed."""
-        pairs = orjson.loads(owed) if isinstance(owed, str) else owed
+        pairs: dict[str, list[Any]] = orjson.loads(owed) if isinstance(owed, str) else owed
+        values: dict[str, object] = {}
+        versions: dict[str, int] = {}
+        confirmed: dict[str, int] = {}
+        for key, pair in pairs.items():
+            values[key], versions[key] = pair[0], pair[1]
+            if len(pair) > 2:
+                confirmed[key] = pair[2]
         return cls(
             user_id,
             token,
             version,
-            {key: pair[0] for key, pair in pairs.items()},
-            {key: pair[1] for key, pair in pairs.items()},
+            values,
+            versions,
             orjson.loads(enrichment) if isinstance(enrichment, str) else enrichment,
             doubt,
             attempts,
             failing_since,
             owed_since,
-            {key: pair[2] for key, pair in pairs.items() if len(pair) > 2},
+            confirmed,
         )
 
     def idempotency_key(self, destination: str, versions: Mapping[str, int] | None = None) -> str:

@@ -97,7 +97,8 @@ def claim(
             alone, together = list(rows), []
         if len(alone) > most_alone:
             surplus, alone = alone[most_alone:], alone[:most_alone]
-            later = times(database, {"due_at": now + timedelta(seconds=PUT_OFF)})
+            # Others go first, if there are any: they are on their way long before.
+            later = times(database, {"due_at": now + timedelta(seconds=PUT_OFF if together else 0.0)})
             users = orjson.dumps([row[0] for row in surplus]).decode()
             values = {**mine, **later, "unknown": False, "singly": False, "users": users}
             connection.execute(text(sql.PUT_SOME_BACK), values)

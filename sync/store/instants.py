@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import DateTime, Text
@@ -15,6 +16,12 @@ def stamp(instant: datetime) -> str:
     # Not strftime: its years before 1000 have fewer than four digits, and would neither sort nor be read back. What is
     # cut off is "+00:00".
     return instant.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> datetime:
+    """What `stamp` wrote. What is recorded at once has one instant, however many rows that is."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 class Instant(TypeDecorator[datetime]):
@@ -36,6 +43,6 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         if dialect.name == "sqlite":
-            return datetime.fromisoformat(value).replace(tzinfo=UTC)
+            return _read(value)
         aware: datetime = value
         return aware.astimezone(UTC)

@@ -149,7 +149,8 @@ def rescue(database: Database, destination: str, *, all_of_them: bool = False) -
         rescued = sum(
             connection.execute(text(sql.RESCUE_BULK), {**row, **times(database, now)}).rowcount for row in lost
         )
-        return rescued + connection.execute(text(sql.RESCUE), values).rowcount
+        statement = text(sql.RESCUE_ALL if all_of_them else sql.RESCUE)
+        return rescued + connection.execute(statement, times(database, now)).rowcount
 
 
 LOST_BULKS = """

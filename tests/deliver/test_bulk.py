@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 
-from sync.deliver import bulk_answers
+from sync.deliver import bulk, bulk_answers
 from tests.proofs import Road
 from tests.soak import FULL
 
 BULK = "/api/v2/audience/bulkSetTags"
-
-
-def in_bulk(road: Road, **batch: object) -> Road:
-    road.transport = "public-api"
-    road.configure(more={"token": "server", "batch": batch}, deadline="60s", lease="90s")
-    return road
+SINGLE = "/json/1.3/setTags"
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk_answers, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(bulk_answers, "FIRST_WAIT", 0.01)
+
+
+@pytest.fixture
+def way(sqlite_road: Road) -> Road:
+    sqlite_road.transport = "public-api"
+    configure(sqlite_road)
+    return sqlite_road
+
+
+def configure(road: Road, **batch: object) -> None:
+    # Nothing is asked for again only because the machine was busy.
+    road.configure(more={"token": "server", "batch": batch}, deadline="60s", lease="90s")
 
 
 def submitted(road: Road) -> list[int]:
@@ -29,9 +34,139 @@ def submitted(road: Road) -> list[int]:
     return [len(each.body["devices"]) for each in road.sandbox.log if each.path == BULK and each.body]  # type: ignore[arg-type]
 
 
-def test_a_backfill_takes_a_request_for_every_thousand_users(sqlite_road: Road) -> None:
+def singly(road: Road) -> int:
+    """Users who got a request of their own."""
+    return sum(each.path == SINGLE for each in road.sandbox.log)
+
+
+def test_a_backfill_takes_a_request_for_every_thousand_users(way: Road) -> None:
     users = 100_000 if FULL else 10_000
-    in_bulk(sqlite_road)
-    sqlite_road.crowd(users)
-    assert sqlite_road.command("backfill") == 0
-    sqlite_road.delivered()
+    way.crowd(users)
+    assert way.command("backfill") == 0
+    way.delivered()
+    assert len(submitted(way)) <= users / 1000 * 1.1
+    assert singly(way) == 0
+    assert way.sandbox.stats()["max_concurrent_per_user"] == 1
+
+
+def test_up_to_fifty_users_go_in_requests_of_their_own(way: Road) -> None:
+    way.crowd(50)
+    assert way.command("delta") == 0
+    way.delivered()
+    assert (submitted(way), singly(way)) == ([], 50)
+
+
+def test_more_than_fifty_go_in_bulk_in_requests_of_the_configured_size(way: Road) -> None:
+    configure(way, bulk_users=60)
+    way.crowd(171)
+    assert way.command("delta") == 0
+    way.delivered()
+    assert (submitted(way), singly(way)) == ([60, 60], 51) or (submitted(way), singly(way)) == ([60, 60, 51], 0)
+
+
+def test_who_fails_in_bulk_is_parked_by_an_answer_of_their_own_and_the_others_are_settled(way: Road) -> None:
+    way.crowd(1_000)
+    way.sandbox.set_faults(fail_users=["u7", "u77", "u777"])
+    assert way.command("backfill") == 1
+    assert submitted(way) == [1_000]
+    parked = way.rows("SELECT user_id, state, reason FROM slot ORDER BY user_id")
+    assert [row[:2] for row in parked] == [("u7", "parked"), ("u77", "parked"), ("u777", "parked")]
+    assert way.sandbox.user_count == 997
+    assert singly(way) == 3
+    verdicts = way.rows("SELECT verdict, count(*) FROM attempt GROUP BY verdict ORDER BY verdict")
+    assert verdicts == [("accepted", 997), ("refused", 6)]
+
+
+def test_each_user_has_an_attempt_with_the_request_s_id_and_what_was_sent(way: Road) -> None:
+    way.crowd(60)
+    assert way.command("delta") == 0
+    found = way.rows("SELECT detail, status, sent FROM attempt WHERE user_id = 'u59'")
+    assert found == [("bulk bulk-1", 200, '{"members":true,"score":59}')]
+
+
+def test_a_request_that_is_still_pending_is_asked_for_again(way: Road) -> None:
+    way.crowd(80)
+    way.sandbox.set_faults(bulk_polls=3)
+    assert way.command("delta") == 0
+    way.delivered()
+    assert submitted(way) == [80]
+
+
+def test_a_request_that_fails_as_a_whole_is_sent_user_by_user(way: Road) -> None:
+    way.crowd(80)
+    way.sandbox.set_faults(bulk_fails=True)
+    assert way.command("delta") == 0
+    way.delivered()
+    assert (submitted(way), singly(way)) == ([80], 80)
+
+
+def test_a_request_that_never_ends_is_given_up_and_its_users_go_singly_and_are_confirmed(
+    way: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "PATIENCE", 0.1)
+    way.crowd(60)
+    way.sandbox.set_faults(bulk_polls=10**9)
+    assert way.command("delta") == 0
+    way.delivered()
+    # What nobody knows the end of is in doubt: the next success is confirmed (R4), and that singly too.
+    assert (submitted(way), singly(way)) == ([60], 120)
+
+
+def test_a_refused_request_is_divided_until_it_is_taken(way: Road) -> None:
+    way.crowd(200)
+    way.sandbox.set_faults(status=400, status_count=2)
+    assert way.command("delta") == 0
+    way.delivered()
+    assert sorted(submitted(way)) == [50, 50, 100, 100, 200]
+    assert singly(way) == 0
+
+
+def test_a_request_that_nobody_takes_ends_as_one_for_each_user(way: Road) -> None:
+    way.crowd(60)
+    way.sandbox.set_faults(status=413, status_count=3)
+    assert way.command("delta") == 0
+    way.delivered()
+    assert (submitted(way), singly(way)) == ([60, 30, 30], 60)
+
+
+def test_without_an_answer_everybody_is_in_doubt_and_sent_again_and_confirmed(way: Road) -> None:
+    way.crowd(60)
+    way.sandbox.set_faults(drop_count=1)
+    assert way.command("delta") == 0
+    way.delivered()
+    assert submitted(way) == [60, 60, 60]
+
+
+def test_a_token_that_may_not_send_in_bulk_sends_user_by_user(way: Road) -> None:
+    way.crowd(60)
+    way.sandbox.set_faults(status=403, status_count=1)
+    assert way.command("delta") == 0
+    way.delivered()
+    assert (submitted(way), singly(way)) == ([60], 60)
+
+
+def test_a_wrong_token_stops_the_destination_and_everybody_stays_due(way: Road) -> None:
+    way.crowd(60)
+    way.sandbox.set_faults(status=401)
+    assert way.command("delta", "--wait", "60") == 1
+    assert dict(way.states()) == {"due": 60}
+    assert way.rows("SELECT count(*) FROM bulk") == [(0,)]
+
+
+def test_one_user_of_whom_nothing_can_be_made_goes_alone(way: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    way.crowd(60)
+    way.refresh()
+    with way.app() as app:
+        [outlet] = app.outlets(["pushwoosh"])
+        kind = type(outlet.destination)
+    made = kind.bulk_user  # type: ignore[attr-defined]
+
+    def fussy(self: object, event: dict[str, object]) -> object:
+        if event["userId"] == "u50":
+            raise ValueError("a value of this user")
+        return made(self, event)
+
+    monkeypatch.setattr(kind, "bulk_user", fussy)
+    assert way.command("delta") == 0
+    way.delivered()
+    assert (submitted(way), singly(way)) == ([59], 1)

@@ -22,12 +22,14 @@ CLAIMED = None
 RESCUE = """
 WITH expired AS (
     SELECT destination, user_id FROM slot
-    WHERE destination = :destination AND state = 'sending' AND (lease_until < :now OR :all_of_them)
+    WHERE destination = :destination AND state = 'sending' AND lease_until < :now
         AND token NOT IN (SELECT token FROM bulk WHERE destination = :destination AND request_id IS NOT NULL)
     ORDER BY user_id FOR UPDATE
 )
 UPDATE slot s SET state = 'due', doubt = true, token = NULL, lease_until = NULL, sent = NULL, due_at = :now
 FROM expired e WHERE s.destination = e.destination AND s.user_id = e.user_id AND s.state = 'sending'"""
+
+RESCUE_ALL = RESCUE.replace("AND lease_until < :now", "")
 
 RESCUE_BULK = """
 WITH lost AS (

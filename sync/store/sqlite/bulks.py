@@ -5,6 +5,9 @@ The slots of a bulk are found by the index of those that are being sent: nobody 
 
 from __future__ import annotations
 
+_SLOT = "slot INDEXED BY slot_sending"
+"""SQLite would rather go through the whole table."""
+
 _MINE = "destination = :destination AND state = 'sending' AND lease_until = :give_up_at AND token = :token"
 
 CLAIM = """
@@ -18,19 +21,19 @@ CLAIMED = f"""
 SELECT json_group_array(
     json_array(user_id, json(owed), json(enrichment), version, doubt, attempts, failing_since, owed_since, priority,
                singly = version))
-FROM slot WHERE {_MINE}"""
+FROM {_SLOT} WHERE {_MINE}"""
 
 APART = f"""
-UPDATE slot SET token = :apart, lease_until = :until, sent = NULL WHERE {_MINE} AND (:everybody OR singly = version)"""
+UPDATE {_SLOT} SET token = :apart, lease_until = :until, sent = NULL WHERE {_MINE} AND (:everybody OR singly = version)"""
 
 SPLIT = f"""
-UPDATE slot SET token = :other WHERE {_MINE} AND user_id IN (SELECT value FROM json_each(:users))"""
+UPDATE {_SLOT} SET token = :other WHERE {_MINE} AND user_id IN (SELECT value FROM json_each(:users))"""
 
 LOCK = None
 """The write lock keeps everybody out."""
 
 PUT_BACK = f"""
-UPDATE slot SET state = 'due', due_at = :due_at, doubt = doubt OR :unknown,
+UPDATE {_SLOT} SET state = 'due', due_at = :due_at, doubt = doubt OR :unknown,
     singly = CASE WHEN :singly AND owed = sent THEN version ELSE singly END,
     sent = NULL, token = NULL, lease_until = NULL
 WHERE {_MINE}"""
@@ -38,7 +41,7 @@ WHERE {_MINE}"""
 PUT_SOME_BACK = f"{PUT_BACK} AND user_id IN (SELECT value FROM json_each(:users))"
 
 DEFER = f"""
-UPDATE slot SET state = 'waiting', due_at = :due_at, doubt = doubt OR :unknown, attempts = attempts + 1,
+UPDATE {_SLOT} SET state = 'waiting', due_at = :due_at, doubt = doubt OR :unknown, attempts = attempts + 1,
     failing_since = coalesce(failing_since, :now), reason = :reason, sent = NULL, token = NULL, lease_until = NULL
 WHERE {_MINE}"""
 
@@ -54,17 +57,17 @@ _OF_MINE = _MINE.replace("destination =", "s.destination =", 1)
 
 RECORD = f"""
 INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
-SELECT s.destination, s.user_id, :now, :verdict, :status, :detail, {_TRAITS} FROM slot s WHERE {_OF_MINE}"""
+SELECT s.destination, s.user_id, :now, :verdict, :status, :detail, {_TRAITS} FROM slot AS s INDEXED BY slot_sending WHERE {_OF_MINE}"""
 
 RECORD_FAILED = f"""
 INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
 SELECT s.destination, s.user_id, :now, :verdict, :status, :detail || ': ' || f.value, {_TRAITS}
 FROM json_each(:failures) f CROSS JOIN slot s ON s.user_id = f.key WHERE {_OF_MINE}"""
 
-ACCEPT = f"DELETE FROM slot WHERE {_MINE} AND owed = sent AND NOT doubt"
+ACCEPT = f"DELETE FROM {_SLOT} WHERE {_MINE} AND owed = sent AND NOT doubt"
 
 CONFIRM = f"""
-UPDATE slot AS s SET
+UPDATE slot AS s INDEXED BY slot_sending SET
     owed = (SELECT json_group_object(e.key, json_array(
             json(e.value -> '$[0]'), :confirm, coalesce(e.value ->> '$[2]', e.value ->> '$[1]'))) FROM json_each(s.owed) e),
     version = :confirm, singly = CASE WHEN s.singly = s.version THEN :confirm ELSE s.singly END,
@@ -73,7 +76,7 @@ UPDATE slot AS s SET
 WHERE {_MINE} AND doubt AND owed = sent"""
 
 KEEP_NEWER = f"""
-UPDATE slot AS s SET
+UPDATE slot AS s INDEXED BY slot_sending SET
     owed = CASE WHEN s.doubt THEN s.owed ELSE (
         SELECT json_group_object(e.key, json(e.value)) FROM json_each(s.owed) e
         WHERE NOT EXISTS (

@@ -18,16 +18,20 @@ WHERE destination = :destination AND user_id IN (
 CLAIMED = """
 SELECT json_group_array(
     json_array(user_id, json(owed), json(enrichment), version, doubt, attempts, failing_since, owed_since, priority))
-FROM slot
+FROM slot INDEXED BY slot_sending
 WHERE destination = :destination AND state = 'sending' AND lease_until = :until AND token = :token"""
+"""Without a word about the index SQLite would go through the whole table, here and where claims are rescued."""
 
 RESCUE = """
-UPDATE slot SET state = 'due', doubt = 1, token = NULL, lease_until = NULL, sent = NULL, due_at = :now
-WHERE destination = :destination AND state = 'sending' AND (lease_until < :now OR :all_of_them)
+UPDATE slot INDEXED BY slot_sending SET
+    state = 'due', doubt = 1, token = NULL, lease_until = NULL, sent = NULL, due_at = :now
+WHERE destination = :destination AND state = 'sending' AND lease_until < :now
     AND token NOT IN (SELECT token FROM bulk WHERE destination = :destination AND request_id IS NOT NULL)"""
 
+RESCUE_ALL = RESCUE.replace("AND lease_until < :now", "")
+
 RESCUE_BULK = """
-UPDATE slot SET state = 'due', doubt = 1, token = NULL, lease_until = NULL, sent = NULL, due_at = :now
+UPDATE slot INDEXED BY slot_sending SET state = 'due', doubt = 1, token = NULL, lease_until = NULL, sent = NULL, due_at = :now
 WHERE destination = :destination AND state = 'sending' AND lease_until = :give_up_at AND token = :token"""
 
 _BATCH = """

@@ -31,7 +31,7 @@ from sync.destinations.pushwoosh.public.hosts import Hosts
 from sync.destinations.pushwoosh.public.links import Links
 from sync.destinations.pushwoosh.public.methods import JsonObject, Methods
 from sync.destinations.pushwoosh.public.skipped import SkippedTags
-from sync.destinations.pushwoosh.public.tags import device_tags, portions, user_tags
+from sync.destinations.pushwoosh.public.tags import MOST_TAGS, device_tags, portions, user_tags
 from sync.destinations.pushwoosh.public.tokens import TokenKind, Tokens
 from sync.destinations.pushwoosh.route import label_of
 from sync.errors import ConfigurationError, InvalidEvent
@@ -133,19 +133,19 @@ class PublicPushwoosh:
 
     def bulk_user(self, event: dict[str, object]) -> BulkUser | None:
         """The event as one user of a bulk request; ``None`` when it is anything else than tags of one user."""
-        calls: list[_Call] = []
+        found: BulkUser | None = None
         for chosen, _ in self._mappings:
-            if chosen.matches(event):
-                try:
-                    calls.extend(self._calls(chosen, event))
-                except InvalidEvent:
-                    return None
-        if len(calls) != 1 or calls[0][0] != methods.SET_TAGS:
-            return None
-        request = calls[0][1]["request"]
-        if not isinstance(request, dict) or "userId" not in request:
-            return None
-        return BulkUser(request["userId"], request["tags"])
+            if not chosen.matches(event):
+                continue
+            if found is not None or chosen.action.slug != update_user_profile.ACTION.slug:
+                return None
+            try:
+                found = _alike(chosen.payload(event))
+            except InvalidEvent:
+                return None
+            if found is None:
+                return None
+        return found
 
     def ping(self) -> httpx.Request:
         """A look at the tags of a device that does not exist: it tests token and application, and changes nothing."""
@@ -276,3 +276,14 @@ def _text(payload: Mapping[str, object], field: str) -> str | None:
     """A field's text; an empty one identifies nobody."""
     found = payload.get(field)
     return found if isinstance(found, str) and found else None
+
+
+def _alike(profile: JsonObject) -> BulkUser | None:
+    """A profile that becomes one ``setTags`` by user id, and nothing else."""
+    user_id = _text(profile, "external_id")
+    if user_id is None or _text(profile, "device_id") is not None:
+        return None
+    tags = user_tags(profile)
+    if of_device := device_tags(profile):
+        tags = {**of_device, **tags}
+    return BulkUser(user_id, tags) if 0 < len(tags) <= MOST_TAGS else None
