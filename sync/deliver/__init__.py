@@ -9,6 +9,9 @@ reporter       tell how a destination does, to the log and to the store
 order          what goes first where slots and events change the same profile
 
 dispatcher     one destination's slots: claim → send → settle
+claims         what is claimed of them, a little ahead of the senders
+bulk           many slots in one request, where a destination takes that
+bulk_answers   how far such requests are, and the settling of those that have ended
 delivered      what such a loop did, counted while it goes on
 sender         one claimed slot → what becomes of it (the outcome table)
 turn           what became of a slot's events so far, one after another

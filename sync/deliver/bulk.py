@@ -86,8 +86,11 @@ class _Load:
 
 
 class BulkSender:
-    """One destination's. ``on_done`` is told what became of users; ``preparing`` are claimed and not submitted yet, in
-    requests. ``order``, where events are forwarded too, knows who must wait for one."""
+    """One destination's. ``on_done`` is told what became of users, ``on_alive`` that a request is being worked on.
+
+    ``preparing`` are claimed and not submitted yet, in requests. ``order``, where events are forwarded too, knows who must
+    wait for one. Unless it ``sends`` it only asks after what was submitted before.
+    """
 
     def __init__(
         self,
@@ -101,6 +104,8 @@ class BulkSender:
         random: Random,
         *,
         on_done: Callable[[Delivered], None],
+        on_alive: Callable[[], None],
+        sends: bool,
     ) -> None:
         self._database = database
         self._destination = destination
@@ -113,10 +118,19 @@ class BulkSender:
         self._on_done = on_done
         self._writes = InTurn()
         self._answers = Answers(
-            database, requests, name, settings, channel, clock, random, self._writes, on_done=self._ended
+            database,
+            requests,
+            name,
+            settings,
+            channel,
+            clock,
+            random,
+            self._writes,
+            on_done=self._ended,
+            on_alive=on_alive,
         )
         self._most = settings.bulk_users
-        self._off = False
+        self._off = not sends
         self._rests_until = 0.0
         self._queue: asyncio.Queue[Batch] = asyncio.Queue()
         self._nobody = asyncio.Event()

@@ -77,6 +77,7 @@ class Answers:
         writes: InTurn,
         *,
         on_done: OnDone,
+        on_alive: Callable[[], None],
     ) -> None:
         self._database = database
         self._requests = requests
@@ -87,6 +88,7 @@ class Answers:
         self._random = random
         self._writes = writes
         self._on_done = on_done
+        self._on_alive = on_alive
         self.under_way = 0
 
     async def take_up(self, group: asyncio.TaskGroup, allowed: Callable[[], bool]) -> None:
@@ -170,6 +172,7 @@ class Answers:
             self._channel.learn(outcome)
         if outcome.verdict is not Verdict.ACCEPTED:
             return _End.PENDING, Progress(finished=False)
+        self._on_alive()
         return _End.ENDED, self._requests.read_progress(heard.body)
 
     async def _settle(self, bulk: Bulk, progress: Progress) -> None:

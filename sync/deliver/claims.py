@@ -47,7 +47,7 @@ class Claims:
         self._channel = channel
         self._clock = clock
         self._personas = personas
-        self._bulk = bulk
+        self.bulk = bulk
         self._requests_each = 1.0
         self.forwarder: Forwarder | None = None
         self.queue: asyncio.Queue[Claimed] = asyncio.Queue()
@@ -58,7 +58,7 @@ class Claims:
     @property
     def idle(self) -> bool:
         """Nobody has anything in hand; bulk requests that were accepted are in nobody's."""
-        return not self.count and (self._bulk is None or not self._bulk.preparing)
+        return not self.count and (self.bulk is None or not self.bulk.preparing)
 
     def answered(self) -> None:
         """A sender is done with a slot."""
@@ -78,7 +78,7 @@ class Claims:
         room = min(ahead - self.unanswered, 2 * ahead - self.count, MOST_CLAIMED)
         if room < ahead // 3:
             return 0
-        return 0 if self._bulk is not None and self._bulk.wants and not self._bulk.has_room else room
+        return 0 if self.bulk is not None and self.bulk.wants and not self.bulk.has_room else room
 
     def _ahead(self) -> int:
         """The most slots that are claimed and not answered yet: twice as many queued as can be in flight, for a claim
@@ -91,8 +91,8 @@ class Claims:
 
     async def take(self, most: int) -> tuple[int, bool]:
         """Claim up to so many slots; gives how many that were, and whether there may be more."""
-        if self._bulk is not None and self._bulk.wants:
-            return await self._take_many(self._bulk, most)
+        if self.bulk is not None and self.bulk.wants:
+            return await self._take_many(self.bulk, most)
         since = 0.0
 
         def claim() -> list[ClaimedSlot]:

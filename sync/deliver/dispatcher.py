@@ -86,7 +86,7 @@ class Dispatcher:
         self._deleter = Deleter(database, destination, settings, self.channel, clock, random)
         self._sender = Sender(destination, settings, self.channel, clock, random, personas=personas)
         self._settler = Settler(database, self._name, settings.quiet_period, self._settled)
-        self._bulk = self._bulk_sender() if personas is None and settings.bulk_users >= FEWEST else None
+        self._bulk = self._bulk_sender(sends=personas is None and settings.bulk_users >= FEWEST)
         self._claims = Claims(database, self._name, settings, self.channel, clock, personas=personas, bulk=self._bulk)
         self._stop = asyncio.Event()
         self._nudged = asyncio.Event()
@@ -94,7 +94,7 @@ class Dispatcher:
         self._serving = False
         self._slots_too = True
 
-    def _bulk_sender(self) -> BulkSender | None:
+    def _bulk_sender(self, *, sends: bool) -> BulkSender | None:
         destination = self._destination
         requests = destination.bulk if isinstance(destination, InBulk) else None
         if not isinstance(destination, InBulk) or requests is None:
@@ -109,6 +109,8 @@ class Dispatcher:
             self._clock,
             self._random,
             on_done=self._settled_in_bulk,
+            on_alive=self._progressed,
+            sends=sends,
         )
 
     async def forward_too(self, held: Tenure) -> Forwarder | None:
@@ -172,7 +174,7 @@ class Dispatcher:
         """Forward until the log has nothing more, or as `drain`. Slots are sent as far as events wait for them."""
         if self._forwarder is None:
             return Forwarded(self._name, backlog=LaneBacklog(0, 0, 0, None))
-        forwarder, self._slots_too = self._forwarder, False
+        forwarder, self._slots_too, self._claims.bulk = self._forwarder, False, None
         forwarder.drains, self._progress_at = True, self._clock.monotonic()
         await self._deliver(tenure, lambda: self._forwarded(forwarder, patience))
         await self._reporter.sum_up(tenure, self.channel)
@@ -354,9 +356,12 @@ class Dispatcher:
         self.done.add(now)
         now.add_to_counters()
         if accepted:
-            self._progress_at = self._clock.monotonic()
+            self._progressed()
         self._claims.room.set()
         self._on_progress(self.done)
+
+    def _progressed(self) -> None:
+        self._progress_at = self._clock.monotonic()
 
     def _faulted(self, reason: str) -> None:
         if not self._serving:

@@ -10,6 +10,7 @@ runs            one row per refresh: claim, heartbeat, fence, finish
 recording       compare, owe, advance: the order of a recording's steps
 recordable      what those statements are told
 slots           the outbox: claim, settle, rescue, un-park
+bulks           slots that go together in one request, until it has ended
 lanes           the log as a destination reads it: settle, hold, park; forwarding: since when, how far, by whom
 outlook         whether there is anything to do there, cheaply
 configurations  generations of configuration: which daemon is outdated

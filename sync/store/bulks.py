@@ -167,7 +167,9 @@ def split(database: Database, bulk: Bulk, users: Sequence[str]) -> Bulk | None:
 def submitted(database: Database, bulk: Bulk, request_id: str) -> Bulk | None:
     """Store the id of the request; ``None`` when the bulk is no longer ours, and its slots may be sent by somebody else."""
     with database.write() as connection:
-        stored = update(table).where(*_open(bulk)).values(request_id=request_id)
+        unless = table.c.request_id.is_(None) | (table.c.request_id == request_id)
+        mine = (table.c.id == bulk.id, table.c.token == bulk.token, unless)
+        stored = update(table).where(*mine).values(request_id=request_id)
         if not connection.execute(stored).rowcount:
             return None
     return replace(bulk, request_id=request_id)
