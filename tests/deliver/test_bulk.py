@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from sync import telemetry
 from sync.deliver import bulk, bulk_answers
+from sync.deliver.foreground import deliver
+from sync.destinations.pushwoosh.public.bulk import Bulk
+from sync.store import bulks, slots
 from tests.proofs import Road
 from tests.soak import FULL
 
@@ -170,3 +174,68 @@ def test_one_user_of_whom_nothing_can_be_made_goes_alone(way: Road, monkeypatch:
     assert way.command("delta") == 0
     way.delivered()
     assert (submitted(way), singly(way)) == ([59], 1)
+
+
+def test_what_was_sent_by_one_who_had_lost_the_slots_meanwhile_is_owed_anew(way: Road) -> None:
+    way.crowd(60)
+    way.refresh()
+    times = 0
+
+    def take_away(name: str, _: dict[str, object]) -> None:
+        nonlocal times
+        times += name == "deliver.answered"
+        if name == "deliver.answered" and times == 1:
+            with way.opened() as database:
+                assert slots.rescue(database, "pushwoosh", all_of_them=True) == 60
+
+    stop = telemetry.listen(take_away)
+    try:
+        with way.app() as app:
+            [done] = deliver(app.database(), app.outlets(["pushwoosh"]), app.clock, patience=60)
+    finally:
+        stop()
+    assert (done.complete, done.owed_anew) == (True, 60)
+    way.delivered()
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"status": "Pending"}', b"[]"])
+def test_when_nobody_can_read_for_whom_it_failed_everybody_goes_singly(
+    way: Road, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    read = Bulk.read_progress
+    asked = iter([read])
+
+    def garbled(self: Bulk, answer: bytes) -> object:
+        return next(asked, lambda self, _: read(self, body))(self, answer)
+
+    monkeypatch.setattr(Bulk, "read_progress", garbled)
+    way.crowd(60)
+    assert way.command("delta") == 0
+    way.delivered()
+    assert (submitted(way), singly(way)) == ([60], 60)
+
+
+def test_a_request_whose_id_nobody_knows_any_more_goes_singly_and_is_confirmed(way: Road) -> None:
+    way.crowd(60)
+    way.refresh()
+    with way.app() as app, way.opened() as database:
+        found = bulks.claim(database, "pushwoosh", 100, 90.0, 900.0, fewest=51, most_alone=1).bulk
+        assert found is not None
+        bulks.submitted(database, found, "bulk-77")
+        [done] = deliver(app.database(), app.outlets(["pushwoosh"]), app.clock, patience=60)
+    assert done.complete
+    assert way.sandbox.user_count == 60
+    assert (submitted(way), singly(way)) == ([], 120)
+
+
+def test_a_destination_that_takes_no_bulk_any_more_sends_what_was_under_way_singly(way: Road) -> None:
+    way.crowd(60)
+    way.refresh()
+    with way.opened() as database:
+        found = bulks.claim(database, "pushwoosh", 100, 90.0, 900.0, fewest=51, most_alone=1).bulk
+        assert found is not None
+        bulks.submitted(database, found, "bulk-77")
+    way.configure(more={"token": "device"}, deadline="60s", lease="90s")
+    assert way.command("delta") == 0
+    way.delivered()
+    assert way.rows("SELECT count(*) FROM bulk") == [(0,)]
