@@ -152,7 +152,7 @@ class BulkSender:
         """Claim as many as one request may carry, or ``most_alone`` if they go singly; `add` what it gives."""
         since = 0.0
 
-        def claim() -> bulks.Claim:
+        def claim() -> bulks.Taken:
             nonlocal since
             since = self._clock.monotonic()
             return bulks.claim(
@@ -165,10 +165,11 @@ class BulkSender:
                 most_alone=most_alone,
             )
 
-        found = await self._writes.do(claim)
-        self.preparing += found.bulk is not None
-        if found.full and found.bulk is None:
+        taken = await self._writes.do(claim)
+        self.preparing += taken.bulk is not None
+        if taken.full and taken.bulk is None:
             self._rests_until = self._clock.monotonic() + _SHORT_REST
+        found = await asyncio.to_thread(taken.read, self._database)
         return Batch(found.bulk, found.together, found.alone, since, found.full)
 
     def add(self, batch: Batch) -> None:

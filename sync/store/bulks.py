@@ -72,6 +72,28 @@ PUT_OFF = 2.0
 """Seconds for which those are left alone who go singly, and were claimed beyond what may be."""
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A claim before its rows are `read`, which takes a while and needs no store."""
+
+    bulk: Bulk | None
+    together: Sequence[Sequence[Any]]
+    alone: Sequence[Sequence[Any]]
+    apart: str
+    full: bool
+
+    def read(self, database: Database) -> Claim:
+        """The claimed slots."""
+        token = "" if self.bulk is None else self.bulk.token
+        dialect = database.engine.dialect
+        return Claim(
+            self.bulk,
+            [parsed(row[:-2], token, dialect) for row in self.together],
+            [parsed(row[:-2], self.apart, dialect) for row in self.alone],
+            self.full,
+        )
+
+
 def claim(
     database: Database,
     destination: str,
@@ -81,38 +103,37 @@ def claim(
     *,
     fewest: int,
     most_alone: int,
-) -> Claim:
+) -> Taken:
     """Take up to ``most`` due slots, as one bulk when at least ``fewest`` may go together: it has ``lease`` seconds to be
     submitted, and ``patience`` until it must have ended. Else, and besides, ``most_alone`` that go singly."""
     token, apart = uuid.uuid4().hex, uuid.uuid4().hex
-    sql = _sql(database)
     with database.write() as connection:
         now = database.now(connection)
         give_up_at, until = now + timedelta(seconds=patience), now + timedelta(seconds=lease)
         mine = times(database, {"destination": destination, "token": token, "give_up_at": give_up_at})
-        rows = _claimed(connection, sql, {**mine, **times(database, {"now": now}), "most": most})
+        rows = _claimed(connection, _sql(database), {**mine, **times(database, {"now": now}), "most": most})
         alone = [row for row in rows if row[-1]]
-        together = [row for row in rows if not row[-1]]
+        together = [row for row in rows if not row[-1]] if alone else rows
         if len(together) < fewest:
             alone, together = list(rows), []
         if len(alone) > most_alone:
-            surplus, alone = alone[most_alone:], alone[:most_alone]
             # Others go first, if there are any: they are on their way long before.
             later = times(database, {"due_at": now + timedelta(seconds=PUT_OFF if together else 0.0)})
-            users = orjson.dumps([row[0] for row in surplus]).decode()
-            values = {**mine, **later, "unknown": False, "singly": False, "users": users}
-            connection.execute(text(sql.PUT_SOME_BACK), values)
+            _put_off(connection, database, {**mine, **later}, alone[most_alone:])
+            del alone[most_alone:]
         if alone:
             values = {**mine, **times(database, {"until": until}), "apart": apart, "everybody": not together}
-            connection.execute(text(sql.APART), values)
+            connection.execute(text(_sql(database).APART), values)
         bulk = _insert(connection, destination, token, len(together), now, until, give_up_at) if together else None
-    read = database.engine.dialect
-    return Claim(
-        bulk,
-        [parsed(row[:-2], token, read) for row in together],
-        [parsed(row[:-2], apart, read) for row in alone],
-        len(rows) == most,
-    )
+    return Taken(bulk, together, alone, apart, len(rows) == most)
+
+
+def _put_off(
+    connection: Connection, database: Database, values: dict[str, object], rows: Sequence[Sequence[Any]]
+) -> None:
+    users = orjson.dumps([row[0] for row in rows]).decode()
+    values = {**values, "unknown": False, "singly": False, "users": users}
+    connection.execute(text(_sql(database).PUT_SOME_BACK), values)
 
 
 _PRIORITY = itemgetter(-2)

@@ -18,7 +18,8 @@ FOUR = ["ann", "bob", "cid", "dan"]
 
 
 def take(database: Database, *, fewest: int = 2, most_alone: int = 100, most: int = 100) -> Claim:
-    return bulks.claim(database, PUSH, most, LEASE, PATIENCE, fewest=fewest, most_alone=most_alone)
+    taken = bulks.claim(database, PUSH, most, LEASE, PATIENCE, fewest=fewest, most_alone=most_alone)
+    return taken.read(database)
 
 
 def together(database: Database) -> Bulk:
