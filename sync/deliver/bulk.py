@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -28,14 +27,14 @@ from sync.deliver.bulk_answers import Answers, Heard
 from sync.deliver.channel import Channel
 from sync.deliver.delivered import Delivered
 from sync.deliver.order import Order
+from sync.deliver.passengers import Passenger, Passengers
 from sync.deliver.persistence import InTurn
 from sync.deliver.turn import described
 from sync.destinations.bulk import Bulk as Requests
-from sync.destinations.bulk import BulkUser, InBulk
+from sync.destinations.bulk import InBulk
 from sync.model.delivery import DeliverySettings
-from sync.model.identify import identify
 from sync.model.outcome import DEFERRED, Outcome, Verdict
-from sync.model.retry import exhausted, next_delay
+from sync.model.retry import next_delay
 from sync.model.slot import ClaimedSlot
 from sync.store import bulks, slots
 from sync.store.bulks import Bulk
@@ -60,9 +59,6 @@ REST = 60.0
 _SHORT_REST = 5.0
 """The same when those who must are so many that one meets nobody else."""
 
-_AT_A_STRETCH = 32
-"""Users that are mapped before other threads get their turn: whoever talks to the store needs it briefly, and often."""
-
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -80,7 +76,7 @@ class _Load:
     """A request to be: its users, each with the slot that they are from. ``part``: of one that was refused."""
 
     bulk: Bulk
-    users: list[tuple[ClaimedSlot, BulkUser]]
+    users: list[Passenger]
     since: float
     part: bool = False
 
@@ -108,7 +104,6 @@ class BulkSender:
         sends: bool,
     ) -> None:
         self._database = database
-        self._destination = destination
         self._requests = requests
         self._name = name
         self._settings = settings
@@ -116,6 +111,7 @@ class BulkSender:
         self._clock = clock
         self._random = random
         self._on_done = on_done
+        self._passengers = Passengers(destination, name, settings, clock)
         self._writes = InTurn()
         self._answers = Answers(
             database,
@@ -130,6 +126,10 @@ class BulkSender:
             on_alive=on_alive,
         )
         self._most = settings.bulk_users
+        self._ahead = SENDERS + 1
+        if settings.rate is not None:
+            # What cannot be sent within the lease is not claimed.
+            self._ahead = max(1, min(self._ahead, int(settings.rate * (settings.lease - settings.deadline) / 2)))
         self._off = not sends
         self._rests_until = 0.0
         self._queue: asyncio.Queue[Batch] = asyncio.Queue()
@@ -146,7 +146,7 @@ class BulkSender:
     @property
     def has_room(self) -> bool:
         """Whether one more request may be claimed."""
-        return self.preparing <= SENDERS and self.preparing + self._answers.under_way < MOST_UNDER_WAY
+        return self.preparing < self._ahead and self.preparing + self._answers.under_way < MOST_UNDER_WAY
 
     async def claim(self, most_alone: int) -> Batch:
         """Claim as many as one request may carry, or ``most_alone`` if they go singly; `add` what it gives."""
@@ -210,62 +210,24 @@ class BulkSender:
                 await self._send(batch.bulk, batch, group, allowed)
 
     async def _send(self, bulk: Bulk, batch: Batch, group: asyncio.TaskGroup, allowed: Callable[[], bool]) -> None:
-        blocked = self._blocked(batch.together)
-        users, left_out = await asyncio.to_thread(self._mapped, batch.together, blocked)
+        blocked = self._passengers.blocked(batch.together, self.order)
+        users, left_out = await asyncio.to_thread(self._passengers.of, batch.together, blocked)
         if len(left_out) > len(users):
             self._rests_until = self._clock.monotonic() + REST
         if not users:
             await self._put_back(bulk, singly=True)
             return
-        left = bulk
+        left: Bulk | None = bulk
         if left_out:
-            found = await self._writes.do(lambda: bulks.leave_out(self._database, bulk, left_out))
-            if found is None:
-                self._done()
-                return
-            left = found
+            left = await self._writes.do(lambda: bulks.leave_out(self._database, bulk, left_out))
+        if left is None:
+            self._done()
+            return
         loads = [_Load(left, users, batch.since)]
         while loads:
             more = await self._submit(loads.pop(), group, allowed)
             self.preparing += len(more) - 1 if more else 0
             loads.extend(more)
-
-    def _blocked(self, batch: Sequence[ClaimedSlot]) -> set[str]:
-        """Users before whom an event goes, or for whom something is on its way."""
-        order = self.order
-        if order is None:
-            return set()
-        return {
-            slot.user_id for slot in batch if order.is_busy(slot.user_id) or len(order.due(slot)) < len(slot.versions)
-        }
-
-    def _mapped(
-        self, batch: Sequence[ClaimedSlot], blocked: set[str]
-    ) -> tuple[list[tuple[ClaimedSlot, BulkUser]], list[str]]:
-        """What the slots become, and who cannot go in bulk."""
-        users: list[tuple[ClaimedSlot, BulkUser]] = []
-        left_out: list[str] = []
-        for place, slot in enumerate(batch):
-            if not place % _AT_A_STRETCH:
-                time.sleep(0)
-            user = None if slot.user_id in blocked else self._user(slot)
-            if user is None:
-                left_out.append(slot.user_id)
-            else:
-                users.append((slot, user))
-        return users, left_out
-
-    def _user(self, slot: ClaimedSlot) -> BulkUser | None:
-        if slot.failing_since is not None:
-            failing_for = (self._clock.now() - slot.failing_since).total_seconds()
-            if exhausted(slot.attempts + 1, failing_for, self._settings):
-                return None  # It may be parked now, by an answer of its own.
-        try:
-            return self._destination.bulk_user(identify(slot, destination=self._name))
-        except Exception:  # noqa: BLE001 - a mistake of ours, about this user: told where they go alone
-            return None
-
-    # Submitting
 
     async def _submit(self, load: _Load, group: asyncio.TaskGroup, allowed: Callable[[], bool]) -> Sequence[_Load]:
         """Send one request; gives those that it is to be divided into."""
@@ -376,8 +338,8 @@ class BulkSender:
             self._nobody.set()
         self._on_done(Delivered(self._name))
 
-    def _ended(self, done: Delivered, *, in_time: bool) -> None:
-        if not in_time:
+    def _ended(self, done: Delivered, *, known: bool) -> None:
+        if not known:
             self._rests_until = self._clock.monotonic() + PATIENCE
         self._on_done(done)
 

@@ -49,9 +49,9 @@ class Heard:
 
 
 class OnDone(Protocol):
-    """Is told what became of a request's users, and whether it ended ``in_time``."""
+    """Is told what became of a request's users, and whether it is ``known`` that it ended."""
 
-    def __call__(self, done: Delivered, *, in_time: bool) -> None: ...
+    def __call__(self, done: Delivered, *, known: bool) -> None: ...
 
 
 class _End(Enum):
@@ -121,7 +121,7 @@ class Answers:
         how = await self._wait(bulk, until, allowed)
         progress = await self._in_detail(bulk, until, allowed) if how is _End.ENDED else None
         if progress is None:
-            await self._give_up(bulk, in_time=how is not _End.PENDING)
+            await self._give_up(bulk, known=how is _End.ENDED)
         elif progress.finished and progress.succeeded:
             await self._settle(bulk, progress)
         else:
@@ -196,7 +196,7 @@ class Answers:
         )
         self._ended(Delivered(self._name))
 
-    async def _give_up(self, bulk: Bulk, *, in_time: bool) -> None:
+    async def _give_up(self, bulk: Bulk, *, known: bool) -> None:
         outcome = Outcome(Verdict.UNKNOWN, None, "nobody knows how it ended")
         put_back = await self._writes.do(
             lambda: bulks.put_back(self._database, bulk, outcome, unknown=True, singly=True)
@@ -204,11 +204,11 @@ class Answers:
         telemetry.event(
             "bulk.given_up", level=logging.WARNING, destination=self._name, users=put_back or 0, request=bulk.request_id
         )
-        self._ended(Delivered(self._name), in_time=in_time)
+        self._ended(Delivered(self._name), known=known)
 
-    def _ended(self, done: Delivered, *, in_time: bool = True) -> None:
+    def _ended(self, done: Delivered, *, known: bool = True) -> None:
         self.under_way -= 1
-        self._on_done(done, in_time=in_time)
+        self._on_done(done, known=known)
 
     async def _sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds * self._random.uniform(1 - JITTER, 1 + JITTER))

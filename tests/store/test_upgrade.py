@@ -89,12 +89,16 @@ def nothing(database: Database) -> object:
     return "{}" if database.dialect == "sqlite" else {}
 
 
+ADDED = {("run", "tick"), ("slot", "sent"), ("slot", "singly")}
+"""Columns that a later version has added."""
+
+
 def contents(database: Database) -> dict[str, list[tuple[object, ...]]]:
     """Every row of every table of the version before."""
     with database.read() as connection:
         found = {}
         for table in TABLES:
-            columns = [column for column in table.columns if column.name != "tick"]
+            columns = [column for column in table.columns if (table.name, column.name) not in ADDED]
             found[table.name] = sorted(map(tuple, connection.execute(select(*columns)).all()), key=repr)
         found["counter"] = sorted(map(tuple, connection.execute(text("SELECT name, value FROM counter")).all()))
     return found
