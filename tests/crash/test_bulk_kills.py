@@ -14,9 +14,17 @@ USERS = 200
 BULK = "/api/v2/audience/bulkSetTags"
 
 
-@pytest.fixture
-def way(road: Road, monkeypatch: pytest.MonkeyPatch) -> Road:
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk_answers, "FIRST_WAIT", 0.01)
+
+
+@pytest.fixture
+def way(road: Road) -> Road:
+    return in_bulk(road)
+
+
+def in_bulk(road: Road) -> Road:
     road.transport = "public-api"
     road.configure(more={"token": "server", "batch": {"bulk_users": USERS // 2}}, deadline="30s", lease="40s")
     road.crowd(USERS)
@@ -56,7 +64,8 @@ def test_killed_before_the_id_is_stored_it_is_sent_again_and_confirmed_and_nobod
     assert submitted(way) == 3
 
 
-def test_killed_after_one_of_two_was_settled_the_other_is_asked_for(way: Road) -> None:
+def test_killed_after_one_of_two_was_settled_the_other_is_asked_for(sqlite_road: Road) -> None:
+    way = in_bulk(sqlite_road)
     killed(way, "bulk.settled")
     assert way.command("backfill") == 0
     way.delivered()
