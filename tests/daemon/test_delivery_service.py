@@ -14,7 +14,7 @@ from sync.daemon import delivery
 from sync.daemon.app import App
 from sync.daemon.delivery import DeliveryService
 from sync.daemon.service import supervise
-from sync.deliver import breaker, dispatcher, persistence, reporter, tenure
+from sync.deliver import breaker, bulk_answers, dispatcher, persistence, reporter, tenure
 from sync.errors import StoreUnavailable
 from sync.model.run import RunKind
 from sync.store import leases, slots
@@ -286,3 +286,25 @@ async def test_with_nothing_to_do_it_writes_nothing(road: Road) -> None:
     asked = {statement for statement in said if statement != "BEGIN"}
     assert len(asked) <= 5  # what there is in slots, log and holds; how far the log goes, and what time it is
     assert all(statement.startswith("SELECT") for statement in asked)
+
+
+async def test_what_is_owed_to_many_goes_in_bulk_and_a_stop_leaves_it_to_the_next_who_asks_on(
+    sqlite_road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_answers, "FIRST_WAIT", 0.02)
+    sqlite_road.transport = "public-api"
+    sqlite_road.configure(more={"token": "server"}, deadline="60s", lease="90s")
+    sqlite_road.crowd(60)
+    sqlite_road.refresh()
+    sqlite_road.sandbox.set_faults(bulk_polls=10**6)
+    with sqlite_road.app() as app:
+        async with running(service_of(app)) as stopping:
+            await becomes(lambda: bool(sqlite_road.rows("SELECT 1 FROM bulk WHERE request_id IS NOT NULL")))
+            stopping.set()
+        assert sqlite_road.states() == {"sending": 60}
+        [job] = sqlite_road.sandbox._state.jobs.known.values()
+        job.polls = 0
+        async with running(service_of(app)):
+            await becomes(lambda: not sqlite_road.states())
+    sqlite_road.delivered()
+    assert sqlite_road.sandbox.sent_counts() == dict.fromkeys(sqlite_road.wanted, 1)
