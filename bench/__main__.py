@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import time
 
-from bench import delivery, forward, idle, ingest, mapping, memory, refresh
+from bench import bulk, delivery, forward, idle, ingest, mapping, memory, refresh
 from bench.places import Places, places
 
-_ALL = ("refresh", "delivery", "memory", "mapping", "idle", "ingest", "forward")
+_ALL = ("refresh", "delivery", "memory", "mapping", "idle", "ingest", "forward", "bulk")
 
 
 def main() -> None:
@@ -44,6 +44,8 @@ def _run(name: str, found: Places, *, quick: bool, full: bool) -> None:
             ingest.run(found, 5_000 if quick else 50_000, times)
         case "forward":
             forward.run(found, 10_000 if quick else 50_000, times)
+        case "bulk":
+            bulk.run(found, users)
         case _:
             memory.run(found, users, everybody=full)
 

@@ -11,6 +11,10 @@ from contextlib import contextmanager
 from aiohttp import web
 
 
+_ANSWER = {"message": "OK", "request_id": "1", "status": "done"}
+"""What any method of either API takes for a success; a request in bulk is done at once."""
+
+
 @contextmanager
 def sink(seconds: float) -> Iterator[str]:
     """The base URL of a sink in a process of its own."""
@@ -28,7 +32,7 @@ async def _serve(seconds: float) -> None:
         await request.read()
         if seconds:
             await asyncio.sleep(seconds)
-        return web.json_response({"message": "OK"})
+        return web.json_response(_ANSWER)
 
     runner = web.ServerRunner(web.Server(handle))
     await runner.setup()
