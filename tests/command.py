@@ -79,7 +79,9 @@ class Project:
 
 
 @contextmanager
-def serving(folder: Path, store: object, source: str, **sections: object) -> Iterator[Project]:
+def serving(
+    folder: Path, store: object, source: str, *, transport: str = "segment-integration", **sections: object
+) -> Iterator[Project]:
     """A project called ``shop`` with a source ``shop`` and a sandbox as its destination ``pushwoosh``."""
     sandbox = Sandbox(api_keys=[API_KEY])
     with SandboxThread(sandbox) as server:
@@ -90,7 +92,13 @@ def serving(folder: Path, store: object, source: str, **sections: object) -> Ite
             store=store,
             sources={"shop": {"url": source}},
             destinations={
-                "pushwoosh": {"type": "pushwoosh", "api_key": API_KEY, "app_code": "APP", "base_url": server.url}
+                "pushwoosh": {
+                    "type": "pushwoosh",
+                    "transport": transport,
+                    "api_key": API_KEY,
+                    "app_code": "APP",
+                    "base_url": server.url,
+                }
             },
             defaults={"source": "shop", "destinations": ["pushwoosh"]},
             **sections,

@@ -38,6 +38,7 @@ from tests.moving_clock import MovingClock, connect_timed
 _numbers = count(1)
 # A machine that stands still for some seconds must not make an outcome unknown: what is about that says so.
 LIMITS: Mapping[str, object] = {"deadline": "30s", "lease": "45s", "quiet_period": "300ms", "concurrency": 20}
+TRANSPORTS = ("segment-integration", "public-api")
 RETRY: Mapping[str, object] = {"longest_delay": "100ms"}
 
 
@@ -50,7 +51,12 @@ class Road:
     sandbox: Sandbox
     url: str
     wanted: dict[str, int] = field(default_factory=dict)
-    transport: str = "segment-integration"
+    transport: str = TRANSPORTS[0]
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether many events may travel in one request."""
+        return self.transport == TRANSPORTS[0]
 
     @property
     def config(self) -> Path:
@@ -188,31 +194,38 @@ def ended(child: Child, seconds: float = 90.0) -> tuple[int, str]:
 
 
 @contextmanager
-def road_on(folder: Path, store: str) -> Iterator[Road]:
+def road_on(folder: Path, store: str, transport: str = TRANSPORTS[0]) -> Iterator[Road]:
     """A road whose store is at a URL; somebody has migrated it."""
     sandbox = Sandbox(api_keys=["key"], app_codes=["CODE"], log_limit=100_000)
     with SandboxThread(sandbox) as server:
-        made = Road(folder, store, sandbox, server.url)
+        made = Road(folder, store, sandbox, server.url, transport=transport)
         made.configure()
         yield made
 
 
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> str:
+    """Each way to Pushwoosh in turn: what is promised holds on both."""
+    found: str = request.param
+    return found
+
+
 @pytest.fixture
-def sqlite_road(tmp_path: Path, sqlite_store_place: Place) -> Iterator[Road]:
+def sqlite_road(tmp_path: Path, sqlite_store_place: Place, transport: str) -> Iterator[Road]:
     """A road whose store is a SQLite file."""
-    with road_on(tmp_path, sqlite_store_place.url) as made:
+    with road_on(tmp_path, sqlite_store_place.url, transport) as made:
         yield made
 
 
 @pytest.fixture
-def postgresql_road(tmp_path: Path, kept_road_stores: KeptStores) -> Iterator[Road]:
+def postgresql_road(tmp_path: Path, kept_road_stores: KeptStores, transport: str) -> Iterator[Road]:
     """A road whose store is a PostgreSQL database of its own."""
-    with kept_road_stores.one() as name, road_on(tmp_path, kept_road_stores.url(name)) as made:
+    with kept_road_stores.one() as name, road_on(tmp_path, kept_road_stores.url(name), transport) as made:
         yield made
 
 
 @pytest.fixture(params=ENGINES)
-def road(request: pytest.FixtureRequest) -> Road:
+def road(request: pytest.FixtureRequest, transport: str) -> Road:
     """A road on each engine in turn."""
     found: Road = request.getfixturevalue(f"{request.param}_road")
     return found

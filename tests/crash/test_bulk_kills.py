@@ -11,6 +11,7 @@ from sync.deliver import bulk_answers
 from tests.proofs import Road, ended
 
 USERS = 200
+pytestmark = pytest.mark.parametrize("transport", ["public-api"])
 BULK = "/api/v2/audience/bulkSetTags"
 
 
@@ -25,7 +26,6 @@ def way(road: Road) -> Road:
 
 
 def in_bulk(road: Road) -> Road:
-    road.transport = "public-api"
     road.configure(more={"token": "server", "batch": {"bulk_users": USERS // 2}}, deadline="30s", lease="40s")
     road.crowd(USERS)
     return road

@@ -38,11 +38,9 @@ def forgotten(road: Road) -> None:
     assert not road.sandbox.complaints
 
 
-@pytest.mark.parametrize("transport", ["segment-integration", "public-api"])
 def test_a_user_is_forgotten_here_and_there_and_the_next_refresh_does_not_bring_them_back(
     road: Road, transport: str
 ) -> None:
-    road.transport = transport
     # Nothing is asked for again only because the machine was busy.
     road.configure(deadline="60s", lease="90s")
     populated(road)

@@ -288,11 +288,11 @@ async def test_with_nothing_to_do_it_writes_nothing(road: Road) -> None:
     assert all(statement.startswith("SELECT") for statement in asked)
 
 
+@pytest.mark.parametrize("transport", ["public-api"])
 async def test_what_is_owed_to_many_goes_in_bulk_and_a_stop_leaves_it_to_the_next_who_asks_on(
     sqlite_road: Road, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk_answers, "FIRST_WAIT", 0.02)
-    sqlite_road.transport = "public-api"
     sqlite_road.configure(more={"token": "server"}, deadline="60s", lease="90s")
     sqlite_road.crowd(60)
     sqlite_road.refresh()

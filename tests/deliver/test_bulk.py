@@ -12,6 +12,7 @@ from sync.store import bulks, slots
 from tests.proofs import Road
 from tests.soak import FULL
 
+pytestmark = pytest.mark.parametrize("transport", ["public-api"])
 BULK = "/api/v2/audience/bulkSetTags"
 SINGLE = "/json/1.3/setTags"
 
@@ -23,7 +24,6 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def way(sqlite_road: Road) -> Road:
-    sqlite_road.transport = "public-api"
     configure(sqlite_road)
     return sqlite_road
 

@@ -13,13 +13,13 @@ from tests.proofs import Road
 from tests.recorder import record, trait
 
 USERS = 60
+pytestmark = pytest.mark.parametrize("transport", ["public-api"])
 BULK = "/api/v2/audience/bulkSetTags"
 
 
 @pytest.fixture
 def way(sqlite_road: Road, monkeypatch: pytest.MonkeyPatch) -> Road:
     monkeypatch.setattr(bulk_answers, "FIRST_WAIT", 0.05)
-    sqlite_road.transport = "public-api"
     sqlite_road.configure(more={"token": "server"}, deadline="60s", lease="90s")
     return sqlite_road
 

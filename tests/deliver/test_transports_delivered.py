@@ -8,18 +8,14 @@ import pytest
 from sync import telemetry
 from tests.proofs import Road
 
-both = pytest.mark.parametrize("transport", ["segment-integration", "public-api"])
-
 
 @pytest.fixture
-def way(sqlite_road: Road, transport: str) -> Road:
-    sqlite_road.transport = transport
+def way(sqlite_road: Road) -> Road:
     # Nothing is asked for again only because the machine was busy.
     sqlite_road.configure(deadline="60s", lease="90s")
     return sqlite_road
 
 
-@both
 def test_everybody_holds_what_was_decided_and_only_changes_are_sent(way: Road) -> None:
     way.crowd(30)
     assert way.command("delta") == 0
@@ -32,7 +28,6 @@ def test_everybody_holds_what_was_decided_and_only_changes_are_sent(way: Road) -
     assert way.sandbox.complaints == []
 
 
-@both
 def test_answers_that_never_come_are_asked_for_again(way: Road) -> None:
     way.crowd(20)
     way.sandbox.set_faults(drop_count=10)
@@ -40,7 +35,6 @@ def test_answers_that_never_come_are_asked_for_again(way: Road) -> None:
     way.delivered()
 
 
-@both
 @pytest.mark.parametrize("status", [200, 400])
 def test_one_user_who_is_refused_is_parked_and_nobody_else_waits(way: Road, status: int) -> None:
     way.crowd(20)
@@ -50,7 +44,6 @@ def test_one_user_who_is_refused_is_parked_and_nobody_else_waits(way: Road, stat
     assert way.sandbox.user_count == 19
 
 
-@both
 def test_a_wrong_token_stops_the_destination_and_parks_nobody(way: Road) -> None:
     way.crowd(20)
     way.sandbox.set_faults(status=401)

@@ -1,3 +1,3 @@
-from tests.proofs import postgresql_road, road, sqlite_road
+from tests.proofs import postgresql_road, road, sqlite_road, transport
 
-__all__ = ["postgresql_road", "road", "sqlite_road"]
+__all__ = ["postgresql_road", "road", "sqlite_road", "transport"]

@@ -54,7 +54,8 @@ def test_an_unknown_application_is_the_destinations_fault_and_no_users(
     road.crowd(USERS)
     right = road.config.read_text()
     road.config.write_text(right.replace('"app_code":"CODE"', '"app_code":"NONE"'))
-    assert "400 application not found. Nobody is parked; mend it" in refused_whole(road, capsys)
+    unknown = "application not found" if road.takes_batches else "application code is not valid"
+    assert f"400 {unknown}. Nobody is parked; mend it" in refused_whole(road, capsys)
     assert road.sandbox.requests <= 20
     road.config.write_text(right)
     resumed(road, road.sandbox)

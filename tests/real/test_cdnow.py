@@ -19,6 +19,7 @@ import pytest
 
 from tests.command import Project, serving
 from tests.conftest import ENGINES, Place
+from tests.proofs import TRANSPORTS
 from tests.shop import Shop
 from tests.soak import FULL
 
@@ -98,12 +99,12 @@ class Expected:
         self.now = new
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=[*((engine, TRANSPORTS[0]) for engine in ENGINES), ("sqlite", TRANSPORTS[1])], ids="-".join)
 def cdnow(request: pytest.FixtureRequest, tmp_path: Path, orders: list[Order]) -> Iterator[Project]:
     """The log as a customer's database, and a project with two audiences and two traits; the store on the same engine."""
-    engine: str = request.param
+    engine, transport = request.param
     shop: Shop = request.getfixturevalue(f"{engine}_shop")
-    place: Place = request.getfixturevalue(f"{engine}_place")
+    place: Place = request.getfixturevalue(f"{engine}_store_place")
     shop.run(f"CREATE TABLE orders (customer_id text, day {_DAY[engine]}, cds integer, dollars {_DOLLARS[engine]})")
     dollars = float if engine == "sqlite" else Decimal
     rows = [(order.customer, order.day.isoformat(), order.cds, dollars(order.dollars)) for order in orders]
@@ -133,8 +134,7 @@ def cdnow(request: pytest.FixtureRequest, tmp_path: Path, orders: list[Order]) -
             },
         ],
     }
-    with serving(tmp_path, store, shop.url, **definitions) as project:
-        project.done("migrate")
+    with serving(tmp_path, store, shop.url, transport=transport, **definitions) as project:
         yield project
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.proofs import postgresql_road, road, sqlite_road
+from tests.proofs import postgresql_road, road, sqlite_road, transport
 from tests.sdk.bridge import Bridge, bridging, no_chromium, no_node
 
-__all__ = ["bridge", "postgresql_road", "road", "sqlite_road"]
+__all__ = ["bridge", "postgresql_road", "road", "sqlite_road", "transport"]
 
 
 @pytest.fixture(scope="session")
