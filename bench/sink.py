@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
-
 _ANSWER = {"message": "OK", "request_id": "1", "status": "done"}
 """What any method of either API takes for a success; a request in bulk is done at once."""
 
