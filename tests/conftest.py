@@ -35,7 +35,7 @@ from tests.kept import KeptDatabases, KeptStores
 from tests.moving_clock import MovingClock, connect_timed
 from tests.postgresql import of_database, own_schema, serving
 from tests.shop import Shop
-from tests.soak import SEED
+from tests.soak import FULL, SEED
 
 ENGINES = ("sqlite", "postgresql")
 _numbers = count(1)
@@ -45,13 +45,25 @@ _numbers = count(1)
 _NOT_MEASURED = ("bad_input", "crash", "faults", "real", "sdk")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Coverage is measured where lines are tested, not where whole roads are."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what adds nothing but time. Coverage is measured where lines are tested, not where whole roads are."""
+    twice = [item for item in items if not FULL and _is_shown_elsewhere(item)]
+    if twice:
+        config.hook.pytest_deselected(items=twice)
+        items[:] = [item for item in items if item not in set(twice)]
     here = Path(__file__).parent
     for item in items:
         of_a_road = item.path.relative_to(here).parts[0] in _NOT_MEASURED
         if of_a_road or getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker(pytest.mark.no_cover)
+
+
+def _is_shown_elsewhere(item: pytest.Item) -> bool:
+    """A store and a way to Pushwoosh know nothing of each other: each is tried with the other's first, and ``make soak``
+    tries all. What is about one way is tried with both stores."""
+    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    about_one = any(mark.args[0] == "transport" for mark in item.iter_markers("parametrize"))
+    return not about_one and (params.get("road"), params.get("transport")) == ("postgresql", "public-api")
 
 
 def pytest_report_header() -> str:
