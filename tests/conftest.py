@@ -47,10 +47,9 @@ _NOT_MEASURED = ("bad_input", "crash", "faults", "real", "sdk")
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what adds nothing but time. Coverage is measured where lines are tested, not where whole roads are."""
-    twice = [item for item in items if not FULL and _is_shown_elsewhere(item)]
-    if twice:
-        config.hook.pytest_deselected(items=twice)
-        items[:] = [item for item in items if item not in set(twice)]
+    if not FULL:
+        config.hook.pytest_deselected(items=[item for item in items if _is_shown_elsewhere(item)])
+        items[:] = [item for item in items if not _is_shown_elsewhere(item)]
     here = Path(__file__).parent
     for item in items:
         of_a_road = item.path.relative_to(here).parts[0] in _NOT_MEASURED
