@@ -122,7 +122,7 @@ class Answers:
         progress = await self._in_detail(bulk, until, allowed) if how is _End.ENDED else None
         if progress is None:
             await self._give_up(bulk, known=how is _End.ENDED)
-        elif progress.finished and progress.succeeded:
+        elif progress.finished and progress.succeeded and await self._are_its_users(bulk, progress):
             await self._settle(bulk, progress)
         else:
             await self._fail(bulk, progress)
@@ -175,6 +175,13 @@ class Answers:
         self._on_alive()
         return _End.ENDED, self._requests.read_progress(heard.body)
 
+    async def _are_its_users(self, bulk: Bulk, progress: Progress) -> bool:
+        """Whether all who are said to have failed are in the request. Else it may have failed for anybody."""
+        if not progress.failures:
+            return True
+        users = await persistently(lambda: bulks.users(self._database, bulk), "bulk")
+        return not users or progress.failures.keys() <= users  # nobody: it has been settled by somebody else
+
     async def _settle(self, bulk: Bulk, progress: Progress) -> None:
         quiet = self._settings.quiet_period
         settled = await self._writes.do(lambda: bulks.settle(self._database, bulk, progress.failures, quiet))
@@ -188,7 +195,8 @@ class Answers:
 
     async def _fail(self, bulk: Bulk, progress: Progress) -> None:
         """It failed as a whole, or nobody can read for whom: each user's own request will tell."""
-        reason = "failed" if progress.finished else "it cannot be read for whom it failed"
+        failed = progress.finished and not progress.succeeded and not progress.unclear
+        reason = "failed" if failed else "it cannot be read for whom it failed"
         outcome = Outcome(Verdict.REFUSED, _OK, reason)
         put_back = await self._writes.do(lambda: bulks.put_back(self._database, bulk, outcome, singly=True))
         telemetry.event(

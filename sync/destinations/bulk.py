@@ -31,12 +31,14 @@ class Submission:
 class Progress:
     """How far a bulk request is. ``finished``: nothing will change any more.
 
-    ``failures`` are reasons by user. ``succeeded``: all others hold their tags; not so when the whole request failed.
+    ``failures`` are reasons by user. ``succeeded``: all others hold their tags; not so when the whole request failed,
+    nor when it is ``unclear`` for whom it did.
     """
 
     finished: bool
     succeeded: bool = False
     failures: Mapping[str, str] = field(default_factory=dict)
+    unclear: bool = False
 
 
 class Bulk(Protocol):

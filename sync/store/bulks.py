@@ -211,6 +211,12 @@ def under_way(database: Database, destination: str) -> list[tuple[Bulk, float]]:
     ]
 
 
+def users(database: Database, bulk: Bulk) -> set[str]:
+    """Who is in it."""
+    with database.read() as connection:
+        return set(connection.execute(text(_sql(database).USERS), _mine(database, bulk)).scalars())
+
+
 def abandon(database: Database, destination: str) -> None:
     """Nobody can ask any more: the destination takes no such requests, as it is configured now."""
     for bulk, _ in under_way(database, destination):

@@ -15,6 +15,8 @@ from tests.soak import FULL
 pytestmark = pytest.mark.parametrize("transport", ["public-api"])
 BULK = "/api/v2/audience/bulkSetTags"
 SINGLE = "/json/1.3/setTags"
+PARTIAL = b'{"status": "Partial", "failed_count": 3}'
+OF_OTHERS = b'{"status": "Completed", "failed": ["u1", "nobody"]}'
 
 
 @pytest.fixture(autouse=True)
@@ -198,7 +200,7 @@ def test_what_was_sent_by_one_who_had_lost_the_slots_meanwhile_is_owed_anew(way:
     way.delivered()
 
 
-@pytest.mark.parametrize("body", [b"{", b'{"status": "Pending"}', b"[]"])
+@pytest.mark.parametrize("body", [b"{", b'{"status": "Pending"}', b"[]", PARTIAL, OF_OTHERS])
 def test_when_nobody_can_read_for_whom_it_failed_everybody_goes_singly(
     way: Road, monkeypatch: pytest.MonkeyPatch, body: bytes
 ) -> None:

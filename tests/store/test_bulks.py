@@ -49,6 +49,13 @@ def test_who_was_accepted_is_owed_nothing_and_who_failed_goes_singly(database: D
     assert (again.bulk, [slot.user_id for slot in again.alone]) == (None, ["bob"])
 
 
+def test_it_is_known_who_is_in_one_until_it_has_ended(database: Database) -> None:
+    bulk = submitted(database)
+    assert bulks.users(database, bulk) == set(FOUR)
+    end(database, bulk)
+    assert bulks.users(database, bulk) == set()
+
+
 def test_too_few_are_claimed_like_any(database: Database, clock: MovingClock) -> None:
     record(database, audience(), FOUR)
     found = take(database, fewest=5)

@@ -25,6 +25,8 @@ APART = f"""
 UPDATE slot SET token = :apart, lease_until = :until, sent = NULL
 WHERE {_MINE} AND (CAST(:everybody AS boolean) OR singly = version)"""
 
+USERS = f"SELECT user_id FROM slot WHERE {_MINE}"
+
 SPLIT = f"""
 UPDATE slot SET token = :other
 WHERE {_MINE} AND user_id IN (SELECT jsonb_array_elements_text(CAST(:users AS jsonb)) COLLATE "C")"""

@@ -26,6 +26,8 @@ FROM {_SLOT} WHERE {_MINE}"""
 APART = f"""
 UPDATE {_SLOT} SET token = :apart, lease_until = :until, sent = NULL WHERE {_MINE} AND (:everybody OR singly = version)"""
 
+USERS = f"SELECT user_id FROM {_SLOT} WHERE {_MINE}"
+
 SPLIT = f"""
 UPDATE {_SLOT} SET token = :other WHERE {_MINE} AND user_id IN (SELECT value FROM json_each(:users))"""
 

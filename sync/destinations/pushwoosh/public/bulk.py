@@ -2,42 +2,41 @@
 
 Pushwoosh takes such a request, gives it an id, and works on it; by the id it tells how far it is, and for whom it failed.
 The names of its states are documented for the first one only (``Pending``), and the form of the details not at all. So
-nothing is taken for done that does not say so, and a user who is told of in any unhappy way has failed.
+nothing is taken for done that does not say so.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import httpx
 import orjson
 
-from sync.destinations.answers import clean
 from sync.destinations.bulk import BulkUser, Progress, Submission
 from sync.destinations.mapped import BODY, ONCE
 from sync.destinations.pushwoosh.encoding import encoded
+from sync.destinations.pushwoosh.public.failures import DONE, FAILED, Failures, is_in_part, state_of
 from sync.model.outcome import Outcome, Verdict
 
 MOST_USERS = 1000
 """Users in one request; Pushwoosh names no limit."""
 
-_DONE = frozenset({"done", "complete", "completed", "finished", "success", "succeeded", "ok", "processed"})
-_FAILED = frozenset({"failed", "failure", "error", "cancelled", "canceled", "rejected", "aborted", "expired"})
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,200}")
-_LISTS = ("devices", "users", "results", "details", "errors", "failed")
-_NAMES = ("user_id", "userId", "hwid")
-_REASONS = ("error", "message", "reason", "status_message", "status")
 
 
 class Bulk:
-    """Makes the requests. ``url`` is the method's own address; ``headers`` are those of every request."""
+    """Makes the requests. ``url`` is the method's own address; ``headers`` are those of every request,
+    and ``secrets`` what must not be repeated to anybody."""
 
-    def __init__(self, url: httpx.URL, app_code: str, auth: str, headers: httpx.Headers) -> None:
+    def __init__(
+        self, url: httpx.URL, app_code: str, auth: str, headers: httpx.Headers, secrets: tuple[str, ...]
+    ) -> None:
         self._url = url
         self._app_code = app_code
         self._auth = auth
         self._headers = headers
+        self._secrets = secrets
 
     def request(self, users: Sequence[BulkUser]) -> httpx.Request:
         """Set the tags of several users; each of them once. Tags that do not exist are created."""
@@ -65,7 +64,7 @@ class Bulk:
 
     def read_progress(self, body: bytes) -> Progress:
         """How far one is, from the body of an accepted answer."""
-        return read_progress(body, (self._auth,))
+        return read_progress(body, self._secrets)
 
 
 def read_submission(outcome: Outcome, body: bytes) -> Submission:
@@ -86,33 +85,15 @@ def read_submission(outcome: Outcome, body: bytes) -> Submission:
 def read_progress(body: bytes, secrets: tuple[str, ...] = ()) -> Progress:
     """How far it is, from the body of an accepted answer to `Bulk.poll`. What cannot be read is not finished."""
     answer = _object(body)
-    state = str(answer.get("status", "")).strip().lower().replace("_", "").replace(" ", "")
-    if state in _FAILED:
-        return Progress(finished=True, failures=_failures(answer, secrets))
-    if state in _DONE or state.startswith(("completedwith", "partial")):
-        return Progress(finished=True, succeeded=True, failures=_failures(answer, secrets))
-    return Progress(finished=False)
-
-
-def _failures(answer: Mapping[str, object], secrets: tuple[str, ...]) -> dict[str, str]:
-    failures: dict[str, str] = {}
-    for name in _LISTS:
-        told = answer.get(name)
-        for entry in told if isinstance(told, list) else []:
-            if isinstance(entry, dict) and (reason := _reason(entry, named_failed=name in {"errors", "failed"})):
-                user = next((entry[key] for key in _NAMES if isinstance(entry.get(key), str)), None)
-                if user is not None:
-                    failures[user] = clean(reason, secrets)
-    return failures
-
-
-def _reason(entry: Mapping[str, object], *, named_failed: bool) -> str:
-    """Why it failed for one user; empty when it did not."""
-    status = str(entry.get("status", "")).strip().lower()
-    unhappy = named_failed or (status not in _DONE and status != "") or bool(entry.get("error"))
-    if not unhappy:
-        return ""
-    return next((text for key in _REASONS if isinstance(text := entry.get(key), str) and text), "no reason given")
+    state = state_of(answer.get("status", ""))
+    if state in FAILED:
+        return Progress(finished=True)
+    if state not in DONE and not is_in_part(state):
+        return Progress(finished=False)
+    failures = Failures(answer, secrets)
+    if failures.unclear:
+        return Progress(finished=True, unclear=True)
+    return Progress(finished=True, succeeded=True, failures=failures.by_user)
 
 
 def _object(body: bytes) -> dict[str, object]:

@@ -129,7 +129,8 @@ class PublicPushwoosh:
         if self._tokens.server is None:
             return None
         url = self._hosts.configured.copy_with(raw_path=methods.BULK_SET_TAGS.encode("ascii"))
-        return Bulk(url, self._app_code, self._tokens.server, self._headers(url, self._tokens.server))
+        headers = self._headers(url, self._tokens.server)
+        return Bulk(url, self._app_code, self._tokens.server, headers, self._tokens.all())
 
     def bulk_user(self, event: dict[str, object]) -> BulkUser | None:
         """The event as one user of a bulk request; ``None`` when it is anything else than tags of one user."""

@@ -89,12 +89,22 @@ def test_users_that_failed_are_named_with_their_reasons_and_the_others_hold_thei
         {"user_id": "u-3", "error": "wrong type"},
         {"user_id": "u-4", "status": "skipped"},
         {"user_id": "u-5"},
-        {"status": "Failed"},
+        {"user_id": 6, "status": 400},
+        {"user_id": "u-7", "success": False},
+        {"user_id": "u-8", "errors": ["bad", "worse"]},
+        {"user_id": "u-9", "ok": True, "errors": [], "error": None, "failed_count": 0},
         "odd",
     ]
     found = read_progress(orjson.dumps({"status": state, "devices": devices}))
     assert (found.finished, found.succeeded) == (True, True)
-    assert found.failures == {"u-2": "no such user", "u-3": "wrong type", "u-4": "skipped"}
+    assert found.failures == {
+        "u-2": "no such user",
+        "u-3": "wrong type",
+        "u-4": "skipped",
+        "6": "no reason given",
+        "u-7": "no reason given",
+        "u-8": "bad, worse",
+    }
 
 
 def test_a_list_of_errors_is_one_of_failures() -> None:
@@ -102,13 +112,64 @@ def test_a_list_of_errors_is_one_of_failures() -> None:
     assert found.failures == {"u": "bad", "h": "no reason given"}
 
 
+@pytest.mark.parametrize(
+    ("told", "failures"),
+    [
+        ({"errors": {"u-1": "bad", "u-2": {"message": "worse"}}}, {"u-1": "bad", "u-2": "worse"}),
+        ({"failed": ["u-1", "u-2"], "failed_count": 2}, dict.fromkeys(("u-1", "u-2"), "no reason given")),
+        ({"failed": [{"user_id": 1, "error": "bad"}]}, {"1": "bad"}),
+        ({"result": {"failed": [{"u-1": "bad"}]}}, {"u-1": "bad"}),
+        ({"devices": [{"device": {"user_id": "u-1"}, "status": "ok"}], "errors": {}, "failed": 0}, {}),
+        ({"success": 9, "error": "", "errors": None, "failed_count": "0", "has_errors": False}, {}),
+    ],
+)
+def test_failures_are_read_in_every_form_that_names_users(told: dict[str, object], failures: dict[str, str]) -> None:
+    found = read_progress(orjson.dumps({"status": "Completed", **told}))
+    assert found == Progress(finished=True, succeeded=True, failures=failures)
+
+
+_NESTED: list[Any] = [{"user_id": "u", "status": "Failed"}]
+for _ in range(100):
+    _NESTED = [_NESTED]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"status": "Partial"},
+        {"status": "CompletedWithErrors", "errors": []},
+        {"failed_count": 3},
+        {"failed_count": "3", "failed": ["u-1", "u-2"]},
+        {"summary": {"failed": 3}},
+        {"has_errors": True},
+        {"error": "some of them"},
+        {"success": False},
+        {"result": "failed"},
+        {"failed": [1, 2]},
+        {"errors": {"0": "bad"}},
+        {"errors": [{}]},
+        {"devices": [{"status": "Failed"}]},
+        {"devices": [{"user_id": "u-1", "error": "bad"}, {"error": "bad"}]},
+        {"devices": [{"user_id": "u-1", "error": "bad"}, {"user_id": True, "ok": False}]},
+        {"devices": {"u-1": "Failed"}},
+        {"devices": _NESTED},
+        {"failed": _NESTED},
+    ],
+)
+def test_where_more_failed_than_can_be_read_nobody_is_done(told: dict[str, object]) -> None:
+    found = read_progress(orjson.dumps({"status": "Completed", **told}))
+    assert found == Progress(finished=True, unclear=True)
+
+
 def test_a_request_that_failed_as_a_whole_succeeded_for_nobody() -> None:
     assert read_progress(b'{"status":"Failed"}') == Progress(finished=True, succeeded=False)
 
 
-def test_reasons_do_not_repeat_a_token() -> None:
-    raw = orjson.dumps({"status": "done", "devices": [{"user_id": "u", "error": "bad t0ken"}]})
-    assert read_progress(raw, ("t0ken",)).failures == {"u": "bad [redacted]"}
+def test_reasons_do_not_repeat_a_token_of_either_kind() -> None:
+    bulk = public().bulk
+    assert bulk is not None
+    raw = orjson.dumps({"status": "done", "devices": [{"user_id": "u", "error": "bad device-t0ken, server-t0ken"}]})
+    assert bulk.read_progress(raw).failures == {"u": "bad [redacted], [redacted]"}
 
 
 @pytest.mark.parametrize(
