@@ -253,6 +253,9 @@ class BulkSender:
         if submission.request_id is not None:
             await self._submitted(load, submission.request_id, heard, group, allowed)
             return ()
+        if submission.untold:
+            await self._give_up(load, outcome)
+            return ()
         return await self._not_submitted(load, outcome)
 
     async def _submitted(
@@ -264,6 +267,19 @@ class BulkSender:
         else:
             telemetry.step("bulk.submitted", users=stored.users)
             self._answers.follow(stored, PATIENCE, group, allowed)
+        self._done()
+
+    async def _give_up(self, load: _Load, outcome: Outcome) -> None:
+        """Nobody can ask how it ends, nor would they of the next one."""
+        self._rests_until = self._clock.monotonic() + PATIENCE
+        put_back = await self._writes.do(
+            lambda: bulks.put_back(self._database, load.bulk, outcome, unknown=True, singly=True)
+        )
+        if put_back is None:
+            await self._lost(load, outcome)
+        telemetry.event(
+            "bulk.given_up", level=logging.WARNING, destination=self._name, users=put_back or 0, request=None
+        )
         self._done()
 
     async def _not_submitted(self, load: _Load, outcome: Outcome) -> Sequence[_Load]:

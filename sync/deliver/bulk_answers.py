@@ -157,7 +157,10 @@ class Answers:
 
     async def _ask(self, bulk: Bulk, allowed: Callable[[], bool], *, detailed: bool) -> tuple[_End, Progress] | None:
         """One question; ``None`` when nothing may be sent now. ``ENDED`` says that it was answered."""
-        request = self._requests.poll(bulk.request_id or "", detailed=detailed)
+        try:
+            request = self._requests.poll(bulk.request_id or "", detailed=detailed)
+        except ValueError:
+            return _End.GONE, Progress(finished=False)
         if detailed:
             request.extensions[ANSWER_BYTES] = _MOST_BYTES
         async with self._channel.concurrency.slot():

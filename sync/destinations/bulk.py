@@ -21,10 +21,14 @@ class BulkUser:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What became of sending a bulk request. ``request_id`` is there when it was accepted."""
+    """What became of sending a bulk request. ``request_id`` is there when it was accepted.
+
+    ``untold``: it may be worked on, and nobody can ask how it ends.
+    """
 
     outcome: Outcome
     request_id: str | None = None
+    untold: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,30 @@ def test_without_an_answer_everybody_is_in_doubt_and_sent_again_and_confirmed(wa
     assert submitted(way) == [60, 60, 60]
 
 
+def answered(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    """Whatever is submitted gets this success for an answer."""
+    read = Bulk.read_submission
+    monkeypatch.setattr(Bulk, "read_submission", lambda self, outcome, _: read(self, outcome, body))
+
+
+def test_a_success_without_an_id_to_ask_for_is_not_tried_again_and_everybody_goes_singly_and_is_confirmed(
+    way: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered(monkeypatch, b'{"status": "Completed"}')
+    way.crowd(60)
+    assert way.command("delta") == 0
+    way.delivered()
+    assert (submitted(way), singly(way)) == ([60], 120)
+
+
+def test_an_invalid_request_in_a_success_is_refused_like_any(way: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered(monkeypatch, b'{"message": "invalid request"}')
+    way.crowd(60)
+    assert way.command("delta") == 0
+    way.delivered()
+    assert (submitted(way), singly(way)) == ([60, 30, 30], 60)
+
+
 def test_a_token_that_may_not_send_in_bulk_sends_user_by_user(way: Road) -> None:
     way.crowd(60)
     way.sandbox.set_faults(status=403, status_count=1)
@@ -217,13 +241,14 @@ def test_when_nobody_can_read_for_whom_it_failed_everybody_goes_singly(
     assert (submitted(way), singly(way)) == ([60], 60)
 
 
-def test_a_request_whose_id_nobody_knows_any_more_goes_singly_and_is_confirmed(way: Road) -> None:
+@pytest.mark.parametrize("request_id", ["bulk-77", ".."])
+def test_a_request_whose_id_nobody_knows_any_more_goes_singly_and_is_confirmed(way: Road, request_id: str) -> None:
     way.crowd(60)
     way.refresh()
     with way.app() as app, way.opened() as database:
         found = bulks.claim(database, "pushwoosh", 100, 90.0, 900.0, fewest=51, most_alone=1).bulk
         assert found is not None
-        bulks.submitted(database, found, "bulk-77")
+        bulks.submitted(database, found, request_id)
         [done] = deliver(app.database(), app.outlets(["pushwoosh"]), app.clock, patience=60)
     assert done.complete
     assert way.sandbox.user_count == 60

@@ -23,6 +23,11 @@ MOST_USERS = 1000
 """Users in one request; Pushwoosh names no limit."""
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,200}")
+_ANOTHER_PATH = re.compile(r"(?:^|[/\\])\.{0,2}(?:[;/\\]|$)")
+"""In an id: whoever puts the path in order on the way would ask for something else."""
+
+_INVALID = re.compile(r"\s*invalid request\b", re.IGNORECASE)
+"""The documented error, which has come in a 200 too."""
 
 
 class Bulk:
@@ -53,7 +58,7 @@ class Bulk:
 
     def poll(self, request_id: str, *, detailed: bool = True) -> httpx.Request:
         """Ask how far a request is; with ``detailed`` also for whom it failed. Raises ``ValueError`` for no id."""
-        if not _REQUEST_ID.fullmatch(request_id):
+        if not _is_usable(request_id):
             raise ValueError("not the id of a request")
         path = f"{self._url.path}/{_quoted(request_id)}?detailed={'true' if detailed else 'false'}"
         return httpx.Request("GET", self._url.copy_with(raw_path=path.encode("ascii")), headers=self._headers)
@@ -70,16 +75,24 @@ class Bulk:
 def read_submission(outcome: Outcome, body: bytes) -> Submission:
     """What the answer to a bulk request says; ``outcome`` is its ordinary reading.
 
-    Accepted without an id is unknown: it may be worked on, and nobody will tell.
+    Accepted without an id that can be asked for is unknown: it may be worked on, and nobody will tell.
     """
     if outcome.verdict is not Verdict.ACCEPTED:
         return Submission(outcome)
-    request_id = _object(body).get("request_id")
+    answer = _object(body)
+    request_id = answer.get("request_id")
     if isinstance(request_id, int) and not isinstance(request_id, bool):
         request_id = str(request_id)
-    if isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id):
+    if isinstance(request_id, str) and _is_usable(request_id):
         return Submission(outcome, request_id)
-    return Submission(Outcome(Verdict.UNKNOWN, outcome.status, "no request_id in the answer to a bulk request"))
+    if request_id in (None, "") and _INVALID.match(str(answer.get("message", ""))):
+        return Submission(Outcome(Verdict.REFUSED, outcome.status, "invalid request"))
+    unknown = Outcome(Verdict.UNKNOWN, outcome.status, "no request_id in the answer to a bulk request")
+    return Submission(unknown, untold=True)
+
+
+def _is_usable(request_id: str) -> bool:
+    return bool(_REQUEST_ID.fullmatch(request_id)) and not _ANOTHER_PATH.search(request_id)
 
 
 def read_progress(body: bytes, secrets: tuple[str, ...] = ()) -> Progress:

@@ -40,9 +40,18 @@ def test_its_state_is_asked_for_by_its_id() -> None:
         request = bulk.poll("a/b c-1".replace(" ", "+"), detailed=detailed)
         assert (request.method, request.read()) == ("GET", b"")
         assert str(request.url) == f"{BASE}/api/v2/audience/bulkSetTags/a%2Fb%2Bc-1?detailed={text}"
-    for wrong in ("", "a b", "a\r\nb", "é", "x" * 201):
-        with pytest.raises(ValueError, match="id of a request"):
-            bulk.poll(wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "a b", "a\r\nb", "é", "x" * 201, ".", "..", "a/../b", "a//b", "a/.", "..\\a", "..;/a"]
+)
+def test_an_id_that_another_path_could_be_made_of_is_none(wrong: str) -> None:
+    bulk = public().bulk
+    assert bulk is not None
+    assert read_submission(OK, orjson.dumps({"request_id": wrong})).request_id is None
+    with pytest.raises(ValueError, match="id of a request"):
+        bulk.poll(wrong)
+    assert bulk.poll("a..b/.c", detailed=False).url.raw_path.endswith(b"/a..b%2F.c?detailed=false")
 
 
 @pytest.mark.parametrize(
@@ -63,6 +72,13 @@ def test_a_submission_without_an_id_is_unknown(answer: object, request_id: str |
     found = read_submission(OK, raw)
     assert found.request_id == request_id
     assert found.outcome.verdict is (Verdict.ACCEPTED if request_id else Verdict.UNKNOWN)
+    assert found.untold is (request_id is None)
+
+
+def test_the_documented_error_in_a_success_refuses() -> None:
+    found = read_submission(OK, b'{"message":"invalid request"}')
+    assert (found.outcome.verdict, found.outcome.status, found.untold) == (Verdict.REFUSED, 200, False)
+    assert read_submission(OK, b'{"message":"accepted"}').untold
 
 
 def test_a_submission_that_was_not_accepted_keeps_its_outcome() -> None:
