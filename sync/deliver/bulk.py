@@ -23,7 +23,7 @@ from typing import NoReturn
 from sync import telemetry
 from sync.clock import Clock
 from sync.deliver import breaker
-from sync.deliver.bulk_answers import Answers, Heard
+from sync.deliver.bulk_answers import Answers, Heard, is_about_bulk
 from sync.deliver.channel import Channel
 from sync.deliver.delivered import Delivered
 from sync.deliver.order import Order
@@ -245,7 +245,7 @@ class BulkSender:
             heard = await self._answers.exchange(request)
             submission = self._requests.read_submission(heard.outcome, heard.body)
             outcome = submission.outcome
-            if not _is_about_bulk(outcome):
+            if not is_about_bulk(outcome):
                 self._channel.learn(outcome, blames=False)
             else:
                 self._channel.breaker.abandon()
@@ -296,7 +296,7 @@ class BulkSender:
             self._on_done(Delivered(self._name, deferred=put_off or 0))
             self._done()
             return ()
-        if _is_about_bulk(outcome):
+        if is_about_bulk(outcome):
             self._off = True
             telemetry.event(
                 "bulk.off",
@@ -365,9 +365,3 @@ class BulkSender:
 
 
 _TOO_LARGE = 413
-_OF_BULK = frozenset({403, 404, 405, 501})
-
-
-def _is_about_bulk(outcome: Outcome) -> bool:
-    """A fault that may be one of bulk requests only: the token may not, or there are none."""
-    return outcome.verdict is Verdict.FAULT and outcome.status in _OF_BULK

@@ -36,7 +36,7 @@ FIRST_WAIT, LONGEST_WAIT, GROWTH, JITTER = 1.0, 30.0, 1.5, 0.2
 _MOST_BYTES = 4 * 1024 * 1024
 """Of an answer about every user of a request."""
 
-_GONE = frozenset({403, 404, 405, 501})
+_OF_BULK = frozenset({403, 404, 405, 501})
 _OK = 200
 
 
@@ -46,6 +46,11 @@ class Heard:
 
     outcome: Outcome
     body: bytes
+
+
+def is_about_bulk(outcome: Outcome) -> bool:
+    """A fault that may be one of bulk requests only: the token may not, or there are none."""
+    return outcome.verdict is Verdict.FAULT and (outcome.code or outcome.status) in _OF_BULK
 
 
 class OnDone(Protocol):
@@ -60,6 +65,9 @@ class _End(Enum):
     PENDING = auto()
     ENDED = auto()
     GONE = auto()
+
+
+_NOT_NOW = (_End.PENDING, Progress(finished=False))
 
 
 class Answers:
@@ -99,7 +107,7 @@ class Answers:
             self.follow(bulk, seconds, group, allowed)
 
     def follow(self, bulk: Bulk, seconds: float, group: asyncio.TaskGroup, allowed: Callable[[], bool]) -> None:
-        """Ask after a request until it has ended, or for so many seconds; once at least."""
+        """Ask after a request until it has ended, or for so many seconds; once at least, if that may be."""
         self.under_way += 1
         group.create_task(self._follow(bulk, self._clock.monotonic() + seconds, allowed))
 
@@ -134,6 +142,8 @@ class Answers:
             await self._sleep(min(wait, max(until - self._clock.monotonic(), 0.0)))
             asked = await self._ask(bulk, allowed, detailed=False)
             if asked is None:  # not allowed now
+                if self._clock.monotonic() >= until:
+                    return _End.PENDING
                 await self._sleep(FIRST_WAIT)
                 continue
             how, progress = asked
@@ -146,13 +156,11 @@ class Answers:
     async def _in_detail(self, bulk: Bulk, until: float, allowed: Callable[[], bool]) -> Progress | None:
         """For whom it failed; ``None`` when nobody says."""
         while True:
-            asked = await self._ask(bulk, allowed, detailed=True)
-            if asked is not None:
-                how, progress = asked
-                if how is _End.GONE or (self._clock.monotonic() >= until and how is _End.PENDING):
-                    return None
-                if how is _End.ENDED:
-                    return progress
+            how, progress = await self._ask(bulk, allowed, detailed=True) or _NOT_NOW
+            if how is _End.ENDED:
+                return progress
+            if how is _End.GONE or self._clock.monotonic() >= until:
+                return None
             await self._sleep(FIRST_WAIT)
 
     async def _ask(self, bulk: Bulk, allowed: Callable[[], bool], *, detailed: bool) -> tuple[_End, Progress] | None:
@@ -168,7 +176,7 @@ class Answers:
                 return None
             heard = await self.exchange(request)
             outcome = heard.outcome
-            if outcome.verdict is Verdict.REFUSED or (outcome.verdict is Verdict.FAULT and outcome.status in _GONE):
+            if outcome.verdict is Verdict.REFUSED or is_about_bulk(outcome):
                 # It is the request that is not known, not the destination that is at fault.
                 self._channel.breaker.abandon()
                 return _End.GONE, Progress(finished=False)

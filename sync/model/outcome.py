@@ -44,7 +44,7 @@ class Outcome:
 
     ``status`` is the HTTP status, ``None`` when no answer came. ``detail`` is a short text for people (an error's name
     or the start of the answer, never a secret). ``retry_after`` is in seconds, from the ``Retry-After`` header.
-    ``warnings`` are things worth telling although it was accepted (``response.skipped``).
+    ``code`` is what the body says in place of a status that it contradicts. ``warnings`` are things worth telling although it was accepted (``response.skipped``).
     """
 
     verdict: Verdict
@@ -52,3 +52,4 @@ class Outcome:
     detail: str = ""
     retry_after: float | None = None
     warnings: tuple[str, ...] = ()
+    code: int | None = None

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import count
+from typing import Any
+
+import httpx
 import pytest
 
 from sync import telemetry
 from sync.deliver import bulk, bulk_answers
 from sync.deliver.foreground import deliver
 from sync.destinations.pushwoosh.public.bulk import Bulk
+from sync.destinations.pushwoosh.public.destination import PublicPushwoosh
+from sync.model.outcome import Outcome
 from sync.store import bulks, slots
 from tests.proofs import Road
 from tests.soak import FULL
@@ -15,6 +21,7 @@ from tests.soak import FULL
 pytestmark = pytest.mark.parametrize("transport", ["public-api"])
 BULK = "/api/v2/audience/bulkSetTags"
 SINGLE = "/json/1.3/setTags"
+FORBIDDEN = b'{"status_code": 403, "status_message": "Token restrictions forbid this operation"}'
 PARTIAL = b'{"status": "Partial", "failed_count": 3}'
 OF_OTHERS = b'{"status": "Completed", "failed": ["u1", "nobody"]}'
 
@@ -118,6 +125,23 @@ def test_a_request_that_never_ends_is_given_up_and_its_users_go_singly_and_are_c
     assert (submitted(way), singly(way)) == ([60], 120)
 
 
+@pytest.mark.parametrize("only_in_detail", [False, True])
+def test_a_request_that_may_not_be_asked_for_is_given_up_in_time(
+    way: Road, monkeypatch: pytest.MonkeyPatch, only_in_detail: bool
+) -> None:
+    ask = bulk_answers.Answers._ask
+
+    async def ask_not(self: bulk_answers.Answers, *which: Any, detailed: bool) -> Any:
+        return await ask(self, *which, detailed=False) if only_in_detail and not detailed else None
+
+    monkeypatch.setattr(bulk_answers.Answers, "_ask", ask_not)
+    monkeypatch.setattr(bulk, "PATIENCE", 0.1)
+    way.crowd(60)
+    assert way.command("delta") == 0
+    way.delivered()
+    assert (submitted(way), singly(way)) == ([60], 120)
+
+
 def test_a_refused_request_is_divided_until_it_is_taken(way: Road) -> None:
     way.crowd(200)
     way.sandbox.set_faults(status=400, status_count=2)
@@ -173,6 +197,23 @@ def test_a_token_that_may_not_send_in_bulk_sends_user_by_user(way: Road) -> None
     assert way.command("delta") == 0
     way.delivered()
     assert (submitted(way), singly(way)) == ([60], 60)
+
+
+@pytest.mark.parametrize(("answer", "alone"), [(1, 60), (2, 120)], ids=["submitted", "asked for"])
+def test_a_403_in_the_body_of_a_success_is_about_bulk_as_one_in_the_status_is(
+    way: Road, monkeypatch: pytest.MonkeyPatch, answer: int, alone: int
+) -> None:
+    read = PublicPushwoosh.read_answer
+    answers = count(1)
+
+    def forbidding(self: PublicPushwoosh, status: int, headers: httpx.Headers, body: bytes) -> Outcome:
+        return read(self, status, headers, FORBIDDEN if next(answers) == answer else body)
+
+    monkeypatch.setattr(PublicPushwoosh, "read_answer", forbidding)
+    way.crowd(60)
+    assert way.command("delta") == 0
+    way.delivered()
+    assert (submitted(way), singly(way)) == ([60], alone)
 
 
 def test_a_wrong_token_stops_the_destination_and_everybody_stays_due(way: Road) -> None:

@@ -60,6 +60,7 @@ def read_answer(
         detail="" if accepted else _detail(status, message, body, secrets),
         retry_after=retry_after if verdict in DEFERRED else None,
         warnings=tuple(skipped_sentence(each, secrets) for each in _skipped(answer)) if accepted else (),
+        code=_code(answer) if (success or status == 400) and not accepted else None,
     )
 
 
@@ -79,18 +80,26 @@ def read_deletion(outcome: Outcome, body: bytes) -> Outcome:
 
 def _verdict_in_body(answer: dict[str, object], message: str) -> Verdict:
     """What ``status_code`` in the body of a 2xx says; an answer without one is a success."""
-    code = answer.get("status_code")
-    if isinstance(code, str) and code.isascii() and code.isdigit():
-        code = int(code[:9])
-    if code is None or code == _OK:
+    code = _code(answer)
+    if code == _OK or (code is None and answer.get("status_code") is None):
         return Verdict.ACCEPTED
     if code in _ARGUMENT_ERRORS:
         return Verdict.FAULT if _ABOUT_THE_APPLICATION.search(message) else Verdict.REFUSED
-    if isinstance(code, int) and 500 <= code <= 599:
+    if code is not None and 500 <= code <= 599:
         return Verdict.UNKNOWN
     if code == _NOT_FOUND and not _ABOUT_THE_APPLICATION.search(message) and _ABOUT_ONE_THING.search(message):
         return Verdict.REFUSED
     return Verdict.FAULT
+
+
+def _code(answer: dict[str, object]) -> int | None:
+    """``status_code``; ``None`` when there is none, or it is no whole number."""
+    code = answer.get("status_code")
+    if isinstance(code, str) and code.isascii() and code.isdigit():
+        return int(code[:9])
+    if isinstance(code, float) and code.is_integer():
+        return int(code)
+    return code if isinstance(code, int) and not isinstance(code, bool) else None
 
 
 def _verdict_of_400(answer: dict[str, object], message: str) -> Verdict:

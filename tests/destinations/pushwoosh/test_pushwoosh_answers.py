@@ -32,6 +32,7 @@ def read(status: int, body: object = b"", **headers: str) -> Outcome:
         ({"status_code": None}, Verdict.ACCEPTED),
         ({"status_code": 200, "status_message": "OK", "response": None}, Verdict.ACCEPTED),
         ({"status_code": "200"}, Verdict.ACCEPTED),
+        ({"status_code": 200.5}, Verdict.FAULT),
         ({"status_code": 210, "status_message": "hwid or userId should be set"}, Verdict.REFUSED),
         ({"status_code": 210, "status_message": "application code is not valid"}, Verdict.FAULT),
         ({"status_code": 210, "message": "Application not found"}, Verdict.FAULT),
