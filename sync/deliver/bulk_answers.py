@@ -38,6 +38,7 @@ _MOST_BYTES = 4 * 1024 * 1024
 
 _OF_BULK = frozenset({403, 404, 405, 501})
 _OK = 200
+_UNREADABLE = "it cannot be read for whom it failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,31 +127,31 @@ class Answers:
         return Heard(outcome, found)
 
     async def _follow(self, bulk: Bulk, until: float, allowed: Callable[[], bool]) -> None:
-        how = await self._wait(bulk, until, allowed)
+        how, summary = await self._wait(bulk, until, allowed)
         progress = await self._in_detail(bulk, until, allowed) if how is _End.ENDED else None
         if progress is None:
             await self._give_up(bulk, known=how is _End.ENDED)
-        elif progress.finished and progress.succeeded and await self._are_its_users(bulk, progress):
+        elif progress.succeeded and progress.explains(summary) and await self._are_its_users(bulk, progress):
             await self._settle(bulk, progress)
         else:
-            await self._fail(bulk, progress)
+            await self._fail(bulk, "failed" if progress.finished and not progress.succeeded else _UNREADABLE)
 
-    async def _wait(self, bulk: Bulk, until: float, allowed: Callable[[], bool]) -> _End:
-        """Wait for the end; still pending when nobody asks any more."""
+    async def _wait(self, bulk: Bulk, until: float, allowed: Callable[[], bool]) -> tuple[_End, Progress]:
+        """Wait for the end, and what is said of it; still pending when nobody asks any more."""
         wait = FIRST_WAIT
         while True:
             await self._sleep(min(wait, max(until - self._clock.monotonic(), 0.0)))
             asked = await self._ask(bulk, allowed, detailed=False)
             if asked is None:  # not allowed now
                 if self._clock.monotonic() >= until:
-                    return _End.PENDING
+                    return _NOT_NOW
                 await self._sleep(FIRST_WAIT)
                 continue
             how, progress = asked
             if how is _End.GONE or progress.finished:
-                return how
+                return asked
             if self._clock.monotonic() >= until:
-                return _End.PENDING
+                return _NOT_NOW
             wait = min(wait * GROWTH, LONGEST_WAIT)
 
     async def _in_detail(self, bulk: Bulk, until: float, allowed: Callable[[], bool]) -> Progress | None:
@@ -204,10 +205,8 @@ class Answers:
             )
         self._ended(done)
 
-    async def _fail(self, bulk: Bulk, progress: Progress) -> None:
+    async def _fail(self, bulk: Bulk, reason: str) -> None:
         """It failed as a whole, or nobody can read for whom: each user's own request will tell."""
-        failed = progress.finished and not progress.succeeded and not progress.unclear
-        reason = "failed" if failed else "it cannot be read for whom it failed"
         outcome = Outcome(Verdict.REFUSED, _OK, reason)
         put_back = await self._writes.do(lambda: bulks.put_back(self._database, bulk, outcome, singly=True))
         telemetry.event(

@@ -35,14 +35,23 @@ class Submission:
 class Progress:
     """How far a bulk request is. ``finished``: nothing will change any more.
 
-    ``failures`` are reasons by user. ``succeeded``: all others hold their tags; not so when the whole request failed,
-    nor when it is ``unclear`` for whom it did.
+    ``failures`` are reasons by user. ``succeeded``: all others hold their tags; not so when the whole request failed.
+    ``told`` is for how many it failed, at least: it may say so and not for whom.
     """
 
     finished: bool
     succeeded: bool = False
     failures: Mapping[str, str] = field(default_factory=dict)
-    unclear: bool = False
+    told: float = 0
+
+    def explains(self, summary: Progress) -> bool:
+        """Whether all who failed are known, also of those whom a ``summary`` tells of."""
+        known = len(self.failures)
+        return (
+            summary.succeeded
+            and max(self.told, summary.told) <= known
+            and summary.failures.keys() <= self.failures.keys()
+        )
 
 
 class Bulk(Protocol):

@@ -104,9 +104,7 @@ def read_progress(body: bytes, secrets: tuple[str, ...] = ()) -> Progress:
     if state not in DONE and not is_in_part(state):
         return Progress(finished=False)
     failures = Failures(answer, secrets)
-    if failures.unclear:
-        return Progress(finished=True, unclear=True)
-    return Progress(finished=True, succeeded=True, failures=failures.by_user)
+    return Progress(finished=True, succeeded=True, failures=failures.by_user, told=failures.told)
 
 
 def _object(body: bytes) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """For whom a bulk request failed, as far as its details tell: their form is documented nowhere.
 
-A user who is told of in any unhappy way has failed. Where something failed, and it cannot be read for whom or for how many
-more, the reading is ``unclear``: then nobody may be taken for done.
+A user who is told of in any unhappy way has failed. Where something failed, and it cannot be read for whom,
+more are ``told`` of than are known: then nobody may be taken for done.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sync.destinations.answers import clean
 DONE = frozenset({"done", "complete", "completed", "finished", "success", "succeeded", "ok", "processed"})
 FAILED = frozenset({"failed", "failure", "error", "cancelled", "canceled", "rejected", "aborted", "expired"})
 
-_UNHAPPY = re.compile(r"fail|error|reject|skip|invalid", re.IGNORECASE)
+_UNHAPPY = re.compile(r"fail|error|reject|skip|invalid|unsuccess|not_?found", re.IGNORECASE)
 """The name of a member that holds what went wrong."""
 
 _STATES = ("status", "state")
@@ -46,14 +46,14 @@ class Failures:
     def __init__(self, answer: Mapping[str, object], secrets: tuple[str, ...]) -> None:
         self.by_user: dict[str, str] = {}
         self._secrets = secrets
-        self._told: float = is_in_part(state_of(answer.get("status")))
+        self._told: float = int(is_in_part(state_of(answer.get("status"))))
         self._unread = False
         self._members({name: value for name, value in answer.items() if name != "status"}, 0)
 
     @property
-    def unclear(self) -> bool:
-        """Whether more failed than those who are known."""
-        return self._unread or self._told > len(self.by_user)
+    def told(self) -> float:
+        """How many failed at least."""
+        return max(self._told, len(self.by_user) + self._unread)
 
     def _members(self, found: Mapping[str, object], depth: int) -> None:
         for name, value in found.items():

@@ -141,7 +141,8 @@ def test_a_list_of_errors_is_one_of_failures() -> None:
 )
 def test_failures_are_read_in_every_form_that_names_users(told: dict[str, object], failures: dict[str, str]) -> None:
     found = read_progress(orjson.dumps({"status": "Completed", **told}))
-    assert found == Progress(finished=True, succeeded=True, failures=failures)
+    assert found == Progress(finished=True, succeeded=True, failures=failures, told=len(failures))
+    assert found.explains(found)
 
 
 _NESTED: list[Any] = [{"user_id": "u", "status": "Failed"}]
@@ -158,6 +159,7 @@ for _ in range(100):
         {"failed_count": "3", "failed": ["u-1", "u-2"]},
         {"summary": {"failed": 3}},
         {"has_errors": True},
+        {"unsuccessful": 1, "notFound": []},
         {"error": "some of them"},
         {"success": False},
         {"result": "failed"},
@@ -174,7 +176,15 @@ for _ in range(100):
 )
 def test_where_more_failed_than_can_be_read_nobody_is_done(told: dict[str, object]) -> None:
     found = read_progress(orjson.dumps({"status": "Completed", **told}))
-    assert found == Progress(finished=True, unclear=True)
+    assert found.finished
+    assert not found.explains(Progress(finished=True, succeeded=True))
+
+
+def test_details_that_know_less_than_the_summary_explain_nothing() -> None:
+    details = read_progress(orjson.dumps({"status": "Completed", "failed": ["u-1"]}))
+    for told, enough in (({"failed_count": 1}, True), ({"failed_count": 2}, False), ({"failed": ["u-2"]}, False)):
+        summary = read_progress(orjson.dumps({"status": "Partial", **told}))
+        assert details.explains(summary) is enough
 
 
 def test_a_request_that_failed_as_a_whole_succeeded_for_nobody() -> None:
