@@ -23,6 +23,7 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 
 from sync.model.outcome import Outcome, Verdict
 from sync.model.slot import ClaimedSlot
+from sync.store import deletions
 from sync.store.counter import next_version
 from sync.store.engine import Database
 from sync.store.postgresql import bulks as postgresql_bulks
@@ -255,7 +256,9 @@ def put_back(
         _lock(connection, database, bulk)
         _record(connection, database, bulk, now, outcome)
         values = _back(database, bulk, now, unknown=unknown, singly=singly, seconds=seconds)
-        return connection.execute(text(_sql(database).PUT_BACK), values).rowcount
+        put_back = connection.execute(text(_sql(database).PUT_BACK), values).rowcount
+        _ended(connection, bulk, now, doubtful=unknown)
+    return put_back
 
 
 def defer(database: Database, bulk: Bulk, outcome: Outcome, seconds: float, reason: str) -> int | None:
@@ -269,7 +272,9 @@ def defer(database: Database, bulk: Bulk, outcome: Outcome, seconds: float, reas
         instants = times(database, {"now": now, "due_at": now + timedelta(seconds=seconds)})
         unknown = outcome.verdict is Verdict.UNKNOWN
         values = {**_mine(database, bulk), **instants, "unknown": unknown, "reason": storable(reason)}
-        return connection.execute(text(_sql(database).DEFER), values).rowcount
+        deferred = connection.execute(text(_sql(database).DEFER), values).rowcount
+        _ended(connection, bulk, now, doubtful=unknown)
+    return deferred
 
 
 def settle(database: Database, bulk: Bulk, failures: Mapping[str, str], quiet: float) -> Settled | None:
@@ -293,6 +298,7 @@ def settle(database: Database, bulk: Bulk, failures: Mapping[str, str], quiet: f
             unconfirmed = _run(connection, sql.CONFIRM, confirm)
             _run(connection, sql.KEEP_NEWER, values)
             drop_empty(connection, bulk.destination)
+        _ended(connection, bulk, now)
     return Settled(accepted, unconfirmed, singly)
 
 
@@ -343,6 +349,11 @@ def _take(connection: Connection, bulk: Bulk) -> bool:
     """Remove the row, if nobody else has: only who does so settles."""
     which = delete(table).where(table.c.id == bulk.id, table.c.token == bulk.token)
     return bool(connection.execute(which).rowcount)
+
+
+def _ended(connection: Connection, bulk: Bulk, now: datetime, *, doubtful: bool = False) -> None:
+    """Whoever was forgotten meanwhile is deleted the sooner."""
+    deletions.bulk_ended(connection, bulk.destination, bulk.give_up_at, now, doubtful=doubtful)
 
 
 def _mine(database: Database, bulk: Bulk) -> dict[str, object]:

@@ -15,12 +15,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from sync.model.kept_out import user_hash
 from sync.store import suppressions
 from sync.store.engine import Database
 from sync.store.privacy_schema import deletion, forgetting
+from sync.store.schema import bulk
 from sync.store.texts import storable
 
 
@@ -34,6 +35,24 @@ class State(StrEnum):
 
 
 OPEN = (State.OWED.value, State.REFUSED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """When a deletion may be sent, that nothing overtakes it: at ``at``. Where a bulk request carries the user (one that is
+    given up at ``bulk_until``) already at ``else_at``, if that has ended by then."""
+
+    at: datetime
+    bulk_until: datetime | None = None
+    else_at: datetime | None = None
+
+    def and_for(self, other: Wait) -> Wait:
+        """Wait for both."""
+        at = max(self.at, other.at)
+        bulks = {each.bulk_until for each in (self, other) if each.bulk_until}
+        if len(bulks) != 1:
+            return Wait(at)
+        return Wait(at, bulks.pop(), max(self.else_at or self.at, other.else_at or other.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +125,7 @@ def settle(database: Database, destination: str, settled: Iterable[Settlement]) 
     with database.write() as connection:
         now = database.now(connection)
         for each in sorted(settled, key=lambda one: one.owed.forgetting_id):
-            values: dict[str, Any] = {"state": each.state.value, "settled_at": now, "reason": None}
+            values: dict[str, Any] = {"state": each.state.value, "settled_at": now, "reason": None, "bulk_until": None}
             if each.state is not State.DONE:
                 values["attempts"] = deletion.c.attempts + 1
                 values["failing_since"] = func.coalesce(deletion.c.failing_since, now)
@@ -137,7 +156,7 @@ def owe_anew(
             continue
         again = {"user_id": user_id, "finished_at": None, "purged_at": None}
         connection.execute(update(forgetting).where(forgetting.c.id == number).values(again))
-        owe(connection, number, [destination], due_at={destination: due_at}, now=now)
+        owe(connection, number, [destination], waits={destination: Wait(due_at)}, now=now)
 
 
 def owe(
@@ -145,23 +164,44 @@ def owe(
     forgetting_id: int,
     destinations: Iterable[str],
     *,
-    due_at: Mapping[str, datetime],
+    waits: Mapping[str, Wait],
     now: datetime,
 ) -> None:
     """Each of these destinations is to be told, whatever it was told before. One that has to wait still does."""
     rows = connection.execute(select(deletion).where(deletion.c.forgetting_id == forgetting_id)).all()
     known = {row.destination: row for row in rows}
     for name in sorted(destinations):
-        due = due_at.get(name, now)
+        wait = waits.get(name, Wait(now))
         if name in known and known[name].state == State.OWED and not known[name].attempts:
-            due = max(due, known[name].due_at)
-        values = {"state": State.OWED.value, "due_at": due, "reason": None, "failing_since": None}
+            wait = wait.and_for(Wait(known[name].due_at, known[name].bulk_until, known[name].else_at))
+        values = {"state": State.OWED.value, "due_at": wait.at, "reason": None, "failing_since": None}
+        values |= {"bulk_until": wait.bulk_until, "else_at": wait.else_at}
         mine = {"forgetting_id": forgetting_id, "destination": name}
         if name in known:
             which = (deletion.c.forgetting_id == forgetting_id, deletion.c.destination == name)
             connection.execute(update(deletion).where(*which).values({**values, "attempts": 0}))
         else:
             connection.execute(deletion.insert().values({**mine, **values}))
+
+
+def bulk_ended(
+    connection: Connection, destination: str, give_up_at: datetime, now: datetime, *, doubtful: bool = False
+) -> None:
+    """What waited for this bulk request waits for it no longer; if its end is ``doubtful``, for the quiet period still.
+
+    One that was divided has ended with its last part. Called last: a forgetting takes slots and counter first too.
+    """
+    parts = select(bulk.c.id).where(bulk.c.destination == destination, bulk.c.give_up_at == give_up_at)
+    which = (*_owed_by(destination), deletion.c.bulk_until == give_up_at)
+    query = select(deletion.c.forgetting_id, deletion.c.due_at, deletion.c.else_at).where(*which, ~parts.exists())
+    due = []
+    for row in connection.execute(query.order_by(deletion.c.forgetting_id).with_for_update()):
+        earliest = now + (row.due_at - give_up_at if doubtful else timedelta())
+        due.append({"number": row.forgetting_id, "due": min(row.due_at, max(row.else_at, earliest))})
+    if due:
+        mine = deletion.c.forgetting_id == bindparam("number")
+        sooner = update(deletion).where(mine, *which).values(due_at=bindparam("due"), bulk_until=None)
+        connection.execute(sooner, due)
 
 
 def standing(database: Database, forgetting_id: int) -> list[Standing]:

@@ -24,11 +24,11 @@ from sync import telemetry
 from sync.model.kept_out import user_hash
 from sync.store import barrier, deletions, suppressions
 from sync.store.counter import next_version
-from sync.store.deletions import State
+from sync.store.deletions import State, Wait
 from sync.store.engine import Database, translated
 from sync.store.event_schema import event, event_outcome, forwarding, hold, profile, suppression
 from sync.store.privacy_schema import deletion, forgetting
-from sync.store.schema import alert, attempt, definition, enrolment, run, slot, snapshot, tick
+from sync.store.schema import alert, attempt, bulk, definition, enrolment, run, slot, snapshot, tick
 from sync.store.upkeep import checkpoint
 
 BATCH = 1000
@@ -88,10 +88,10 @@ def forget(
         if before and not again:
             return None
         now = database.now(connection)
-        counts, due_at = _take(connection, user_id, now, timedelta(seconds=quiet))
+        counts, waits = _take(connection, user_id, now, timedelta(seconds=quiet))
         _keep_out(connection, hashed, before, now)
         number = _begin(connection, hashed, user_id, by, counts, now)
-        deletions.owe(connection, number, _unfinished(connection, number, destinations), due_at=due_at, now=now)
+        deletions.owe(connection, number, _unfinished(connection, number, destinations), waits=waits, now=now)
         _leave_out(connection, number, destinations, now)
     telemetry.event("user.forgotten", user=telemetry.user_hash(user_id), by=by)
     telemetry.step("forget.recorded")
@@ -100,11 +100,11 @@ def forget(
 
 def _take(
     connection: Connection, user_id: str, now: datetime, quiet: timedelta
-) -> tuple[Counter[str], dict[str, datetime]]:
+) -> tuple[Counter[str], dict[str, Wait]]:
     """Remove what is decided, owed and remembered; gives how much, and which destinations may be told when, if not now."""
     slots = suppressions.take_slots(connection, user_id)
     next_version(connection)
-    due_at = _due(connection, user_id, slots, now, quiet)
+    waits = _waits(connection, user_id, slots, now, quiet)
     _leave_definitions(connection, user_id)
     counts: Counter[str] = Counter(owed=len(slots))
     of_definitions = snapshot.c.definition_id.in_(select(definition.c.id))
@@ -114,7 +114,7 @@ def _take(
         ("profile", delete(profile).where(profile.c.user_id == user_id)),
     ):
         counts[name] = connection.execute(statement).rowcount
-    return counts, due_at
+    return counts, waits
 
 
 def _leave_definitions(connection: Connection, user_id: str) -> None:
@@ -133,17 +133,22 @@ def _leave_definitions(connection: Connection, user_id: str) -> None:
     connection.execute(update(definition).where(member.exists()).values(members=definition.c.members - 1))
 
 
-def _due(
+def _waits(
     connection: Connection, user_id: str, slots: Collection[Any], now: datetime, quiet: timedelta
-) -> dict[str, datetime]:
+) -> dict[str, Wait]:
     """Where something about the user may be on its way: when it has arrived."""
-    due: dict[str, datetime] = {}
+    waits: dict[str, Wait] = {}
+    tokens = [row.token for row in slots if row.token is not None]
+    in_bulk = set(connection.execute(select(bulk.c.token).where(bulk.c.token.in_(tokens))).scalars())
     for row in slots:
-        if row.state == "sending" or row.state == "confirm" or row.doubt:
-            due[row.destination] = max(now, row.lease_until or now) + quiet
+        if row.token in in_bulk:
+            besides = now + quiet if row.doubt else now
+            waits[row.destination] = Wait(max(now, row.lease_until) + quiet, row.lease_until, besides)
+        elif row.state == "sending" or row.state == "confirm" or row.doubt:
+            waits[row.destination] = Wait(max(now, row.lease_until or now) + quiet)
     for name in connection.execute(_EVENTS_ON_THEIR_WAY, {"user_id": user_id}).scalars():
-        due[name] = max(due.get(name, now), now + quiet)
-    return due
+        waits[name] = waits.get(name, Wait(now)).and_for(Wait(now + quiet))
+    return waits
 
 
 _EVENTS_ON_THEIR_WAY = text("""

@@ -51,6 +51,8 @@ deletion = Table(
     Column("failing_since", Instant),
     Column("reason", Text),
     Column("settled_at", Instant),
+    Column("bulk_until", Instant),
+    Column("else_at", Instant),
     CheckConstraint("state IN ('owed', 'done', 'refused', 'dropped')", name="state"),
     Index(
         "deletion_owed",
@@ -61,4 +63,5 @@ deletion = Table(
     ),
 )
 """What a destination is to be told, and was. ``refused``: until somebody has mended the cause and asks again;
-``dropped``: the destination is configured no more."""
+``dropped``: the destination is configured no more. One that waits for a bulk request has its ``give_up_at`` as
+``bulk_until``; once that has ended, it is due at ``else_at``."""

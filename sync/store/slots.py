@@ -150,7 +150,12 @@ def rescue(database: Database, destination: str, *, all_of_them: bool = False) -
             connection.execute(text(sql.RESCUE_BULK), {**row, **times(database, now)}).rowcount for row in lost
         )
         statement = text(sql.RESCUE_ALL if all_of_them else sql.RESCUE)
-        return rescued + connection.execute(statement, times(database, now)).rowcount
+        rescued += connection.execute(statement, times(database, now)).rowcount
+        for row in lost:
+            given_up = _INSTANT.process_result_value(row["give_up_at"], connection.dialect)
+            if given_up is not None:
+                deletions.bulk_ended(connection, destination, given_up, database.now(connection), doubtful=True)
+    return rescued
 
 
 LOST_BULKS = """
