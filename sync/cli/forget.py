@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from sync.cli import output
-from sync.cli.options import configured, opened, reporting, waiting
+from sync.cli.options import Seconds, configured, opened, reporting
 from sync.daemon.app import App
 from sync.deliver import deleting
 from sync.deliver.deleting import Told
@@ -53,7 +53,14 @@ class Done:
 @click.command("forget")
 @click.argument("user_id")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@waiting
+@click.option(
+    "--wait",
+    type=Seconds(),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for the destinations in all.",
+)
 @reporting
 @configured
 def forget(user_id: str, yes: bool, wait: float, as_json: bool, config: Path) -> int:
@@ -76,12 +83,13 @@ def forget(user_id: str, yes: bool, wait: float, as_json: bool, config: Path) ->
 
 
 def carry_out(app: App, database: Database, user_id: str, wait: float) -> Done:
-    """Forget a user, and wait for the destinations."""
+    """Forget a user, and wait for the destinations: ``wait`` seconds from now."""
+    until = app.clock.monotonic() + wait
     names = list(app.settings.destinations)
     number = forgetting.forget(database, user_id, names, _who(), quiet=app.quiet())
     assert number is not None  # noqa: S101 - asked for again, it is done again
     forgetting.sweep(database, number)
-    told = deleting.delete(database, app.outlets(names), app.clock, number, patience=wait)
+    told = deleting.delete(database, app.outlets(names), app.clock, number, until=until)
     if forgetting.look(database, number).finished:
         _purge(app, database)
     with database.read() as connection:

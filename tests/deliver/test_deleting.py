@@ -10,12 +10,12 @@ import pytest
 from sync.deliver import deleting, tenure
 from sync.deliver.deleting import Told
 from sync.deliver.outlet import Outlet
-from sync.store import deletions
+from sync.store import bulks, deletions
 from sync.store.deletions import Settlement, State
 from sync.store.engine import Database
 from tests.deliver.told_to_delete import SETTINGS, Scripted, destination, forgotten
 from tests.moving_clock import MovingClock
-from tests.recorder import PUSH
+from tests.recorder import LEASE, PUSH, QUIET, audience, record
 
 Wait = Callable[..., Awaitable[Told]]
 
@@ -39,7 +39,7 @@ def told(sqlite_database: Database, clock: MovingClock, monkeypatch: pytest.Monk
     async def wait(there: Scripted, *, patience: float = 60.0, stopping: asyncio.Event | None = None) -> Told:
         monkeypatch.setattr(deleting, "AiohttpTransport", lambda _: there)
         [number] = forgotten(sqlite_database, clock, "zoe")
-        work = deleting._Work(sqlite_database, clock, number, patience)
+        work = deleting._Work(sqlite_database, clock, number, clock.monotonic() + patience)
         async with asyncio.timeout(60):
             return await work.at(Outlet(destination(), SETTINGS), stopping or asyncio.Event())
 
@@ -108,3 +108,59 @@ async def test_who_delivers_is_named_when_patience_ends(
     assert found.state is State.OWED
     assert found.stopped.startswith("process ")
     assert found.stopped.endswith(" is delivering")
+
+
+def carried_in_bulk(database: Database) -> bulks.Bulk:
+    """A request that is under way with ``zoe`` in it."""
+    record(database, audience(), ["zoe", "ann"])
+    found = bulks.claim(database, PUSH, 10, LEASE, 900.0, fewest=2, most_alone=1).bulk
+    assert found is not None
+    stored = bulks.submitted(database, found, "r-1")
+    assert stored is not None
+    return stored
+
+
+async def test_while_a_deletion_waits_for_a_bulk_request_anybody_may_take_the_destination_and_deliver(
+    told: Wait, sqlite_database: Database, clock: MovingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bulk = carried_in_bulk(sqlite_database)
+    there, taken = Scripted(), []
+
+    async def somebody_delivers(_: asyncio.Event, seconds: float) -> None:
+        clock.advance(seconds)
+        async with tenure.tenure(sqlite_database, PUSH, clock) as held:
+            taken.append(isinstance(held, tenure.Tenure))
+            assert there.told == []
+            if len(taken) == 3:
+                bulks.settle(sqlite_database, bulk, {}, QUIET)
+
+    monkeypatch.setattr(deleting, "wait_for", somebody_delivers)
+    assert await told(there) == Told(PUSH, State.DONE, None)
+    assert (taken, there.told) == ([True] * 3, ["zoe"])
+
+
+async def test_what_is_still_on_its_way_when_patience_ends_is_told_and_stays_owed(
+    told: Wait, sqlite_database: Database, clock: MovingClock
+) -> None:
+    carried_in_bulk(sqlite_database)
+    there, started = Scripted(), clock.ahead
+    found = await told(there, patience=60)
+    assert (found.state, there.told) == (State.OWED, [])
+    assert found.stopped.startswith("something about the user is on its way there, and has arrived in ")
+    assert clock.ahead - started < 62
+
+
+async def test_between_two_tries_the_destination_is_free_for_others(
+    told: Wait, sqlite_database: Database, clock: MovingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+
+    async def look(_: asyncio.Event, seconds: float) -> None:
+        clock.advance(seconds)
+        async with tenure.tenure(sqlite_database, PUSH, clock) as held:
+            taken.append(isinstance(held, tenure.Tenure))
+
+    monkeypatch.setattr(deleting, "wait_for", look)
+    assert (await told(Scripted((503, b""), (200, b"")), patience=1000)).state is State.DONE
+    assert taken
+    assert all(taken)
