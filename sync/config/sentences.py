@@ -20,6 +20,7 @@ _SENTENCES = {
     "int_parsing": "must be a whole number",
     "int_parsing_size": "must be a whole number of a sensible size",
     "int_from_float": "must be a whole number",
+    "finite_number": "must be a whole number",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
 }

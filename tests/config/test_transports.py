@@ -46,6 +46,11 @@ def test_the_tokens_are_kept_with_their_kind(settings_of: Load) -> None:
         ("transport: public-api, token: server, server_token: s3cret", "server_token: is a second one"),
         ("transport: carrier-pigeon", "destinations.push.transport"),
         ("transport: public-api, token: both", "destinations.push.token"),
+        (
+            'transport: public-api, base_url: "https://proxy.example/a/"',
+            "destinations.push.base_url: must be without a path",
+        ),
+        ("batch: {bulk_users: .inf}", "destinations.push.batch.bulk_users: must be a whole number"),
     ],
 )
 def test_what_nothing_would_use_is_refused(settings_of: Load, text: str, problem: str) -> None:
@@ -53,3 +58,13 @@ def test_what_nothing_would_use_is_refused(settings_of: Load, text: str, problem
         settings_of(DOCUMENT % text)
     assert problem in str(refused.value)
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("secret", "fine"), [("{secret: s3cret-s3cret}", True), ("{}", False)])
+def test_deletions_need_somebody_who_signs_them(settings_of: Load, secret: str, fine: bool) -> None:
+    text = f"version: 1\nprivacy: {{delete_events: true}}\ncollector: {{webhooks: {{segment: {secret}}}}}\n"
+    if fine:
+        assert settings_of(text).delete_events
+    else:
+        with pytest.raises(ConfigurationError, match=r"privacy\.delete_events: needs a webhook with a `secret`"):
+            settings_of(text)

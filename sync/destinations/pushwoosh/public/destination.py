@@ -232,7 +232,8 @@ class PublicPushwoosh:
         happened = moments.instant(payload["timestamp"])
         utc = moments.seconds(happened)
         context = event.get("context")
-        offset = moments.zone_offset(context.get("timezone"), happened) if isinstance(context, dict) else None
+        context = context if isinstance(context, dict) else {}
+        offset = moments.zone_offset(context.get("timezone"), happened)
         if offset is None:
             offset = moments.written_offset(happened)
         return self._methods.post_event(
@@ -242,7 +243,7 @@ class PublicPushwoosh:
             attributes=event_attributes(payload.get("properties")),
             utc=utc,
             local=None if offset is None else utc + offset,
-            device_type=device_type(payload.get("device_platform")),
+            device_type=device_type(payload.get("device_platform"), context.get("userAgent")),
         )
 
     def _part(self, path: str, body: JsonObject) -> Part:

@@ -112,6 +112,15 @@ def test_an_event_is_one_post_event_with_the_times_of_utc_and_of_the_user() -> N
     ]
 
 
+def test_an_event_from_the_web_names_the_browser() -> None:
+    agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36"
+    context = {"device": {"id": "W1", "type": "web"}, "userAgent": agent}
+    [(_, request)] = calls(
+        {"type": "page", "userId": "u", "name": "Home", "timestamp": "2024-05-17T10:11:12Z", "context": context}
+    )
+    assert (request["hwid"], request["device_type"]) == ("W1", 11)
+
+
 def test_an_event_always_has_attributes_and_only_the_members_that_are_known() -> None:
     bare = {"type": "page", "userId": "u", "name": "Home", "timestamp": "2024-05-17T10:11:12.999Z"}
     expected = {"application": APP_CODE, "event": "Home", "userId": "u", "attributes": {}, "timestampUTC": 1715940672}
