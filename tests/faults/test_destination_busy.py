@@ -136,12 +136,12 @@ def test_nothing_is_lost_and_the_reason_is_told_when_our_patience_ends(
 
 
 def test_our_own_rate_limit_is_kept(sqlite_road: Road) -> None:
-    sqlite_road.configure(rate=100)
+    sqlite_road.configure(rate=50)
     sqlite_road.crowd(80)
     assert sqlite_road.command("backfill") == 0
     sqlite_road.delivered()
-    # A tenth of a second's worth may go at once; the others at 100 a second.
-    assert arrivals(sqlite_road)[-1] >= (80 - 10) / 100 - 0.05
+    # A tenth of a second's worth may go at once; the others at 50 a second. The first may have been noticed late.
+    assert arrivals(sqlite_road)[-1] >= (80 - 5) / 50 - 0.5
 
 
 def test_of_two_destinations_the_one_that_is_down_does_not_hold_up_the_other(
