@@ -130,7 +130,7 @@ class Answers:
         how, summary = await self._wait(bulk, until, allowed)
         progress = await self._in_detail(bulk, until, allowed) if how is _End.ENDED else None
         if progress is None:
-            await self._give_up(bulk, known=how is _End.ENDED)
+            await self._give_up(bulk)
         elif progress.succeeded and progress.explains(summary) and await self._are_its_users(bulk, progress):
             await self._settle(bulk, progress)
         else:
@@ -214,7 +214,7 @@ class Answers:
         )
         self._ended(Delivered(self._name))
 
-    async def _give_up(self, bulk: Bulk, *, known: bool) -> None:
+    async def _give_up(self, bulk: Bulk) -> None:
         outcome = Outcome(Verdict.UNKNOWN, None, "nobody knows how it ended")
         put_back = await self._writes.do(
             lambda: bulks.put_back(self._database, bulk, outcome, unknown=True, singly=True)
@@ -222,7 +222,7 @@ class Answers:
         telemetry.event(
             "bulk.given_up", level=logging.WARNING, destination=self._name, users=put_back or 0, request=bulk.request_id
         )
-        self._ended(Delivered(self._name), known=known)
+        self._ended(Delivered(self._name), known=False)
 
     def _ended(self, done: Delivered, *, known: bool = True) -> None:
         self.under_way -= 1

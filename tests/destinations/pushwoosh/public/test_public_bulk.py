@@ -137,6 +137,12 @@ def test_a_list_of_errors_is_one_of_failures() -> None:
         ({"result": {"failed": [{"u-1": "bad"}]}}, {"u-1": "bad"}),
         ({"devices": [{"device": {"user_id": "u-1"}, "status": "ok"}], "errors": {}, "failed": 0}, {}),
         ({"success": 9, "error": "", "errors": None, "failed_count": "0", "has_errors": False}, {}),
+        ({"devices": [{"user_id": "u-1", "status_code": 210, "status_message": "no"}]}, {"u-1": "no"}),
+        ({"devices": [{"user_id": "u-1", "code": "404"}, {"user_id": "u-2", "code": 200}]}, {"u-1": "no reason given"}),
+        ({"devices": [{"user_id": "u-1", "status": "Updated"}, {"user_id": "u-2", "status_code": 0}]}, {}),
+        ({"devices": [{"user_id": "u-1", "tags": {"failed_payments": 3, "status": "gold", "plan": "expired"}}]}, {}),
+        ({"error": {"code": 0, "message": ""}, "errors": {"u-1": None}, "has_errors": "false"}, {}),
+        ({"error": "none", "error_message": "OK", "total": 2, "success": 2}, {}),
     ],
 )
 def test_failures_are_read_in_every_form_that_names_users(told: dict[str, object], failures: dict[str, str]) -> None:
@@ -170,6 +176,9 @@ for _ in range(100):
         {"devices": [{"user_id": "u-1", "error": "bad"}, {"error": "bad"}]},
         {"devices": [{"user_id": "u-1", "error": "bad"}, {"user_id": True, "ok": False}]},
         {"devices": {"u-1": "Failed"}},
+        {"devices": {"u-1": False}},
+        {"devices": [{"status_code": 210}]},
+        {"total": 3, "success_count": 2},
         {"devices": _NESTED},
         {"failed": _NESTED},
     ],
