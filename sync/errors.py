@@ -17,6 +17,7 @@
     │   │   └── RunSuperseded    1  a newer configuration was announced: nothing was recorded
     │   ├── RunBusy              1  another process is refreshing this definition now
     │   └── AsOfError            2  an instant earlier than the one already recorded
+    ├── InvalidQuery             2  a `query:` is wrong: says in which line and column
     └── MappingError             2  Segment's mapping language: a trigger, a mapping, or an event for it
         ├── InvalidSubscription  2  the trigger does not parse: says at which character
         ├── InvalidMapping       2  a directive is wrong: carries every problem with its path
@@ -124,6 +125,16 @@ class AsOfError(RunError):
     """Asked to evaluate at an instant earlier than the one already recorded."""
 
     exit_code = 2
+
+
+class InvalidQuery(SyncError):
+    """A definition in Segment's query language is wrong. ``line`` and ``column`` are inside its text, from 1."""
+
+    def __init__(self, sentence: str, line: int, column: int) -> None:
+        self.sentence = sentence
+        self.line = line
+        self.column = column
+        super().__init__(f"line {line}, column {column}: {sentence}")
 
 
 class MappingError(SyncError):
