@@ -190,6 +190,8 @@ class Checker:
     def _chain(self, node: Chain, scope: _Scope) -> _Meaning:
         found = self._meaning(node.head, scope)
         for call in node.calls:
+            if isinstance(found, _VALUES) and call.name.lower() in names.COMPARISONS:
+                self._count(node.first)
             found = self._step(found, call, scope)
         return found
 
@@ -213,7 +215,6 @@ class Checker:
             raise _cannot_follow(call, names.AFTER_A_COMPARISON, ())
         if name not in names.COMPARISONS:
             raise _cannot_follow(call, names.AFTER_A_VALUE, names.COMPARISONS)
-        self._count(call.name)
         return self._comparison(found, call, scope)
 
     def _extractor(self, call: Call, scope: _Scope) -> _Meaning:
@@ -245,7 +246,9 @@ class Checker:
         _check_parent(call, scope.wheres, of_parent=of_parent)
         near, far = arguments.duration(given[0], call, least=0), arguments.duration(given[1], call)
         if near.delta >= far.delta:
-            raise fault(given[1].first, "the second duration must be the longer one: between 7 and 10 days ago")
+            raise fault(
+                given[1].first, "the second duration must be longer than the first, as in `between(7 days, 10 days)`"
+            )
         return Between(near, far, of_parent)
 
     def _reduction(self, stream: Stream, call: Call, scope: _Scope) -> Reduction:
@@ -260,8 +263,12 @@ class Checker:
             raise fault(
                 given[0].first, f"`{reducer}` reads a `property('…')` or `context('…')` of its events: {rather}"
             )
-        minimum = arguments.whole(given[1], call) if reducer is Reducer.MODE else None
-        return Reduction(stream, reducer, _member(member, replace(scope, wheres=1)), minimum)
+        if any(argument.name is not None for argument in member.arguments):
+            raise fault(
+                member.arguments[0].first, f"`{reducer}` reads the events it reduces, and no others: leave this out"
+            )
+        found = _member(member, replace(scope, wheres=1))
+        return Reduction(stream, reducer, found, arguments.whole(given[1], call) if reducer is Reducer.MODE else None)
 
     def _comparison(self, left: Value, call: Call, scope: _Scope) -> Condition:
         name = call.name.lower()

@@ -114,7 +114,8 @@ def _meant(found: Token, before: Token | None, accepted: set[str]) -> str:
         )
     if kind == "COMMA" and "COMMA" not in accepted:
         digits = before is not None and before.type == "NUMBER"
-        return "write numbers without separators, as `1000`" if digits else "join conditions by `AND` or `OR`"
+        separated = ", and write numbers without separators, as `1000`" if digits else ""
+        return f"join conditions by `AND` or `OR`{separated}"
     return ""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from sync.errors import InvalidQuery
@@ -27,6 +28,9 @@ from sync.language.tree import (
 MOST_EXPRESSIONS = 500
 """Comparisons in a definition together with all that it refers to, each as often as it is referred to."""
 
+LONGEST_CHAIN = 20
+"""Definitions that refer to one another, one after the other."""
+
 _EXPRESSIONS = (Comparison, Presence, TextMatch, ContainsOne, OneOf, DateMatch, RecencyMatch)
 
 
@@ -42,16 +46,29 @@ def referenced(query: Query) -> frozenset[str]:
     return frozenset(trait.name for trait in traits(query))
 
 
+def expressions(query: Query) -> int:
+    """How many primary expressions it has, without what references bring in: comparisons, and a trait's value."""
+    compared = sum(isinstance(node, _EXPRESSIONS) for node in _nodes(query))
+    return compared + isinstance(query, (Reduction, Trait, Reference))
+
+
 def circles(queries: Mapping[str, Query]) -> list[tuple[str, ...]]:
     """Every circle of definitions that refer to each other, once: ``(a, b, a)`` when a refers to b and b to a."""
     follows = {key: [each.name for each in traits(query) if each.name in queries] for key, query in queries.items()}
-    found: list[tuple[str, ...]] = []
+    try:
+        TopologicalSorter(follows).prepare()
+    except CycleError:
+        return list(_told_once(follows))
+    return []
+
+
+def _told_once(follows: Mapping[str, list[str]]) -> Iterator[tuple[str, ...]]:
     told: set[str] = set()
-    for key in queries:
+    for key in follows:
         circle = () if key in told else _circle(key, follows)
         told.update(circle)
-        found += [circle] if circle else []
-    return found
+        if circle:
+            yield circle
 
 
 def expand(key: str, queries: Mapping[str, Query]) -> Query:
@@ -73,7 +90,7 @@ class _Expansion:
         self._sizes: dict[str, int] = {}
 
     def of(self, key: str, chain: tuple[str, ...]) -> Query:
-        size = 1 + sum(isinstance(node, _EXPRESSIONS) for node in _nodes(self._queries[key]))
+        size = expressions(self._queries[key])
 
         def reference(trait: Trait) -> Trait | Reference:
             nonlocal size
@@ -93,6 +110,8 @@ class _Expansion:
         key = trait.name
         if key in chain:
             raise _fault(trait, f"goes in a circle ({' → '.join((*chain, key))}): take one of these references out")
+        if len(chain) == LONGEST_CHAIN:
+            raise _fault(trait, f"ends a chain of more than {LONGEST_CHAIN} definitions ({chain[0]} → … → {key})")
         query = self._queries[key]
         if isinstance(query, Reduction) and query.is_list:
             raise _fault(trait, "is a list, and cannot be compared: refer to a definition that ends in `.count()`")
