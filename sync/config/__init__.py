@@ -13,6 +13,7 @@ fields       the types of single values
 editors      the JSON Schema of the file, for editors
 verbatim     Segment's mappings stand as they were pasted: JSON's values, nothing filled in
 mappings     Segment's mappings, checked and compiled
+queries      definitions in Segment's query language: read, checked, and what they refer to
 references   what must hold between sections: keys, names, chains of ``after``
 exposure     what must hold between the addresses that are listened on, and between the keys that open them
 sentences    a validation error as a sentence

@@ -32,7 +32,7 @@ from sync.destinations.pushwoosh.transport import Transport
 from sync.errors import ConfigurationError
 from sync.mapping.mapping import Mapping as SegmentMapping
 from sync.model.alert import Watch
-from sync.model.definition import Definition, Kind, Table
+from sync.model.definition import Definition, Kind, Question, Table
 from sync.model.delivery import DeliverySettings
 from sync.model.feed import EventsTable, Forward, ProfilesTable
 from sync.model.identify import IdentifyPer
@@ -67,10 +67,22 @@ def _settings(path: pathlib.Path, data: dict[str, object], env: Mapping[str, str
     exposure.check(filled, problems)
     transports.check(filled, problems)
     compiled = mappings.compiled(filled, problems)
+    questions = _questions(filled, problems)
     if problems or valid is None:
         # Not raised inside the handler: pydantic's error, which knows values, must not travel along.
         raise ConfigurationError(problems.sentences())
-    return _built(path, said, valid, compiled)
+    settings = _built(path, said, valid, compiled)
+    definitions = tuple(replace(each, query=questions.get(each.key)) for each in settings.definitions)
+    return replace(settings, definitions=definitions)
+
+
+def _questions(document: dict[str, object], problems: Problems) -> Mapping[str, Question]:
+    """What definitions with a ``query`` ask, by key."""
+    if not any(draft.raw.get("query") for draft in references.drafts(document, problems)):
+        return {}
+    from sync.config import queries  # the parser takes longer to load than a command without queries runs
+
+    return queries.read(document, problems)
 
 
 def _built(

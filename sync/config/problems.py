@@ -2,7 +2,8 @@
 
 Invariant: a problem never repeats a value of the file, because any value may be a secret, or resolved to one. What may
 be named are keys of mappings, names of variables, names of definitions that were written out in the file, and of what
-stands below ``mappings``, where nothing secret belongs, a mapping's name and the place where its trigger goes wrong.
+stands below ``mappings`` and in a ``query`` that was written out, where nothing secret belongs, a mapping's name and the
+place where its trigger or the query goes wrong.
 """
 
 from __future__ import annotations

@@ -99,18 +99,26 @@ class DefinitionSection(Section):
 
 
 class AudienceSection(DefinitionSection):
-    """Who is a member; exactly one of `sql` and `table`."""
+    """Who is a member; exactly one of `query`, `sql` and `table`."""
 
+    query: Words | None = Field(
+        default=None, description="Segment's query language; ends in a comparison, such as `.count() >= 1`."
+    )
     sql: Words | None = Field(
         default=None, description="A SELECT that gives the column `user_id`, one row for each member."
     )
-    table: TableSection | None = Field(default=None, description="A membership table or view instead of `sql`.")
+    table: TableSection | None = Field(default=None, description="A membership table or view.")
     enrichment: Annotated[list[Line], Listed] = Field(
         default_factory=list, alias="with", description="Columns sent along; a change in them alone sends nothing."
     )
 
 
 class TraitSection(DefinitionSection):
-    """One value for each user."""
+    """One value for each user; exactly one of `query` and `sql`."""
 
-    sql: Words = Field(description="A SELECT that gives the columns `user_id` and `value`, one row for each user.")
+    query: Words | None = Field(
+        default=None, description="Segment's query language; ends in a value, such as `.sum(property('total'))`."
+    )
+    sql: Words | None = Field(
+        default=None, description="A SELECT that gives the columns `user_id` and `value`, one row for each user."
+    )

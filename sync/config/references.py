@@ -23,6 +23,9 @@ from sync.model.naming import FIELDS_FROM_TRAITS, LONGEST_KEY, RESERVED_KEYS, sn
 RESERVED_SOURCES = frozenset({"collector"})
 """Names of sources that exist by themselves."""
 
+QUESTIONS = {Kind.AUDIENCE: ("query", "sql", "table"), Kind.TRAIT: ("query", "sql")}
+"""The keys of which a definition has exactly one."""
+
 _KEY = re.compile(r"[a-z0-9_]+")
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _UNRESERVED = "rename it, or give another `key:`"
@@ -43,16 +46,16 @@ class Draft:
 
 def check(document: Mapping, problems: Problems) -> None:
     """Report everything that does not fit together."""
-    drafts = list(_drafts(document, problems))
+    found = list(drafts(document, problems))
     _check_store(document, problems)
-    _check_sources(document, drafts, problems)
+    _check_sources(document, found, problems)
     _check_feeds(document, problems)
-    _check_destinations(document, drafts, problems)
+    _check_destinations(document, found, problems)
     _check_limits(document, problems)
-    _check_keys(drafts, problems)
-    _check_questions(drafts, problems)
-    _check_enrichment(drafts, problems)
-    _check_after(document, drafts, problems)
+    _check_keys(found, problems)
+    _check_questions(found, problems)
+    _check_enrichment(found, problems)
+    _check_after(document, found, problems)
 
 
 def mapping(value: object) -> Mapping:
@@ -60,7 +63,8 @@ def mapping(value: object) -> Mapping:
     return value if isinstance(value, dict) else {}
 
 
-def _drafts(document: Mapping, problems: Problems) -> Iterator[Draft]:
+def drafts(document: Mapping, problems: Problems) -> Iterator[Draft]:
+    """Every definition that is a mapping at all, audiences first."""
     for section, kind in (("audiences", Kind.AUDIENCE), ("traits", Kind.TRAIT)):
         items = document.get(section)
         for index, raw in enumerate(items if isinstance(items, list) else []):
@@ -199,13 +203,13 @@ def _check_keys(drafts: list[Draft], problems: Problems) -> None:
 
 def _check_questions(drafts: list[Draft], problems: Problems) -> None:
     for draft in drafts:
-        if draft.kind is not Kind.AUDIENCE:
-            continue  # a trait has only `sql`, which its model requires
-        given = [key for key in ("sql", "table") if draft.raw.get(key) is not None]
-        if len(given) == 2:
-            problems.add((*draft.path, "table"), "is given beside `sql`: keep one of the two")
-        elif not given:
-            problems.add(draft.path, "says nothing about its members: give `sql` or `table`")
+        audience = draft.kind is Kind.AUDIENCE
+        given = [key for key in QUESTIONS[draft.kind] if draft.raw.get(key) is not None]
+        for key in given[1:]:
+            problems.add((*draft.path, key), f"is given beside `{given[0]}`: keep one of the two")
+        if not given:
+            what = "its members: give `query`, `sql` or `table`" if audience else "its values: give `query` or `sql`"
+            problems.add(draft.path, f"says nothing about {what}")
 
 
 def _check_enrichment(drafts: list[Draft], problems: Problems) -> None:

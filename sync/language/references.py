@@ -11,6 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from sync.errors import InvalidQuery
+from sync.language.parser import parse
 from sync.language.tree import (
     Comparison,
     ContainsOne,
@@ -24,6 +25,7 @@ from sync.language.tree import (
     TextMatch,
     Trait,
 )
+from sync.model.definition import Definition
 
 MOST_EXPRESSIONS = 500
 """Comparisons in a definition together with all that it refers to, each as often as it is referred to."""
@@ -79,6 +81,13 @@ def expand(key: str, queries: Mapping[str, Query]) -> Query:
             in is too much; at the place in ``key``'s own text where it begins.
     """
     return _Expansion(queries).of(key, (key,))
+
+
+def asked(definition: Definition) -> Query:
+    """What a definition with a ``query`` asks, with everything that it refers to put in place."""
+    assert definition.query is not None  # noqa: S101 - the caller's branch
+    queries = {each.key: parse(each.text, each.kind) for each in definition.query.referred}
+    return expand(definition.key, queries | {definition.key: parse(definition.query.text, definition.kind)})
 
 
 class _Expansion:

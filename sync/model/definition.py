@@ -37,11 +37,31 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Referred:
+    """Another definition that a query refers to, and its own text."""
+
+    kind: Kind
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question in Segment's query language.
+
+    ``text`` is in canonical form; ``referred`` is all that it refers to, directly or not, in the order of the keys.
+    """
+
+    text: str
+    referred: tuple[Referred, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """What to compute, from where, for whom.
 
-    Exactly one of ``sql`` and ``table`` is set. ``source`` and ``destinations`` are names in the same configuration.
-    ``enrichment`` are the ``with:`` columns. ``max_exits`` is a fraction (0.5 = 50 %). Identity is (kind, key).
+    Exactly one of ``query``, ``sql`` and ``table`` is set. ``source`` and ``destinations`` are names in the same
+    configuration. ``enrichment`` are the ``with:`` columns. ``max_exits`` is a fraction (0.5 = 50 %). Identity is (kind, key).
     """
 
     kind: Kind
@@ -49,6 +69,7 @@ class Definition:
     name: str
     source: str
     destinations: tuple[str, ...]
+    query: Question | None = None
     sql: str | None = None
     table: Table | None = None
     enrichment: tuple[str, ...] = ()
@@ -60,5 +81,7 @@ class Definition:
     def fingerprint(self) -> str:
         """Changes exactly when the question asked of the source changes (16 hex digits)."""
         table = [self.table.name, self.table.user_id] if self.table else None
-        asked = [self.kind, self.key, self.source, self.sql, table, self.enrichment]
+        asked: list[object] = [self.kind, self.key, self.source, self.sql, table, self.enrichment]
+        if self.query is not None:  # the others keep the fingerprints that stores remember
+            asked += [self.query.text, [[each.kind, each.key, each.text] for each in self.query.referred]]
         return hashlib.sha256(orjson.dumps(asked)).hexdigest()[:16]

@@ -72,6 +72,8 @@ def _cursor(connection: Connection) -> Any:
 
 def _question(connection: Connection, definition: Definition, as_of: datetime) -> tuple[str, dict[str, object]]:
     """A definition's SQL with its one parameter, as the driver wants them."""
+    if definition.query is not None:
+        raise QueryError(f"{definition.kind} {definition.name!r}: a `query:` cannot be run yet: give `sql:` instead")
     if definition.table is not None:
         return str(_membership(definition).compile(dialect=connection.dialect)), {}
     asked = (definition.sql or "").strip()

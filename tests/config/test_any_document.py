@@ -57,8 +57,12 @@ RIGHT: dict[str, Any] = {
     "audiences": [
         {"name": "A", "sql": "x", "schedule": {"cron": "* * * * *", "timezone": "UTC", "jitter": "1s"}},
         {"name": "B", "table": {"name": "t", "user_id": "u"}, "with": ["e"], "schedule": {"after": "A"}},
+        {"name": "D", "query": "trait('e') > 1"},
     ],
-    "traits": [{"name": "C", "key": "c", "sql": "x", "guard": {"max_exits": 0.1}, "schedule": "after: b"}],
+    "traits": [
+        {"name": "C", "key": "c", "sql": "x", "guard": {"max_exits": 0.1}, "schedule": "after: b"},
+        {"name": "E", "query": "event('x').count()"},
+    ],
 }
 ODD = st.one_of(
     st.none(),
@@ -75,6 +79,9 @@ ODD = st.one_of(
     st.just([[1]]),
     st.just({}),
     st.just({"name": None, "every": [], "url": {}}),
+    st.sampled_from(
+        ["trait('d') = true", "event('x').sum(property('y'))", "trait('c') > 1", "ANY trait('x').is_set()"]
+    ),
     st.sampled_from([{"@nope": 1}, {"@path": "$.a", "x": 1}, {"@path": [{}]}, {"@if": {}}, 'type = "a" and', "!x"]),
     st.dates(),
     st.binary(max_size=4),
@@ -118,4 +125,4 @@ def test_any_document_ends_in_settings_or_problems(tmp_path: pathlib.Path, chang
 def test_the_document_that_is_changed_here_is_right(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "sync.yaml"
     path.write_text(yaml.safe_dump(RIGHT), encoding="utf-8")
-    assert len(load(path, {}).definitions) == 3
+    assert len(load(path, {}).definitions) == 5
