@@ -25,7 +25,8 @@ a case is to be made smaller. ``same`` (in ``cases``) allows numbers that were d
 Where the rules were silent, the reference took a side. Each is one line to change:
 
 - who is known (``known_users``): a user whose only events are after ``as_of``, or without a time, is not
-- relative dates (``_OF_SPANS``): an edge belongs to ``before_last`` and ``after_next``; now itself to both ``within_…``
+- relative dates (``_OF_SPANS``): both ends of each range are in, as Segment says of them
+- ``between(parent: N, M)``: more than N after the parent event and at most M (``passes``)
 - ``unique(…).count()`` of nothing is 0 (``_REDUCE``)
 - lists and objects (``values``): set, but equal to nothing; no reducer but ``count`` sees them; dots do not step into lists
 - booleans have no order; a boolean is written ``true`` or ``false``, bare or in ``literal(…)``

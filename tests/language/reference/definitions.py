@@ -86,7 +86,7 @@ class Definer:
             Property(self._named(PROPERTIES, sort), parent=True),
         )
         filters: tuple[Filter, ...] = (
-            Within(self._span(), parent=True),
+            self._after_parent(),
             *((Where(same),) if self._chance(0.4) else ()),
         )
         followed = Compare(Reduced(then, filters, "count"), "gte", Literal(1))
@@ -130,6 +130,8 @@ class Definer:
     def _of_event(self, depth: int, event: str, sort: str = "") -> Property | Context:
         """A property or a piece of the context, of a wanted sort if one is given."""
         if depth > 1 and self._chance(0.35):
+            if self._chance(0.2):
+                return Context(self._named(CONTEXTS, sort), parent=True)
             return Property(self._named(PROPERTIES, sort), parent=True)
         if not sort and self._chance(0.2):
             return Context(self._named(CONTEXTS, sort))
@@ -164,7 +166,7 @@ class Definer:
         event = self._random.choice(self._events if self._chance(0.95) else EVENTS)
         filters = tuple(self._filter(depth, event) for _ in range(self._random.choice((0, 1, 1, 2, 2, 3))))
         if depth and self._chance(0.7):
-            filters = (*filters, Within(self._span(), parent=True))
+            filters = (*filters, self._after_parent())
         if self._chance(0.35):
             return Reduced(event, filters, "count")
         # A list can be an answer, but within a comparison only its length can be compared.
@@ -185,6 +187,12 @@ class Definer:
         if choice < 0.84 and newest.long < oldest.long:
             return Between(newest, oldest)
         return Within(max(newest, oldest, key=lambda span: span.long))
+
+    def _after_parent(self) -> Filter:
+        near, far = self._span(), self._span()
+        if near.long < far.long and self._chance(0.3):
+            return Between(near, far, parent=True)
+        return Within(far, parent=True)
 
     def _span(self) -> Span:
         return self._random.choice(self._world.pools.spans)

@@ -189,11 +189,11 @@ _OF_DATES: dict[str, Callable[[datetime, datetime], bool]] = {
     "before_date": lambda date, other: date < other,
     "after_date": lambda date, other: date > other,
 }
-# Each edge belongs to the range that is open-ended: past and future are each cut into two that leave no gap.
+# "Inclusive", says Segment of each of them: both ends are in.
 _OF_SPANS: dict[str, Callable[[datetime, datetime, Span], bool]] = {
-    "within_last": lambda date, now, span: now - span.long < date <= now,
+    "within_last": lambda date, now, span: now - span.long <= date <= now,
     "before_last": lambda date, now, span: date <= now - span.long,
-    "within_next": lambda date, now, span: now <= date < now + span.long,
+    "within_next": lambda date, now, span: now <= date <= now + span.long,
     "after_next": lambda date, now, span: date >= now + span.long,
 }
 
@@ -228,8 +228,8 @@ def value(scalar: Scalar, user: User, around: tuple[Event, ...]) -> object:
             return trait(name, user)
         case Property(name, parent):
             return step(around[-2 if parent else -1].properties, name)
-        case Context(name):
-            return step(around[-1].raw.get("context"), name)
+        case Context(name, parent):
+            return step(around[-2 if parent else -1].raw.get("context"), name)
         case Reduced():
             return reduced(scalar, user, around)
     raise TypeError(scalar)
@@ -255,8 +255,10 @@ def passes(one: Filter, event: Event, user: User, around: tuple[Event, ...]) -> 
             return user.as_of - span.long < event.at <= user.as_of
         case Within(span, True):
             return around[-1].at < event.at <= around[-1].at + span.long
-        case Between(newest, oldest):
-            return user.as_of - oldest.long < event.at <= user.as_of - newest.long
+        case Between(near, far, False):
+            return user.as_of - far.long < event.at <= user.as_of - near.long
+        case Between(near, far, True):
+            return around[-1].at + near.long < event.at <= around[-1].at + far.long
     raise TypeError(one)
 
 

@@ -176,12 +176,11 @@ class Reader:
         if not self.sees("event", "trait", "property", "context"):
             return Literal(self.literal())
         extractor = self.take("sign")
-        if extractor == "property":
-            return self.call(self.property)
+        if extractor in ("property", "context"):
+            parent, name = self.call(lambda: (self.skips_parent(), self.braced(self.text)))
+            return Property(name, parent) if extractor == "property" else Context(name, parent)
         name = self.call(self.text)
-        if extractor == "event":
-            return self.stream(name)
-        return Trait(name) if extractor == "trait" else Context(name)
+        return self.stream(name) if extractor == "event" else Trait(name)
 
     def stream(self, event: str) -> Reduced:
         """``event('…')`` has been read: its filters and its reducer."""
@@ -197,7 +196,7 @@ class Reader:
                 "within": lambda: Within(parent=self.skips_parent(), span=self.braced(self.span)),
             }
             if name == "between":
-                filters.append(Between(*self.call_of_two(self.span, self.span)))
+                filters.append(self.between())
             elif name in rules:
                 filters.append(self.call(rules[name]))
             else:
@@ -209,7 +208,8 @@ class Reader:
             self.call(tuple)
             return Reduced(event, filters, name)
         if name == "mode":
-            of, minimum = self.call_of_two(self.scalar, self.whole)
+            self.take("sign", "(")
+            of, minimum = self.two(self.scalar, self.whole)
             return Reduced(event, filters, name, of, minimum)  # type: ignore[arg-type]
         of = self.call(self.scalar)
         start = self._at
@@ -219,6 +219,13 @@ class Reader:
         else:
             self._at = start
         return Reduced(event, filters, name, of)  # type: ignore[arg-type]
+
+    def between(self) -> Between:
+        """``(1 day, 3 days)``, perhaps after the parent."""
+        self.take("sign", "(")
+        parent = self.skips_parent()
+        near, far = self.two(self.span, self.span)
+        return Between(near, far, parent)
 
     def call(self, inside: Callable[[], T]) -> T:
         """``( … )``, or ``({ … })``."""
@@ -235,9 +242,8 @@ class Reader:
             self.take("sign", "}")
         return found
 
-    def call_of_two(self, first: Callable[[], T], second: Callable[[], U]) -> tuple[T, U]:
-        """``(a, b)``, each perhaps in braces."""
-        self.take("sign", "(")
+    def two(self, first: Callable[[], T], second: Callable[[], U]) -> tuple[T, U]:
+        """``a, b)``, each perhaps in braces."""
         one = self.braced(first)
         self.take("sign", ",")
         other = self.braced(second)
@@ -253,10 +259,6 @@ class Reader:
     def skips_parent(self) -> bool:
         """Whether ``parent:`` stands before."""
         return self.skips("parent") and bool(self.take("sign", ":"))
-
-    def property(self) -> Property:
-        """What is in the parentheses of ``property``."""
-        return Property(parent=self.skips_parent(), name=self.braced(self.text))
 
     def text(self) -> str:
         """A text in quotes."""

@@ -116,8 +116,8 @@ class Speller:
             case Literal(literal):
                 bare = [self._literal(literal)]
                 yield from self._call("literal", bare) if self._oddly() else bare
-            case Property(name, True):
-                yield from self._call("property", (self._word("parent"), ":", " ", self._quoted(name)))
+            case Property(name, True) | Context(name, True):
+                yield from self._call(type(scalar).__name__.lower(), [*self._parent(True), self._quoted(name)])
             case Trait(name) | Property(name) | Context(name):
                 yield from self._call(type(scalar).__name__.lower(), [self._quoted(name)])
             case Reduced():
@@ -143,10 +143,16 @@ class Speller:
                 ids = self._list([self._quoted(source)] for source in exclude)
                 yield from self._call("sources", (self._word("exclude"), ":", " ", *ids), dot=True)
             case Within(span, parent):
-                around = (self._word("parent"), ":", " ") if parent else ()
-                yield from self._call("within", (*around, *self._span(span)), dot=True)
-            case Between(newest, oldest):
-                yield from self._call("between", self._span(newest), self._span(oldest), dot=True)
+                yield from self._call("within", (*self._parent(parent), *self._span(span)), dot=True)
+            case Between(near, far, True):
+                yield from self._call(
+                    "between", (*self._parent(True), *self._span(near), ", ", *self._span(far)), dot=True
+                )
+            case Between(near, far):
+                yield from self._call("between", self._span(near), self._span(far), dot=True)
+
+    def _parent(self, parent: bool) -> tuple[str, ...]:
+        return (self._word("parent"), ":", " ") if parent else ()
 
     def _call(self, name: str, *given: Iterable[str], dot: bool = False) -> Iterator[str]:
         if dot:

@@ -34,9 +34,10 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``context('name')`` of the event at hand."""
+    """``context('name')`` of the event at hand, or of the one around it."""
 
     name: str
+    parent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,11 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Only events older than ``newest``, but not older than ``oldest``."""
+    """Only events of between ``near`` and ``far`` ago; in a funnel, of between ``near`` and ``far`` after the one around."""
 
-    newest: Span
-    oldest: Span
+    near: Span
+    far: Span
+    parent: bool = False
 
 
 Filter = Where | Sources | Within | Between
