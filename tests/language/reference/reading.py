@@ -223,8 +223,7 @@ class Reader:
     def between(self) -> Between:
         """``(1 day, 3 days)``, perhaps after the parent."""
         self.take("sign", "(")
-        parent = self.skips_parent()
-        near, far = self.two(self.span, self.span)
+        (parent, near), far = self.two(lambda: (self.skips_parent(), self.span()), self.span)
         return Between(near, far, parent)
 
     def call(self, inside: Callable[[], T]) -> T:
