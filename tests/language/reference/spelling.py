@@ -144,12 +144,9 @@ class Speller:
                 yield from self._call("sources", (self._word("exclude"), ":", " ", *ids), dot=True)
             case Within(span, parent):
                 yield from self._call("within", (*self._parent(parent), *self._span(span)), dot=True)
-            case Between(near, far, True):
-                yield from self._call(
-                    "between", (*self._parent(True), *self._span(near), ", ", *self._span(far)), dot=True
-                )
-            case Between(near, far):
-                yield from self._call("between", self._span(near), self._span(far), dot=True)
+            case Between(near, far, parent):
+                begin = (*self._parent(parent), *self._span(near))
+                yield from self._call("between", begin, self._span(far), dot=True)
 
     def _parent(self, parent: bool) -> tuple[str, ...]:
         return (self._word("parent"), ":", " ") if parent else ()

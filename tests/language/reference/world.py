@@ -122,7 +122,7 @@ def _random_pools(random: Random) -> Pools:
     edges = [as_of + span.long * sign for span in spans for sign in (-1, 0, 1)]
     days = [datetime(2024, 2, 29, tzinfo=UTC), datetime(1969, 12, 31, tzinfo=UTC)]
     dates = tuple(random.choice(edges + days) for _ in range(4))
-    most, some = random.sample(ALIKE, 2)
+    most, some = random.choice(ALIKE), random.choice(ALIKE[:5] if random.random() < 0.5 else ALIKE)
     texts = (*most, *most, *some)
     events = (*EVENTS[:2], random.choice(EVENTS[2:]))
     return Pools(as_of, spans, events, tuple(random.sample(NUMBERS, 7)), texts, dates)
