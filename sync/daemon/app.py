@@ -13,7 +13,9 @@ from sync.deliver.outlet import Outlet
 from sync.destinations.pushwoosh.transport import AnyPushwoosh, connected
 from sync.errors import UsageError
 from sync.model.definition import Definition
+from sync.model.feed import Tables
 from sync.source.connection import Source
+from sync.source.tables import COLLECTED
 from sync.store import definitions, revision
 from sync.store.engine import Database, connect
 
@@ -94,7 +96,8 @@ class App:
         if name == COLLECTOR:
             return self._collector_source()
         settings = self.settings.sources[name]
-        return Source(name, settings.url.get_secret_value(), settings.statement_timeout)
+        tables = Tables(settings.events, settings.profiles)
+        return Source(name, settings.url.get_secret_value(), settings.statement_timeout, tables=tables)
 
     def _collector_source(self) -> Source:
         """What the collector received: the store's own database, as a source that is read like any other.
@@ -107,7 +110,7 @@ class App:
             url = self._empty_store() if fresh else database.engine.url.render_as_string(hide_password=False)
         else:
             url = store.url.get_secret_value()
-        return Source(COLLECTOR, url, COLLECTOR_TIMEOUT, schema=store.schema, setting="store")
+        return Source(COLLECTOR, url, COLLECTOR_TIMEOUT, schema=store.schema, setting="store", tables=COLLECTED)
 
     def destination(self, name: str) -> AnyPushwoosh:
         """A destination by its name."""

@@ -88,3 +88,12 @@ def settled(marks: tuple[Mark, ...], before: datetime) -> tuple[Mark, ...]:
     """``marks`` without those that need not be kept, when whatever appeared late below a mark of ``before`` was read."""
     done = sum(1 for each in marks[1:] if each.at <= before)
     return marks[done:]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What a source has, for the query language. ``collected``: it is what our own API received, which says more."""
+
+    events: tuple[EventsTable, ...] = ()
+    profiles: ProfilesTable | None = None
+    collected: bool = False

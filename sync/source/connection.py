@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from sync.errors import ConfigurationError, DataError, QueryError, SourceError, SourceUnavailable
+from sync.model.feed import Tables
 from sync.model.silence import patience
 
 _READING = frozenset(
@@ -39,17 +40,27 @@ _STEPS_BETWEEN_LOOKS = 50_000
 """SQLite instructions between two looks at the clock: a few milliseconds."""
 
 
+_NO_TABLES = Tables()
+
+
 class Source:
     """One source by name. ``read`` gives a read-only connection; nothing is kept open between reads.
 
     ``schema``: what names mean on PostgreSQL when they name no schema, whatever the URL says. ``setting``: where in the
-    configuration the URL stands, for messages.
+    configuration the URL stands, for messages. ``tables`` are what the query language reads.
     """
 
     def __init__(
-        self, name: str, url: str, statement_timeout: float, *, schema: str | None = None, setting: str | None = None
+        self,
+        name: str,
+        url: str,
+        statement_timeout: float,
+        *,
+        schema: str | None = None,
+        setting: str | None = None,
+        tables: Tables = _NO_TABLES,
     ) -> None:
-        self.name = name
+        self.name, self.tables = name, tables
         self.setting = setting or f"sources.{name}.url"
         self.statement_timeout = statement_timeout
         self._deadline = float("inf")

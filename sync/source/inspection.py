@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sync.errors import QueryError
 from sync.model.definition import Definition
-from sync.source import reader
+from sync.source import questions, reader
 from sync.source.connection import Source
 
 
@@ -19,7 +18,8 @@ def columns(source: Source, definition: Definition, as_of: datetime) -> tuple[st
 def readable_sql(source: Source, definition: Definition) -> str:
     """The SQL that is run, for people."""
     if definition.query is not None:
-        raise QueryError(f"{definition.kind} {definition.name!r}: a `query:` cannot be run yet: give `sql:` instead")
+        with reader._named(definition), source.read() as connection, source.translated():  # noqa: SLF001
+            return questions.readable(source, connection, definition)
     if definition.table is None:
         return (definition.sql or "").strip()
     return source.rendered(reader._membership(definition))  # noqa: SLF001

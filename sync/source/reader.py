@@ -18,6 +18,7 @@ from sync.model.canonical import LONGEST_USER_ID, encodable, json_string, user_i
 from sync.model.chunk import Chunk
 from sync.model.definition import Definition, Kind
 from sync.source.connection import Source
+from sync.source.questions import Asked, question
 
 ROWS_PER_CHUNK = 10_000
 
@@ -45,11 +46,13 @@ def answer(source: Source, definition: Definition, as_of: datetime) -> Iterator[
     """Ask ``source`` for a definition's rows as of an instant. Everything wrong with the rows is a `DataError`."""
     with _named(definition), source.read() as connection, closing(_cursor(connection)) as cursor:
         with source.translated():
-            cursor.execute(*_question(connection, definition, as_of))
+            asked = question(source, connection, definition, as_of) if definition.query is not None else None
+            sql, parameters = (asked.sql, asked.parameters) if asked else _question(connection, definition, as_of)
+            cursor.execute(sql, parameters)
         if cursor.description is None:
             raise QueryError(f"{definition.kind} {definition.name!r}: its SQL gives no rows: it must be a SELECT")
         shape = _Shape.of(definition, [found[0] for found in cursor.description])
-        yield Answer(shape.names, _chunks(source, cursor, shape))
+        yield Answer(shape.names, _chunks(source, cursor, shape, asked))
 
 
 @contextmanager
@@ -72,8 +75,6 @@ def _cursor(connection: Connection) -> Any:
 
 def _question(connection: Connection, definition: Definition, as_of: datetime) -> tuple[str, dict[str, object]]:
     """A definition's SQL with its one parameter, as the driver wants them."""
-    if definition.query is not None:
-        raise QueryError(f"{definition.kind} {definition.name!r}: a `query:` cannot be run yet: give `sql:` instead")
     if definition.table is not None:
         return str(_membership(definition).compile(dialect=connection.dialect)), {}
     asked = (definition.sql or "").strip()
@@ -132,7 +133,7 @@ class _Shape:
         return ("user_id", *value, *(("extra",) if self.enrichment else ()))
 
 
-def _chunks(source: Source, cursor: Any, shape: _Shape) -> Iterator[Chunk]:
+def _chunks(source: Source, cursor: Any, shape: _Shape, asked: Asked | None) -> Iterator[Chunk]:
     done = 0
     while True:
         source.restart_timeout()
@@ -145,7 +146,7 @@ def _chunks(source: Source, cursor: Any, shape: _Shape) -> Iterator[Chunk]:
             ) from None
         if not rows:
             return
-        chunk = _chunk(rows, shape, done)
+        chunk = _chunk(rows if asked is None else list(map(asked.row, rows)), shape, done)
         if chunk.user_ids:
             yield chunk
         done += len(rows)

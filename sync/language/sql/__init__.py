@@ -1,0 +1,22 @@
+"""From a tree to one SELECT over a source's tables, for each kind of database.
+
+===========  ==========================================================================
+compiler     the statement: whose answer is asked for, and the answer
+layout       where profiles and events stand, as whoever opened the source has found it
+unknown      of whom something must be known for a condition to hold: nobody else is read
+users        a set of users, and what is known of each
+reductions   streams that become one value, for all users or for one event of a funnel
+branches     where the events of one name stand
+conditions   conditions, two-valued
+values       a value whose type is known only when it is read
+engine       what each database says in its own way: sqlite (isotext), postgresql, duckdb, mysql
+isodates     what a date looks like
+===========  ==========================================================================
+
+Two rules hold everywhere. No statement ends in an error because of what the data is: nothing is cast before it is known to
+be castable. And no condition is the SQL ``NOT`` of another: a comparison with what is missing is NULL in SQL, and false here.
+"""
+
+from sync.language.sql.compiler import Compiled, compile_query
+
+__all__ = ["Compiled", "compile_query"]

@@ -1,0 +1,197 @@
+"""Where the events of one name stand: in one table, or in several that are read as one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from sqlalchemy import FromClause, Select, false, func, literal_column, null, or_, select, union_all
+
+from sync.language.sql.engine import Engine
+from sync.language.sql.layout import Column, Events, Layout, Type
+from sync.language.sql.values import NOTHING, Expression, Found, opposite
+from sync.language.tree import Between, Context, ExcludeSources, Property, Stream, Within
+
+Among = Callable[[Expression], Expression]
+"""Condition: a user is one of those that are asked about."""
+
+_VIEWS = {"Page Viewed": ("page", "page_name"), "Screen Viewed": ("screen", "screen_name")}
+"""Events that are calls of their own: which, and what the name of what was viewed is called among the properties."""
+
+
+class Branch(ABC):
+    """The events of one name: what to select from, which of its rows are meant, and what they hold."""
+
+    source: FromClause
+    user: Expression
+    at: Expression
+    order: Sequence[Expression]
+    conditions: Sequence[Expression]
+
+    @abstractmethod
+    def property(self, asked: Property | Context) -> Found:
+        """A property of an event, or a piece of its context."""
+
+
+def branch(engine: Engine, layout: Layout, stream: Stream, among: Among | None, name: str) -> Branch | None:
+    """The events of a stream, but for what its filters say of each; ``None`` where no table can hold any."""
+    tables = [
+        _OneTable(engine, each, stream, layout, among, name) for each in layout.events if each.may_hold(stream.event)
+    ]
+    if len(tables) > 1:
+        return _SeveralTables(engine, tables, sorted(set(_read(stream)), key=repr), name)
+    return tables[0] if tables else None
+
+
+def seen(engine: Engine, events: Events, layout: Layout, among: Among | None, name: str) -> Select[Any]:
+    """``user_id`` of whoever has an event up to as_of, whatever its name."""
+    source = engine.table(events.table, list(events.columns)).alias(name)
+    kind, as_text = events.columns[events.user_id], not layout.one_family
+    user = engine.user(source.c[events.user_id], kind, as_text=as_text)
+    clock = engine.clock(source.c[events.timestamp], events.columns[events.timestamp])
+    conditions = [engine.somebody(user, kind, as_text=as_text), *clock.during(None, engine.as_of)]
+    if among is not None:
+        conditions.append(among(user))
+    return select(user.label("user_id")).select_from(source).where(*conditions)
+
+
+def document_or_column(engine: Engine, source: FromClause, columns: Mapping[str, Column], path: Sequence[str]) -> Found:
+    """What is called so among columns: one of that very name, or one of its first piece, with JSON in it."""
+    whole, first = ".".join(path), path[0]
+    if whole in columns:
+        return engine.column(source.c[whole], columns[whole])
+    if first in columns and columns[first].type in (Type.JSON, Type.JSONB, Type.ANY):
+        return engine.document(source.c[first], columns[first], path[1:])
+    return NOTHING
+
+
+class _OneTable(Branch):
+    def __init__(
+        self, engine: Engine, events: Events, stream: Stream, layout: Layout, among: Among | None, name: str
+    ) -> None:
+        self._engine, self._events, self._stream = engine, events, stream
+        self.source = engine.table(events.table, list(events.columns)).alias(name)
+        kind, as_text = events.columns[events.user_id], not layout.one_family
+        own = self.source.c[events.user_id]
+        self.user = engine.user(own, kind, as_text=as_text)
+        clock = engine.clock(self.source.c[events.timestamp], events.columns[events.timestamp])
+        self.at = clock.at
+        cursor = [] if events.cursor is None else [self.source.c[events.cursor]]
+        self.order = [self.at, *cursor]
+        self.conditions = [
+            *self._called(stream.event),
+            engine.somebody(self.user, kind, as_text=as_text),
+            *(condition for after, until in _windows(engine, stream) for condition in clock.during(after, until)),
+            *self._elsewhere(),
+            *([] if among is None else [among(self.user)]),
+        ]
+
+    def _called(self, event: str) -> Iterator[Expression]:
+        events, columns = self._events, self.source.c
+        if events.name is not None:
+            yield self._engine.equals(columns[events.name], events.columns[events.name], event)
+        if events.call is not None and event in _VIEWS:
+            yield self._engine.equals(columns[events.call], events.columns[events.call], _VIEWS[event][0])
+
+    def _elsewhere(self) -> Iterator[Expression]:
+        """Conditions: an event comes from none of the excluded sources."""
+        for each in self._stream.filters:
+            if isinstance(each, ExcludeSources) and self._events.source is not None:
+                own, kind = self.source.c[self._events.source], self._events.columns[self._events.source]
+                yield opposite(or_(false(), *(self._engine.equals(own, kind, name) for name in each.ids)))
+
+    def property(self, asked: Property | Context) -> Found:
+        if isinstance(asked, Context):
+            return self._context(asked.path)
+        events = self._events
+        if events.title is not None and _VIEWS.get(self._stream.event, ("", ""))[1] == asked.path[0]:
+            return self._titled(asked.path)
+        if events.properties is not None:
+            return self._engine.document(
+                self.source.c[events.properties], events.columns[events.properties], asked.path
+            )
+        columns = {key: kind for key, kind in events.columns.items() if key not in self._taken()}
+        return document_or_column(self._engine, self.source, columns, asked.path)
+
+    def cursor(self) -> Expression:
+        """What settles which of two events at one instant came first, to be compared with those of the same table."""
+        own = self._events.cursor
+        return self._engine.column(self.source.c[own], self._events.columns[own]).carried() if own else null()
+
+    def _taken(self) -> tuple[str | None, ...]:
+        return (self._events.user_id, self._events.timestamp, self._events.name)
+
+    def _titled(self, path: Sequence[str]) -> Found:
+        """A page's name, else what the properties say that it is."""
+        events, engine = self._events, self._engine
+        own = events.title or ""
+        title = engine.document(self.source.c[own], events.columns[own], ()).carried()
+        if events.properties is None:
+            return engine.carried(title)
+        told = engine.document(self.source.c[events.properties], events.columns[events.properties], path)
+        return engine.carried(func.coalesce(title, told.carried())) if len(path) == 1 else told
+
+    def _context(self, path: Sequence[str]) -> Found:
+        events = self._events
+        if events.context is not None:
+            return self._engine.document(self.source.c[events.context], events.columns[events.context], path)
+        flat = "_".join(("context", *path))
+        return self._engine.column(self.source.c[flat], events.columns[flat]) if flat in events.columns else NOTHING
+
+
+class _SeveralTables(Branch):
+    """Several tables have events of this name: each gives what is read of them in one form."""
+
+    def __init__(
+        self, engine: Engine, tables: Sequence[_OneTable], read: Sequence[Property | Context], name: str
+    ) -> None:
+        self._engine = engine
+        self._places = {each: f"value_{place}" for place, each in enumerate(read)}
+        parts = []
+        for number, each in enumerate(tables):
+            place: Expression = literal_column(str(number))
+            columns = [each.user.label("user_id"), each.at.label("at"), place.label("place")]
+            columns.append(each.cursor().label("cursor"))
+            columns += [each.property(asked).carried().label(label) for asked, label in self._places.items()]
+            parts.append(select(*columns).select_from(each.source).where(*each.conditions))
+        self.source = union_all(*parts).subquery(name)
+        found = self.source.c
+        self.user, self.at, self.conditions = found.user_id, found.at, ()
+        cursor = engine.carried(found.cursor)
+        self.order = [each for each in (found.at, found.place, cursor.number, cursor.text) if each is not None]
+
+    def property(self, asked: Property | Context) -> Found:
+        return self._engine.carried(self.source.c[self._places[_own(asked)]])
+
+
+def _windows(engine: Engine, stream: Stream) -> Iterator[tuple[Expression | None, Expression]]:
+    """The windows of a stream that end some time before as_of; without any, as_of is the only end."""
+    found = False
+    for each in stream.filters:
+        match each:
+            case Within(duration, False):
+                found = True
+                yield engine.shifted(engine.as_of, -duration.delta), engine.as_of
+            case Between(near, far, False):
+                found = True
+                yield engine.shifted(engine.as_of, -far.delta), engine.shifted(engine.as_of, -near.delta)
+    if not found:
+        yield None, engine.as_of
+
+
+def _own(asked: Property | Context) -> Property | Context:
+    return type(asked)(asked.name)
+
+
+def _read(node: object) -> Iterator[Property | Context]:
+    """Whatever is read of events anywhere inside: more than is needed, and never less."""
+    if isinstance(node, Property | Context):
+        yield _own(node)
+    elif isinstance(node, tuple):
+        for each in node:
+            yield from _read(each)
+    elif is_dataclass(node):
+        for field in fields(node):
+            yield from _read(getattr(node, field.name))

@@ -1,0 +1,169 @@
+"""Conditions of the language as conditions in SQL, two-valued.
+
+``holds`` is true where the condition holds, and false or NULL where it does not; ``fails`` is true where it does not hold.
+The one is never the SQL ``NOT`` of the other.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import and_, false, or_
+
+from sync.language.sql.engine import Engine
+from sync.language.sql.values import Expression, Found, opposite
+from sync.language.tree import (
+    And,
+    Comparator,
+    Comparison,
+    Condition,
+    ContainsOne,
+    DateComparator,
+    DateMatch,
+    Not,
+    Number,
+    OneOf,
+    Or,
+    Presence,
+    RecencyComparator,
+    RecencyMatch,
+    Reducer,
+    Reduction,
+    TextComparator,
+    TextMatch,
+    Value,
+)
+
+_OPERATORS: dict[Comparator, Callable[[Any, Any], Any]] = {
+    Comparator.EQ: operator.eq,
+    Comparator.NEQ: operator.eq,
+    Comparator.GT: operator.gt,
+    Comparator.GTE: operator.ge,
+    Comparator.LT: operator.lt,
+    Comparator.LTE: operator.le,
+}
+_IS_ANY: dict[tuple[Comparator, float], bool] = {
+    (Comparator.GTE, 1): True,
+    (Comparator.GT, 0): True,
+    (Comparator.EQ, 0): False,
+    (Comparator.NEQ, 0): False,
+    (Comparator.LT, 1): False,
+    (Comparator.LTE, 0): False,
+}
+"""Comparisons of a count that ask no more than whether there is any; ``!=`` in its positive form."""
+
+
+class Frame(Protocol):
+    """What conditions are about: a user, or an event of a user."""
+
+    engine: Engine
+
+    def value(self, value: Value) -> Found:
+        """A value there."""
+
+    def any_of(self, reduction: Reduction) -> Expression | None:
+        """Condition: the stream has an event; ``None`` where its count is known anyway."""
+
+
+def holds(condition: Condition, frame: Frame) -> Expression:
+    """True where it holds; false or NULL elsewhere."""
+    match condition:
+        case And(parts):
+            return and_(*(holds(part, frame) for part in parts))
+        case Or(parts):
+            return or_(*(holds(part, frame) for part in parts))
+        case Not(part):
+            return fails(part, frame)
+    found = _leaf(condition, frame)
+    return opposite(found) if _is_negative(condition) else found
+
+
+def fails(condition: Condition, frame: Frame) -> Expression:
+    """True where it does not hold; false or NULL elsewhere."""
+    match condition:
+        case And(parts):
+            return or_(*(fails(part, frame) for part in parts))
+        case Or(parts):
+            return and_(*(fails(part, frame) for part in parts))
+        case Not(part):
+            return holds(part, frame)
+    found = _leaf(condition, frame)
+    return found if _is_negative(condition) else opposite(found)
+
+
+def _is_negative(condition: Condition) -> bool:
+    match condition:
+        case Comparison(_, comparator):
+            return comparator is Comparator.NEQ
+        case TextMatch(_, matcher):
+            return matcher is TextComparator.OMITS
+        case Presence(_, is_set):
+            return not is_set
+    return False
+
+
+def _leaf(condition: Condition, frame: Frame) -> Expression:
+    """A comparison in its positive form."""
+    match condition:
+        case Comparison(left, comparator, right):
+            existence = _existence(left, comparator, right, frame)
+            return _compared(frame.value(left), comparator, frame.value(right)) if existence is None else existence
+        case Presence(left):
+            return frame.value(left).is_set
+        case TextMatch(left, matcher, text):
+            return _text(frame.value(left), [text], matcher, frame.engine)
+        case ContainsOne(left, texts):
+            return _text(frame.value(left), texts, TextComparator.CONTAINS, frame.engine)
+        case OneOf(left, values):
+            found = frame.value(left)
+            return or_(false(), *(_compared(found, Comparator.EQ, frame.value(each)) for each in values))
+        case DateMatch() | RecencyMatch():
+            instant = frame.value(condition.left).instant
+            return false() if instant is None else _dated(condition, instant(), frame.engine)
+    raise AssertionError(condition)
+
+
+def _existence(left: Value, comparator: Comparator, right: Value, frame: Frame) -> Expression | None:
+    """Whether there is an event at all: cheaper to ask than how many. ``None`` where more is asked."""
+    if not (isinstance(left, Reduction) and left.reducer is Reducer.COUNT and isinstance(right, Number)):
+        return None
+    wanted = _IS_ANY.get((comparator, right.value))
+    found = None if wanted is None else frame.any_of(left)
+    return found if found is None or wanted else ~found
+
+
+def _compared(left: Found, comparator: Comparator, right: Found) -> Expression:
+    compare = _OPERATORS[comparator]
+    ways = [(left.number, right.number), (left.text, right.text)]
+    if compare is operator.eq:
+        ways.append((left.boolean, right.boolean))
+    return or_(false(), *(compare(one, other) for one, other in ways if one is not None and other is not None))
+
+
+def _text(found: Found, parts: Sequence[str], matcher: TextComparator, engine: Engine) -> Expression:
+    if found.text is None:
+        return false()
+    matches = {
+        TextComparator.CONTAINS: engine.contains,
+        TextComparator.OMITS: engine.contains,
+        TextComparator.STARTS_WITH: engine.starts_with,
+        TextComparator.ENDS_WITH: engine.ends_with,
+    }[matcher]
+    return or_(false(), *(matches(found.text, part) for part in parts))
+
+
+def _dated(condition: DateMatch | RecencyMatch, instant: Expression, engine: Engine) -> Expression:
+    if isinstance(condition, DateMatch):
+        moment = engine.moment(condition.instant)
+        return instant < moment if condition.comparator is DateComparator.BEFORE_DATE else instant > moment
+    now, delta = engine.as_of, condition.duration.delta
+    match condition.comparator:
+        case RecencyComparator.WITHIN_LAST:
+            return instant.between(engine.shifted(now, -delta), now)
+        case RecencyComparator.WITHIN_NEXT:
+            return instant.between(now, engine.shifted(now, delta))
+        case RecencyComparator.BEFORE_LAST:
+            return instant <= engine.shifted(now, -delta)
+    return instant >= engine.shifted(now, delta)

@@ -1,0 +1,140 @@
+"""What one database says in its own way: values of unknown type, texts by code point, instants, lists."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Dialect, FromClause, String, cast, func, literal, literal_column, table
+from sqlalchemy import column as named
+
+from sync.language.sql.layout import Column
+from sync.language.sql.values import Expression, Found
+
+
+class Clock(ABC):
+    """A column with the time of events."""
+
+    at: Expression
+    """The instant in the engine's own form; NULL where it is no date."""
+
+    @abstractmethod
+    def during(self, after: Expression | None, until: Expression) -> list[Expression]:
+        """Conditions for an instant in (after, until], such that an index on the column is of use."""
+
+
+class Engine(ABC):
+    """One kind of database.
+
+    An *instant* is in the form that ``as_of`` gives; a *carried* value in the form that ``Found.carried`` gives.
+    """
+
+    dialect: Dialect
+
+    @property
+    @abstractmethod
+    def as_of(self) -> Expression:
+        """The instant that is asked about: the one bind called ``as_of``."""
+
+    @abstractmethod
+    def bound(self, as_of: datetime) -> object:
+        """What is bound as ``as_of``."""
+
+    @abstractmethod
+    def moment(self, instant: datetime) -> Expression:
+        """A fixed instant."""
+
+    @abstractmethod
+    def shifted(self, instant: Expression, delta: timedelta) -> Expression:
+        """An instant so much later, or earlier when ``delta`` is negative."""
+
+    @abstractmethod
+    def clock(self, column: Expression, kind: Column) -> Clock:
+        """The time of events."""
+
+    @abstractmethod
+    def column(self, column: Expression, kind: Column) -> Found:
+        """What stands in a column."""
+
+    @abstractmethod
+    def document(self, column: Expression, kind: Column, path: Sequence[str]) -> Found:
+        """What stands in a column's JSON, stepping into objects only; nothing where that is no JSON."""
+
+    @abstractmethod
+    def carried(self, value: Expression) -> Found:
+        """What was carried."""
+
+    @abstractmethod
+    def number(self, expression: Expression) -> Found:
+        """A number of ours."""
+
+    @abstractmethod
+    def boolean(self, condition: Expression) -> Found:
+        """Whether a condition holds, as a value: false where it is NULL."""
+
+    @abstractmethod
+    def literal(self, value: str | int | float | bool) -> Found:
+        """What stands in the query itself."""
+
+    @abstractmethod
+    def scalar(self, value: Expression) -> Expression:
+        """Condition: the carried value is neither missing nor a list or an object."""
+
+    @abstractmethod
+    def alphabetical(self, value: Expression) -> list[Expression]:
+        """What carried values are put in order by: as they are written, by code point, a number before its look-alike."""
+
+    @abstractmethod
+    def listed(self, value: Expression) -> ColumnElement[Any]:
+        """The aggregate that makes a list of carried values."""
+
+    @abstractmethod
+    def decoded(self, value: object) -> object:
+        """A carried value as Python has it."""
+
+    @abstractmethod
+    def decoded_list(self, value: object) -> object:
+        """A list of carried values as Python has it."""
+
+    @abstractmethod
+    def contains(self, text: Expression, part: str) -> Expression:
+        """Whether ``part`` is a part of the text."""
+
+    @abstractmethod
+    def starts_with(self, text: Expression, part: str) -> Expression:
+        """Whether the text begins with ``part``."""
+
+    @abstractmethod
+    def ends_with(self, text: Expression, part: str) -> Expression:
+        """Whether the text ends with ``part``."""
+
+    def total(self, number: Expression) -> Expression:
+        """The sum of numbers, whatever their size."""
+        return func.sum(number)
+
+    def average(self, number: Expression) -> Expression:
+        """The mean of numbers."""
+        return func.avg(number)
+
+    def given(self, number: Expression) -> Expression:
+        """A number as an answer: one that JSON cannot hold is missing."""
+        return number
+
+    def user(self, column: Expression, kind: Column, *, as_text: bool) -> Expression:  # noqa: ARG002
+        """A user's id; ``as_text`` where ids of several kinds meet."""
+        return cast(column, String) if as_text else column
+
+    def somebody(self, user: Expression, kind: Column, *, as_text: bool) -> Expression:  # noqa: ARG002
+        """Condition: the id is not empty."""
+        return user != literal_column("''")
+
+    def equals(self, column: Expression, kind: Column, text: str) -> Expression:  # noqa: ARG002
+        """A column with texts against one text, exactly, such that an index on the column is of use."""
+        return column == literal(text, String)
+
+    def table(self, name: str, columns: Sequence[str]) -> FromClause:
+        """A table by its name, its schema before a dot."""
+        schema, _, own = name.rpartition(".")
+        return table(own, *(named(each) for each in columns), schema=schema or None)

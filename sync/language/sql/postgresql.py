@@ -1,0 +1,265 @@
+"""How PostgreSQL says it: carried values are jsonb, instants are timestamptz, texts are collated by code point.
+
+Nothing here is cast before it is known to be castable: a cast that fails ends the whole statement. What is inside a CASE
+is computed only where its condition holds, as long as it reads a column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Numeric,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    literal_column,
+    null,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from sync.language.sql import isodates
+from sync.language.sql.engine import Clock, Engine
+from sync.language.sql.layout import Column, Type
+from sync.language.sql.values import Expression, Found
+
+_INSTANT = DateTime(timezone=True)
+_LARGEST: Expression = literal_column("1.7976931348623157e308")
+_NOT_IN_JSONB: Expression = literal_column(r"'\\u(0000|[dD][89a-fA-F])'")
+_SMALL_NUMBER: Expression = literal_column(r"'^-?[0-9]{1,300}(\.[0-9]{1,300})?([eE][-+]?[0-9]{1,2})?$'")
+
+
+class Postgresql(Engine):
+    """PostgreSQL 12 or later. ``readable``: with ``:as_of`` instead of a bind, for people."""
+
+    def __init__(self, *, readable: bool = False) -> None:
+        self.dialect = (PGDialect if readable else PGDialect_psycopg)(paramstyle="named" if readable else "pyformat")
+        bind: Expression = literal_column(":as_of") if readable else bindparam("as_of", type_=_INSTANT)
+        self._as_of = cast(bind, _INSTANT) if readable else bind
+
+    @property
+    def as_of(self) -> Expression:
+        return self._as_of
+
+    def bound(self, as_of: datetime) -> object:
+        return as_of
+
+    def moment(self, instant: datetime) -> Expression:
+        return cast(literal(instant.astimezone(UTC).isoformat(), Text), _INSTANT)
+
+    def shifted(self, instant: Expression, delta: timedelta) -> Expression:
+        if not delta:
+            return instant
+        hours = round(delta / timedelta(hours=1))
+        by: Expression = literal_column(f"interval '{abs(hours)} hours'")
+        return instant.op("-" if hours < 0 else "+")(by)
+
+    def clock(self, column: Expression, kind: Column) -> Clock:
+        return _Clock(self, column, kind)
+
+    def column(self, column: Expression, kind: Column) -> Found:
+        match kind.type:
+            case Type.BOOLEAN:
+                return Found(column.is_not(null()), lambda: func.to_jsonb(column), boolean=column)
+            case Type.INTEGER:
+                return self.number(column)
+            case Type.NUMERIC | Type.FLOAT:
+                finite = and_(column != literal_column("'NaN'"), func.abs(column) <= _LARGEST)
+                return self.number(case((finite, column)))
+            case Type.JSONB | Type.JSON:
+                return self.document(column, kind, ())
+            case Type.TEXT:
+                return self._text(cast(column, Text) if kind.cast else column)
+            case Type.DATE | Type.TIMESTAMP | Type.INSTANT:
+                return self._date(column, kind.type)
+        return Found(column.is_not(null()), lambda: case((column.is_not(null()), literal_column("'[]'::jsonb"))))
+
+    def _text(self, text: Expression) -> Found:
+        return Found(
+            is_set=text.is_not(null()),
+            carried=lambda: func.to_jsonb(text),
+            text=text.collate("C"),
+            instant=lambda: _instant(text),
+        )
+
+    def _date(self, column: Expression, kind: Type) -> Found:
+        finite = func.isfinite(column)
+        if kind is Type.DATE:
+            written: Expression = func.to_char(column, literal_column("'YYYY-MM-DD'"))
+        else:
+            local = func.timezone(literal_column("'UTC'"), column) if kind is Type.INSTANT else column
+            form: Expression = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US'""")
+            written = func.rtrim(func.rtrim(func.to_char(local, form), literal_column("'0'")), literal_column("'.'"))
+            written = written.op("||")(literal_column("'Z'"))
+        text = case((finite, written))
+        at = _in_utc(column, kind)
+        return Found(
+            text.is_not(null()), lambda: func.to_jsonb(text), text=text.collate("C"), instant=lambda: case((finite, at))
+        )
+
+    def document(self, column: Expression, kind: Column, path: Sequence[str]) -> Found:
+        value = column
+        for piece in path:
+            value = value.op("->")(literal_column(_quoted(piece)))
+        if kind.type is Type.JSON:
+            return self._loose(value)
+        return self.carried(value)
+
+    def carried(self, value: Expression) -> Found:
+        sort = func.jsonb_typeof(value)
+        text = case((sort == literal_column("'string'"), value.op("#>>")(literal_column("'{}'"))))
+        return Found(
+            is_set=sort != literal_column("'null'"),
+            carried=lambda: func.nullif(value, literal_column("'null'::jsonb")),
+            number=case((sort == literal_column("'number'"), cast(value, Numeric))),
+            text=text.collate("C"),
+            boolean=case((sort == literal_column("'boolean'"), cast(value, Boolean))),
+            instant=lambda: _instant(text),
+        )
+
+    def _loose(self, value: Expression) -> Found:
+        """Of json, which keeps what was written: texts that jsonb has not, numbers beyond all measure."""
+        written, sort = cast(value, Text), func.json_typeof(value)
+        readable = case(
+            (sort == literal_column("'number'"), written.op("~")(_SMALL_NUMBER)),
+            (sort == literal_column("'string'"), written.op("!~")(_NOT_IN_JSONB)),
+            (sort == literal_column("'null'"), false()),
+            (sort == literal_column("'boolean'"), true()),
+        )
+        value = case(
+            (readable, cast(written, JSONB)), (sort.in_([literal_column("'object'"), literal_column("'array'")]), _LIST)
+        )
+        return self.carried(value)
+
+    def number(self, expression: Expression) -> Found:
+        return Found(expression.is_not(null()), lambda: func.to_jsonb(expression), number=expression)
+
+    def boolean(self, condition: Expression) -> Found:
+        flag = func.coalesce(condition, false())
+        return Found(true(), lambda: func.to_jsonb(flag), boolean=flag)
+
+    def literal(self, value: str | int | float | bool) -> Found:
+        if isinstance(value, bool):
+            flag = true() if value else false()
+            return Found(true(), lambda: func.to_jsonb(flag), boolean=flag)
+        if isinstance(value, str):
+            text = literal(value, Text)
+            return Found(true(), lambda: func.to_jsonb(text), text=text)
+        number = literal(value) if isinstance(value, int) else literal(Decimal(repr(value)), Numeric)
+        return Found(true(), lambda: func.to_jsonb(number), number=number)
+
+    def scalar(self, value: Expression) -> Expression:
+        return func.jsonb_typeof(value).in_([literal_column(f"'{each}'") for each in ("number", "string", "boolean")])
+
+    def alphabetical(self, value: Expression) -> list[Expression]:
+        sort = func.jsonb_typeof(value)
+        text = value.op("#>>")(literal_column("'{}'"))
+        number = case(
+            (sort == literal_column("'number'"), cast(func.trim_scale(cast(value, Numeric)), Text)), else_=text
+        )
+        return [number.collate("C"), sort.collate("C")]
+
+    def listed(self, value: Expression) -> ColumnElement[Any]:
+        return func.jsonb_agg(value)
+
+    def decoded(self, value: object) -> object:
+        return value
+
+    def decoded_list(self, value: object) -> object:
+        return value
+
+    def contains(self, text: Expression, part: str) -> Expression:
+        return func.strpos(text, literal(part, Text)) > literal_column("0")
+
+    def starts_with(self, text: Expression, part: str) -> Expression:
+        return func.left(text, literal_column(str(len(part)))) == literal(part, Text)
+
+    def ends_with(self, text: Expression, part: str) -> Expression:
+        return func.right(text, literal_column(str(len(part)))) == literal(part, Text)
+
+    def total(self, number: Expression) -> Expression:
+        return func.sum(cast(number, Numeric))  # a sum of floats may overflow, which is an error
+
+    def average(self, number: Expression) -> Expression:
+        return func.avg(cast(number, Numeric))
+
+    def given(self, number: Expression) -> Expression:
+        return case((func.abs(number) <= _LARGEST, number))
+
+    def user(self, column: Expression, kind: Column, *, as_text: bool) -> Expression:
+        if not as_text:
+            return column
+        number = func.trim_scale(column) if kind.type is Type.NUMERIC else column
+        return cast(number, Text).collate("C")
+
+    def equals(self, column: Expression, kind: Column, text: str) -> Expression:
+        own = cast(column, Text).collate("C") if kind.cast or not kind.exact else column
+        return own == literal(text, Text)
+
+    def somebody(self, user: Expression, kind: Column, *, as_text: bool) -> Expression:
+        if as_text or (kind.type is Type.TEXT and not kind.cast):
+            return user != literal_column("''")
+        return user.is_not(null())
+
+
+_LIST: Expression = literal_column("'[]'::jsonb")
+
+
+class _Clock(Clock):
+    """A column with dates is compared as it is, so that its index is of use; a text as what it means."""
+
+    def __init__(self, engine: Postgresql, column: Expression, kind: Column) -> None:
+        self._column, self._kind = column, kind.type
+        if kind.type in (Type.DATE, Type.TIMESTAMP, Type.INSTANT):
+            self.at = _in_utc(column, kind.type)
+        else:
+            found = engine.column(column, kind).instant
+            self.at = cast(null(), _INSTANT) if found is None else found()
+
+    def during(self, after: Expression | None, until: Expression) -> list[Expression]:
+        bare = self._kind in (Type.DATE, Type.TIMESTAMP, Type.INSTANT)
+        column = self._column if bare else self.at
+        return [*([] if after is None else [column > self._own(after)]), column <= self._own(until)]
+
+    def _own(self, instant: Expression) -> Expression:
+        local = self._kind in (Type.DATE, Type.TIMESTAMP)
+        return func.timezone(literal_column("'UTC'"), instant) if local else instant
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _in_utc(column: Expression, kind: Type) -> Expression:
+    if kind is Type.INSTANT:
+        return column
+    local = cast(column, DateTime()) if kind is Type.DATE else column
+    return func.timezone(literal_column("'UTC'"), local)
+
+
+def _instant(text: Expression) -> Expression:
+    """What a text means as a date of ISO 8601; NULL where it is none."""
+    one = literal_column
+    local = func.timezone(one("'UTC'"), cast(func.substring(text, one(f"'{isodates.LOCAL}'")), DateTime()))
+    hours = cast(func.coalesce(func.substring(text, one(f"'{isodates.HOURS}'")), one("'0'")), Integer)
+    minutes = func.regexp_replace(text, one(f"'^.*{isodates.SIGN_AND_MINUTES}'"), one(r"'\1\2'"))
+    zoned = text.op("~")(one(f"'{isodates.SIGN_AND_MINUTES}'"))
+    offset = func.make_interval(
+        one("0"), one("0"), one("0"), one("0"), hours, case((zoned, cast(minutes, Integer)), else_=one("0"))
+    )
+    return case((text.op("~")(one(f"'{isodates.DATE}'")), local.op("-")(offset)))

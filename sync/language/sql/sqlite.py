@@ -1,0 +1,235 @@
+"""How SQLite says it: every value has its own type, an instant is text of fixed width, JSON is text.
+
+A carried value is the value itself; SQLite has no booleans, so ``true`` and ``false`` are blobs, and so is the empty mark
+for what is nested. An instant is ``2026-11-21 10:00:00.000000``, in UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    and_,
+    bindparam,
+    case,
+    false,
+    func,
+    literal,
+    literal_column,
+    null,
+    select,
+    true,
+)
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+from sync.language.sql import isotext
+from sync.language.sql.engine import Clock, Engine
+from sync.language.sql.layout import Column, Type
+from sync.language.sql.values import Expression, Found
+
+_TRUE: Expression = literal_column("x'74727565'")
+_FALSE: Expression = literal_column("x'66616C7365'")
+_NESTED: Expression = literal_column("x''")
+_SIMPLE = re.compile(r"[A-Za-z0-9_ \-]+")
+"""Keys that stand in a JSON path as they are, and that everybody writes into JSON as they are."""
+
+_FINITE: Expression = literal_column("1.7976931348623157e308")
+
+
+def _texts(*texts: str) -> list[Expression]:
+    return [literal_column(f"'{text}'") for text in texts]
+
+
+class Sqlite(Engine):
+    """SQLite 3.38 or later. ``readable``: with ``:as_of`` instead of a bind, for people."""
+
+    def __init__(self, *, readable: bool = False) -> None:
+        self.dialect = SQLiteDialect(paramstyle="named")
+        self._as_of: Expression = literal_column(":as_of") if readable else bindparam("as_of", type_=String)
+
+    @property
+    def as_of(self) -> Expression:
+        return self._as_of
+
+    def bound(self, as_of: datetime) -> object:
+        return _stamp(as_of)
+
+    def moment(self, instant: datetime) -> Expression:
+        return literal(_stamp(instant), String)
+
+    def shifted(self, instant: Expression, delta: timedelta) -> Expression:
+        if not delta:
+            return instant
+        by: Expression = literal_column(f"'{round(delta / timedelta(hours=1)):+d} hours'")
+        return func.datetime(func.substr(instant, 1, 19), by).op("||")(func.substr(instant, 20))
+
+    def clock(self, column: Expression, kind: Column) -> Clock:
+        return _Stamps(column) if kind.type is Type.STAMP else _Dates(column)
+
+    def column(self, column: Expression, kind: Column) -> Found:
+        if kind.type is Type.FLAG:
+            flag = case((column.in_((literal_column("0"), literal_column("1"))), column != literal_column("0")))
+            return Found(
+                column.is_not(null()),
+                lambda: case((flag.is_(true()), _TRUE), (flag.is_(false()), _FALSE)),
+                boolean=flag,
+            )
+        sort = func.typeof(column)
+        text = case((sort == literal_column("'text'"), column))
+        return Found(
+            is_set=column.is_not(null()),
+            carried=lambda: case((sort == literal_column("'blob'"), _NESTED), else_=column),
+            number=case((sort.in_(_texts("integer", "real")), column)),
+            text=text,
+            instant=lambda: isotext.instant(text),
+        )
+
+    def document(self, column: Expression, kind: Column, path: Sequence[str]) -> Found:  # noqa: ARG002
+        sort: Expression
+        value: Expression
+        readable = and_(func.typeof(column) == literal_column("'text'"), func.json_valid(column))
+        if all(map(_SIMPLE.fullmatch, path)):
+            place: Expression = literal_column("'" + "".join(["$", *(f'."{piece}"' for piece in path)]) + "'")
+            sort, value = case((readable, func.json_type(column, place))), func.json_extract(column, place)
+        else:
+            sort, value = _looked_up(case((readable, column)), path)
+        text = case((sort == literal_column("'text'"), value))
+        return Found(
+            is_set=sort != literal_column("'null'"),
+            carried=lambda: case(
+                {"true": _TRUE, "false": _FALSE, "array": _NESTED, "object": _NESTED, "null": null()},
+                value=sort,
+                else_=case((sort.is_not(null()), value)),
+            ),
+            number=case((sort.in_(_texts("integer", "real")), value)),
+            text=text,
+            boolean=case((sort.in_(_texts("true", "false")), sort == literal_column("'true'"))),
+            instant=lambda: isotext.instant(text),
+        )
+
+    def carried(self, value: Expression) -> Found:
+        sort = func.typeof(value)
+        text = case((sort == literal_column("'text'"), value))
+        return Found(
+            is_set=value.is_not(null()),
+            carried=lambda: value,
+            number=case((sort.in_(_texts("integer", "real")), value)),
+            text=text,
+            boolean=case((and_(sort == literal_column("'blob'"), value != _NESTED), value == _TRUE)),
+            instant=lambda: isotext.instant(text),
+        )
+
+    def number(self, expression: Expression) -> Found:
+        return Found(expression.is_not(null()), lambda: expression, number=expression)
+
+    def boolean(self, condition: Expression) -> Found:
+        flag = condition.is_(true())
+        return Found(true(), lambda: case((flag, _TRUE), else_=_FALSE), boolean=flag)
+
+    def literal(self, value: str | int | float | bool) -> Found:
+        if isinstance(value, bool):
+            return Found(true(), lambda: _TRUE if value else _FALSE, boolean=true() if value else false())
+        if isinstance(value, str):
+            text = literal(value, String)
+            return Found(true(), lambda: text, text=text)
+        number = literal(value)
+        return Found(true(), lambda: number, number=number)
+
+    def scalar(self, value: Expression) -> Expression:
+        return value != _NESTED
+
+    def alphabetical(self, value: Expression) -> list[Expression]:
+        sort = func.typeof(value)
+        whole = func.printf(literal_column("'%.0f'"), value)
+        written = case(
+            (sort == literal_column("'blob'"), value.op("||")(literal_column("''"))),
+            (and_(sort == literal_column("'real'"), value == func.round(value)), whole),
+            else_=value.op("||")(literal_column("''")),
+        )
+        return [written, sort]
+
+    def listed(self, value: Expression) -> ColumnElement[Any]:
+        text = case((func.typeof(value) == literal_column("'blob'"), value.op("||")(literal_column("''"))))
+        return func.json_group_array(func.coalesce(text, func.json_quote(value).op("||")(literal_column("''"))))
+
+    def decoded(self, value: object) -> object:
+        return value == b"true" if isinstance(value, bytes) else value
+
+    def decoded_list(self, value: object) -> object:
+        return [orjson.loads(each) for each in orjson.loads(str(value))]
+
+    def contains(self, text: Expression, part: str) -> Expression:
+        return func.instr(text, literal(part, String)) > literal_column("0")
+
+    def starts_with(self, text: Expression, part: str) -> Expression:
+        return func.substr(text, 1, len(part)) == literal(part, String)
+
+    def ends_with(self, text: Expression, part: str) -> Expression:
+        if not part:
+            return text.is_not(null())
+        return func.substr(text, -len(part)) == literal(part, String)
+
+    def total(self, number: Expression) -> Expression:
+        return func.sum(number + literal_column("0.0"))  # a sum of integers may overflow, which is an error
+
+    def given(self, number: Expression) -> Expression:
+        return case((number.between(-_FINITE, _FINITE), number))
+
+    def equals(self, column: Expression, kind: Column, text: str) -> Expression:  # noqa: ARG002
+        return column == literal(text, String).collate("BINARY")
+
+
+class _Stamps(Clock):
+    """Instants in our own form already."""
+
+    def __init__(self, column: Expression) -> None:
+        self.at = column
+
+    def during(self, after: Expression | None, until: Expression) -> list[Expression]:
+        return [*([] if after is None else [self.at > after]), self.at <= until]
+
+
+class _Dates(Clock):
+    """Texts, of which some may be no dates, and others in zones.
+
+    An index is used for the days around; of these, texts in SQLite's own form (``2026-11-21 10:00:00``) are compared as
+    they are, others as what they mean.
+    """
+
+    def __init__(self, column: Expression) -> None:
+        self._column = column
+        self._plain = func.datetime(column) == column
+        self.at = isotext.instant(column)
+
+    def during(self, after: Expression | None, until: Expression) -> list[Expression]:
+        column = self._column
+        inside, bounds = [column <= until], [until]
+        around = [column < func.date(until, literal_column("'+2 days'"))]
+        if after is not None:
+            inside.insert(0, column > after)
+            bounds.append(after)
+            around.insert(0, column >= func.date(after, literal_column("'-1 day'")))
+        return [*around, case((self._plain, and_(*inside)), else_=isotext.is_within(column, *bounds))]
+
+
+def _stamp(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+
+
+def _looked_up(document: Expression, path: Sequence[str]) -> tuple[Expression, Expression]:
+    """The type and the value of what is there under keys that a JSON path cannot name."""
+    sort: Expression = null()
+    for place, piece in enumerate(path):
+        if place:
+            document = case((sort == literal_column("'object'"), document))
+        inside = func.json_each(document).table_valued("key", "value", "type").alias()
+        there = inside.c.key == literal(piece, String)
+        sort = select(inside.c.type).where(there).limit(literal_column("1")).scalar_subquery()
+        document = select(inside.c.value).where(there).limit(literal_column("1")).scalar_subquery()
+    return sort, document

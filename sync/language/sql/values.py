@@ -1,0 +1,41 @@
+"""A value in SQL whose type is known only when it is read: seen as a number, as a text, as a boolean, as an instant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement, false, null, true
+from sqlalchemy.sql.elements import False_, True_
+
+Expression: TypeAlias = ColumnElement[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value as each of its sorts: NULL where it is of another, ``None`` where it never is of that sort.
+
+    ``is_set`` is true where there is any value, one in the form of a list or an object too. ``carried`` is the value in
+    the one form in which it can leave a subquery, whatever its sort. ``instant`` is NULL where it is no date.
+    """
+
+    is_set: Expression
+    carried: Callable[[], Expression]
+    number: Expression | None = None
+    text: Expression | None = None
+    boolean: Expression | None = None
+    instant: Callable[[], Expression] | None = None
+
+
+NOTHING = Found(is_set=false(), carried=null)
+"""What is never there."""
+
+
+def opposite(condition: Expression) -> Expression:
+    """True where ``condition`` is false or NULL."""
+    if isinstance(condition, False_):
+        return true()
+    if isinstance(condition, True_):
+        return false()
+    return condition.is_not(true())

@@ -1,0 +1,55 @@
+"""A definition in the query language as SQL for its source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from sync.language.references import asked
+from sync.language.sql import compile_query
+from sync.model.definition import Definition
+from sync.source import tables
+from sync.source.connection import Source
+
+_UNREADABLE = {"literal_binds": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A statement as the driver wants it. ``decoded`` are for the columns after the first, in their order."""
+
+    sql: str
+    parameters: dict[str, Any]
+    decoded: tuple[Callable[[object], object], ...]
+
+    def row(self, row: tuple[object, ...]) -> tuple[object, ...]:
+        """A row with what Python has for its values."""
+        return (row[0], *(decode(value) for decode, value in zip(self.decoded, row[1:], strict=True)))
+
+
+def question(source: Source, connection: Connection, definition: Definition, as_of: datetime) -> Asked:
+    """The statement that is run."""
+    engine = tables.engine(connection.dialect.name)
+    found = compile_query(
+        asked(definition), tables.layout(connection, source.tables), engine, enrichment=_enrichment(definition)
+    )
+    compiled = found.statement.compile(dialect=engine.dialect)
+    return Asked(str(compiled), {**compiled.params, "as_of": engine.bound(as_of)}, found.decoded)
+
+
+def readable(source: Source, connection: Connection, definition: Definition) -> str:
+    """The same for people: with its values in it, and ``:as_of``."""
+    engine = tables.engine(connection.dialect.name, readable=True)
+    found = compile_query(
+        asked(definition), tables.layout(connection, source.tables), engine, enrichment=_enrichment(definition)
+    )
+    text = str(found.statement.compile(dialect=engine.dialect, compile_kwargs=_UNREADABLE))
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _enrichment(definition: Definition) -> tuple[str, ...]:
+    return tuple(name for name in definition.enrichment if name != definition.key)

@@ -1,0 +1,145 @@
+"""What a source's tables for profiles and events hold, column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Connection, table, text
+
+from sync.errors import QueryError
+from sync.language.sql.engine import Engine
+from sync.language.sql.layout import Column, Events, Layout, Profiles, Type
+from sync.language.sql.postgresql import Postgresql
+from sync.language.sql.sqlite import Sqlite
+from sync.model.feed import EventsTable, ProfilesTable, Tables
+
+COLLECTED = Tables(
+    (EventsTable("collected_events", "user_id", "timestamp", name="event", properties="properties", cursor="id"),),
+    ProfilesTable("collected_profiles", "user_id", cursor="updated_at", traits="traits"),
+    collected=True,
+)
+"""What the collector received."""
+
+_TYPES = {
+    "bool": Type.BOOLEAN,
+    "int2": Type.INTEGER,
+    "int4": Type.INTEGER,
+    "int8": Type.INTEGER,
+    "numeric": Type.NUMERIC,
+    "float4": Type.FLOAT,
+    "float8": Type.FLOAT,
+    "text": Type.TEXT,
+    "varchar": Type.TEXT,
+    "date": Type.DATE,
+    "timestamp": Type.TIMESTAMP,
+    "timestamptz": Type.INSTANT,
+    "json": Type.JSON,
+    "jsonb": Type.JSONB,
+}
+_LIKE_TEXT = ("uuid", "bpchar", "name", "citext")
+_PADDED = ("bpchar", "citext")
+
+_POSTGRESQL = text("""
+SELECT a.attname, coalesce(b.typname, t.typname) AS type, coalesce(b.typcategory, t.typcategory) AS category,
+  coalesce(c.collname, '') AS collation, coalesce(c.collisdeterministic, true) AS exact
+FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid LEFT JOIN pg_type AS b ON b.oid = t.typbasetype
+LEFT JOIN pg_collation AS c ON c.oid = a.attcollation
+WHERE a.attrelid = to_regclass(CAST(:name AS text)) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum""")
+
+
+def engine(dialect: str, *, readable: bool = False) -> Engine:
+    """What compiles for a source of this dialect."""
+    return Sqlite(readable=readable) if dialect == "sqlite" else Postgresql(readable=readable)
+
+
+def layout(connection: Connection, tables: Tables) -> Layout:
+    """Where everything stands; raises `QueryError` where a table or a column is missing."""
+    events = tuple(_events(connection, each, collected=tables.collected) for each in tables.events)
+    return Layout(events, None if tables.profiles is None else _profiles(connection, tables.profiles))
+
+
+def _events(connection: Connection, found: EventsTable, *, collected: bool) -> Events:
+    columns = dict(_columns(connection, found.table))
+    named = (found.user_id, found.timestamp, found.name, found.properties, found.cursor)
+    _check(found.table, columns, named)
+    if collected:
+        if connection.dialect.name == "sqlite":
+            columns["timestamp"] = Column(Type.STAMP, "text")
+        own = {"context": "context", "source": "source", "call": "type", "title": "name"}
+    else:
+        own = {"context": "context"} if _is_document(columns.get("context")) else {}
+    return Events(
+        found.table,
+        columns,
+        user_id=found.user_id,
+        timestamp=found.timestamp,
+        event=found.event,
+        name=found.name,
+        properties=found.properties,
+        cursor=found.cursor,
+        **own,
+    )
+
+
+def _is_document(column: Column | None) -> bool:
+    return column is not None and column.type in (Type.JSON, Type.JSONB, Type.ANY)
+
+
+def _profiles(connection: Connection, found: ProfilesTable) -> Profiles:
+    columns = _columns(connection, found.table)
+    _check(found.table, columns, (found.user_id, found.traits))
+    return Profiles(found.table, columns, found.user_id, found.traits)
+
+
+def _check(name: str, columns: Mapping[str, Column], wanted: tuple[str | None, ...]) -> None:
+    for each in wanted:
+        if each is not None and each not in columns:
+            has = ", ".join(map(repr, columns))
+            raise QueryError(f"table {name!r} has no column {each!r} (it has {has})")
+
+
+def _columns(connection: Connection, name: str) -> Mapping[str, Column]:
+    read: Callable[[Connection, str], Mapping[str, Column]] = (
+        _sqlite_columns if connection.dialect.name == "sqlite" else _postgresql_columns
+    )
+    found = read(connection, name)
+    if not found:
+        raise QueryError(f"there is no table {name!r}")
+    return found
+
+
+def _sqlite_columns(connection: Connection, name: str) -> Mapping[str, Column]:
+    schema, _, own = name.rpartition(".")
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    pragma = f"PRAGMA {quote(schema)}.table_info" if schema else "PRAGMA table_info"
+    rows = connection.exec_driver_sql(f"{pragma}({quote(own)})")
+    return {row.name: _sqlite_column(row.type.upper()) for row in rows}
+
+
+def _sqlite_column(declared: str) -> Column:
+    """By SQLite's own rules of affinity. A value in a column without any may be ``7`` in one row and ``'7'`` in the next."""
+    if "BOOL" in declared:
+        return Column(Type.FLAG, "numeric")
+    if "INT" in declared:
+        return Column(Type.ANY, "numeric")
+    if any(each in declared for each in ("CHAR", "CLOB", "TEXT")):
+        return Column(Type.ANY, "text")
+    if not declared or "BLOB" in declared:
+        return Column(Type.ANY, "any", exact=False)
+    return Column(Type.ANY, "numeric")
+
+
+def _postgresql_columns(connection: Connection, name: str) -> Mapping[str, Column]:
+    schema, _, own = name.rpartition(".")
+    quoted = connection.dialect.identifier_preparer.format_table(table(own, schema=schema or None))
+    rows = connection.execute(_POSTGRESQL, {"name": quoted})
+    return {row.attname: _postgresql_column(row.type, row.category, row.collation, row.exact) for row in rows}
+
+
+def _postgresql_column(name: str, category: str, collation: str, exact: bool) -> Column:
+    if name in _TYPES:
+        kind = _TYPES[name]
+        return Column(kind, f"text {collation}" if kind is Type.TEXT else kind, exact=exact)
+    if name in _LIKE_TEXT or category in ("E", "S"):
+        return Column(Type.TEXT, f"{name} {collation}", cast=True, exact=exact and name not in _PADDED)
+    return Column(Type.OTHER, name, cast=True)
