@@ -14,6 +14,7 @@ users          user show, suppress, unsuppress
 events         events show, tail; sending: events send; jsonlines: how lines are read
 happened       how events and what became of them look
 audiences      audience list, members, sql
+queries        query eval
 sandbox        sandbox
 demo           demo
 =============  ==================================================================================
@@ -54,6 +55,7 @@ _COMMANDS = {
     "audience": "audiences:audience",
     "events": "events:events",
     "preview": "preview:preview",
+    "query": "queries:query",
     "schema": "project:schema",
     "sandbox": "sandbox:sandbox",
     "demo": "demo:demo",

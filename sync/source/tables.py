@@ -52,18 +52,21 @@ def engine(dialect: str, *, readable: bool = False) -> Engine:
     return Sqlite(readable=readable) if dialect == "sqlite" else Postgresql(readable=readable)
 
 
-def layout(connection: Connection, tables: Tables) -> Layout:
-    """Where everything stands; raises `QueryError` where a table or a column is missing."""
-    events = tuple(_events(connection, each, collected=tables.collected) for each in tables.events)
+def layout(connection: Connection, tables: Tables, *, exact_times: bool = True) -> Layout:
+    """Where everything stands; raises `QueryError` where a table or a column is missing.
+
+    ``exact_times``: what was collected has only times as the store writes them.
+    """
+    events = tuple(_events(connection, each, tables.collected, exact_times) for each in tables.events)
     return Layout(events, None if tables.profiles is None else _profiles(connection, tables.profiles))
 
 
-def _events(connection: Connection, found: EventsTable, *, collected: bool) -> Events:
+def _events(connection: Connection, found: EventsTable, collected: bool, exact_times: bool) -> Events:
     columns = dict(_columns(connection, found.table))
     named = (found.user_id, found.timestamp, found.name, found.properties, found.cursor)
     _check(found.table, columns, named)
     if collected:
-        if connection.dialect.name == "sqlite":
+        if connection.dialect.name == "sqlite" and exact_times:
             columns["timestamp"] = Column(Type.STAMP, "text")
         own = {"context": "context", "source": "source", "call": "type", "title": "name"}
     else:

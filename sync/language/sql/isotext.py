@@ -1,7 +1,7 @@
 """SQLite: what a text means as a date of ISO 8601, in SQL that stands there once, whatever it is asked about.
 
-SQLite's own functions know more than dates (``now``, days as numbers), and take the 30th of February for the 1st of March:
-so the form is checked, and the day against what becomes of it. They round to milliseconds: the fraction goes its own way.
+SQLite's own functions know more than dates (``now``, days as numbers), and take the 30th of February for the 1st of March
+only when they have to count: so the form is checked, and the day against what becomes of it. They round to milliseconds: the fraction goes its own way.
 Zones are written with a colon for them.
 """
 
@@ -15,8 +15,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 _MEANT = """(SELECT CASE
-    WHEN datetime(t) = t THEN t || '.000000'
-    WHEN t NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' OR date(substr(t, 1, 10)) IS NOT substr(t, 1, 10) THEN NULL
+    WHEN datetime(t, '+0 days') = t THEN t || '.000000'
+    WHEN t NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' OR date(substr(t, 1, 10), '+0 days') IS NOT substr(t, 1, 10) THEN NULL
     WHEN length(t) = 10 THEN t || ' 00:00:00.000000'
     WHEN substr(t, 11, 6) GLOB '[T ][0-2][0-9]:[0-5][0-9]' AND substr(t, 12, 2) < '24' AND substr(t, 12) NOT GLOB '* *'
       AND substr(t, -1) GLOB '[0-9Z]' AND julianday(z) IS NOT NULL

@@ -221,10 +221,9 @@ class _Selected:
     def _mode(self, values: Subquery, reduction: Reduction) -> Select[Any]:
         user, value = values.c.user_id, values.c.value
         times = select(user, value, func.count().label("times")).where(self._engine.scalar(value)).group_by(user, value)
+        times = times.having(func.count() >= literal_column(str(reduction.minimum)))
         often = times.subquery(self._name("times"))
-        return self._first(often, [often.c.times.desc(), *self._engine.alphabetical(often.c.value)]).where(
-            often.c.times >= literal_column(str(reduction.minimum))
-        )
+        return self._first(often, [often.c.times.desc(), *self._engine.alphabetical(often.c.value)])
 
     def _by_time(self, values: Subquery, reduction: Reduction) -> Select[Any]:
         order = [column for column in values.c if column.name.startswith("order_")]

@@ -204,7 +204,7 @@ class _Dates(Clock):
 
     def __init__(self, column: Expression) -> None:
         self._column = column
-        self._plain = func.datetime(column) == column
+        self._plain = func.datetime(column, literal_column("'+0 days'")) == column
         self.at = isotext.instant(column)
 
     def during(self, after: Expression | None, until: Expression) -> list[Expression]:
