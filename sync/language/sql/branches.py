@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import FromClause, Select, false, func, literal_column, null, or_, select, union_all
 
-from sync.language.sql.engine import Engine
+from sync.language.sql.engine import Clock, Engine
 from sync.language.sql.layout import Column, Events, Layout, Type
 from sync.language.sql.values import NOTHING, Expression, Found, opposite
 from sync.language.tree import Between, Context, ExcludeSources, Property, Stream, Within
@@ -19,6 +19,25 @@ Among = Callable[[Expression], Expression]
 
 _VIEWS = {"Page Viewed": ("page", "page_name"), "Screen Viewed": ("screen", "screen_name")}
 """Events that are calls of their own: which, and what the name of what was viewed is called among the properties."""
+
+
+class Tables:
+    """The tables with events, each prepared once for all that reads it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._timed: dict[str, tuple[FromClause, str | None]] = {}
+
+    def open(self, events: Events, name: str) -> tuple[FromClause, Clock]:
+        """The table under a name of its own, and the time of its events."""
+        kind = events.columns[events.timestamp]
+        if events.table not in self._timed:
+            source = self._engine.table(events.table, list(events.columns))
+            own = events.table.replace(".", "_")
+            self._timed[events.table] = self._engine.timed(source, events.timestamp, kind, own)
+        found, at = self._timed[events.table]
+        source = found.alias(name)
+        return source, self._engine.clock(source.c[events.timestamp], kind, None if at is None else source.c[at])
 
 
 class Branch(ABC):
@@ -35,22 +54,25 @@ class Branch(ABC):
         """A property of an event, or a piece of its context."""
 
 
-def branch(engine: Engine, layout: Layout, stream: Stream, among: Among | None, name: str) -> Branch | None:
+def branch(
+    engine: Engine, tables: Tables, layout: Layout, stream: Stream, among: Among | None, name: str
+) -> Branch | None:
     """The events of a stream, but for what its filters say of each; ``None`` where no table can hold any."""
-    tables = [
-        _OneTable(engine, each, stream, layout, among, name) for each in layout.events if each.may_hold(stream.event)
+    found = [
+        _OneTable(engine, tables, each, stream, layout, among, name)
+        for each in layout.events
+        if each.may_hold(stream.event)
     ]
-    if len(tables) > 1:
-        return _SeveralTables(engine, tables, sorted(set(_read(stream)), key=repr), name)
-    return tables[0] if tables else None
+    if len(found) > 1:
+        return _SeveralTables(engine, found, sorted(set(_read(stream)), key=repr), name)
+    return found[0] if found else None
 
 
-def seen(engine: Engine, events: Events, layout: Layout, among: Among | None, name: str) -> Select[Any]:
+def seen(engine: Engine, tables: Tables, events: Events, layout: Layout, among: Among | None, name: str) -> Select[Any]:
     """``user_id`` of whoever has an event up to as_of, whatever its name."""
-    source = engine.table(events.table, list(events.columns)).alias(name)
+    source, clock = tables.open(events, name)
     kind, as_text = events.columns[events.user_id], not layout.one_family
     user = engine.user(source.c[events.user_id], kind, as_text=as_text)
-    clock = engine.clock(source.c[events.timestamp], events.columns[events.timestamp])
     conditions = [engine.somebody(user, kind, as_text=as_text), *clock.during(None, engine.as_of)]
     if among is not None:
         conditions.append(among(user))
@@ -69,14 +91,20 @@ def document_or_column(engine: Engine, source: FromClause, columns: Mapping[str,
 
 class _OneTable(Branch):
     def __init__(
-        self, engine: Engine, events: Events, stream: Stream, layout: Layout, among: Among | None, name: str
+        self,
+        engine: Engine,
+        tables: Tables,
+        events: Events,
+        stream: Stream,
+        layout: Layout,
+        among: Among | None,
+        name: str,
     ) -> None:
         self._engine, self._events, self._stream = engine, events, stream
-        self.source = engine.table(events.table, list(events.columns)).alias(name)
+        self.source, clock = tables.open(events, name)
         kind, as_text = events.columns[events.user_id], not layout.one_family
         own = self.source.c[events.user_id]
         self.user = engine.user(own, kind, as_text=as_text)
-        clock = engine.clock(self.source.c[events.timestamp], events.columns[events.timestamp])
         self.at = clock.at
         cursor = [] if events.cursor is None else [self.source.c[events.cursor]]
         self.order = [self.at, *cursor]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any, Protocol
 
 from sqlalchemy import and_, false, or_
@@ -71,9 +72,9 @@ def holds(condition: Condition, frame: Frame) -> Expression:
     """True where it holds; false or NULL elsewhere."""
     match condition:
         case And(parts):
-            return and_(*(holds(part, frame) for part in parts))
+            return and_(*(holds(part, frame) for part in _deepest_first(parts)))
         case Or(parts):
-            return or_(*(holds(part, frame) for part in parts))
+            return or_(*(holds(part, frame) for part in _deepest_first(parts)))
         case Not(part):
             return fails(part, frame)
     found = _leaf(condition, frame)
@@ -84,13 +85,26 @@ def fails(condition: Condition, frame: Frame) -> Expression:
     """True where it does not hold; false or NULL elsewhere."""
     match condition:
         case And(parts):
-            return or_(*(fails(part, frame) for part in parts))
+            return or_(*(fails(part, frame) for part in _deepest_first(parts)))
         case Or(parts):
-            return and_(*(fails(part, frame) for part in parts))
+            return and_(*(fails(part, frame) for part in _deepest_first(parts)))
         case Not(part):
             return holds(part, frame)
     found = _leaf(condition, frame)
     return found if _is_negative(condition) else opposite(found)
+
+
+def _deepest_first(parts: Sequence[Condition]) -> list[Condition]:
+    """A parser keeps in mind what stands before a parenthesis, and SQLite's has not much room."""
+    return sorted(parts, key=_depth, reverse=True)
+
+
+def _depth(node: object) -> int:
+    if isinstance(node, tuple):
+        return max(map(_depth, node), default=0)
+    if not is_dataclass(node):
+        return 0
+    return 1 + max((_depth(getattr(node, field.name)) for field in fields(node)), default=0)
 
 
 def _is_negative(condition: Condition) -> bool:

@@ -51,8 +51,12 @@ class Engine(ABC):
         """An instant so much later, or earlier when ``delta`` is negative."""
 
     @abstractmethod
-    def clock(self, column: Expression, kind: Column) -> Clock:
-        """The time of events."""
+    def clock(self, column: Expression, kind: Column, at: Expression | None) -> Clock:
+        """The time of events; ``at`` is what ``timed`` has added."""
+
+    def timed(self, source: FromClause, timestamp: str, kind: Column, name: str) -> tuple[FromClause, str | None]:
+        """A table with events, and the name of a column that was added to it: its instants in our form."""
+        return source, None
 
     @abstractmethod
     def column(self, column: Expression, kind: Column) -> Found:

@@ -1,30 +1,35 @@
 """SQLite: what a text means as a date of ISO 8601, in SQL that stands there once, whatever it is asked about.
 
 SQLite's own functions know more than dates (``now``, days as numbers), and take the 30th of February for the 1st of March
-only when they have to count: so the form is checked, and the day against what becomes of it. They round to milliseconds: the fraction goes its own way.
-Zones are written with a colon for them.
+only when they have to count: so the form is checked, and the day against what becomes of it. They round to milliseconds:
+the fraction goes its own way. Zones are written with a colon for them.
+
+No deeper than it must be: SQLite's parser has room for so many things begun, and no more.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, String
+from sqlalchemy import ColumnElement, String
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-_MEANT = """(SELECT CASE
+_ZONED = """CASE WHEN substr(t, -5) GLOB '[+-][0-9][0-9][0-9][0-9]' THEN substr(t, 1, length(t) - 2) || ':' || substr(t, -2)
+      WHEN substr(t, 14) GLOB '*[+-][0-9][0-9]' THEN t || ':00' ELSE t END"""
+
+_MEANT = f"""(SELECT CASE
     WHEN datetime(t, '+0 days') = t THEN t || '.000000'
-    WHEN t NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' OR date(substr(t, 1, 10), '+0 days') IS NOT substr(t, 1, 10) THEN NULL
+    WHEN t NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' OR date(substr(t, 1, 10), '+0 days') IS NOT substr(t, 1, 10)
+    THEN NULL
     WHEN length(t) = 10 THEN t || ' 00:00:00.000000'
     WHEN substr(t, 11, 6) GLOB '[T ][0-2][0-9]:[0-5][0-9]' AND substr(t, 12, 2) < '24' AND substr(t, 12) NOT GLOB '* *'
-      AND substr(t, -1) GLOB '[0-9Z]' AND julianday(z) IS NOT NULL
-    THEN datetime(substr(z, 1, 19) || ltrim(substr(z, 20), '.0123456789'))
-      || CASE substr(z, 20, 1) WHEN '.' THEN substr(printf('%.6f', '0' || substr(z, 20, 7)), 2) ELSE '.000000' END
-    END AS at FROM (SELECT t, CASE
-      WHEN substr(t, -5) GLOB '[+-][0-9][0-9][0-9][0-9]' THEN substr(t, 1, length(t) - 2) || ':' || substr(t, -2)
-      WHEN substr(t, 14) GLOB '*[+-][0-9][0-9]' THEN t || ':00' ELSE t END AS z FROM (SELECT {text} AS t)))"""
+      AND substr(t, -1) GLOB '[0-9Z]' AND julianday({_ZONED}) IS NOT NULL
+    THEN datetime(substr({_ZONED}, 1, 19)
+        || ltrim(substr({_ZONED}, 20), '.0123456789'))
+      || CASE substr(t, 20, 1) WHEN '.' THEN substr(printf('%.6f', '0' || substr(t, 20, 7)), 2) ELSE '.000000' END
+    END FROM (SELECT {{text}} AS t))"""
 
 
 class instant_of(FunctionElement[str]):  # noqa: N801 - a function in SQL
@@ -34,24 +39,10 @@ class instant_of(FunctionElement[str]):  # noqa: N801 - a function in SQL
     inherit_cache = True
 
 
-class is_within(FunctionElement[bool]):  # noqa: N801 - a function in SQL
-    """Whether the instant is in (after, until]: of ``is_within(text, until[, after])``."""
-
-    type = Boolean()
-    inherit_cache = True
-
-
 @compiles(instant_of)
 def _instant_of(element: instant_of, compiler: SQLCompiler, **words: Any) -> str:
     (text,) = element.clauses
-    return f"(SELECT at FROM {_MEANT.format(text=compiler.process(text, **words))})"
-
-
-@compiles(is_within)
-def _is_within(element: is_within, compiler: SQLCompiler, **words: Any) -> str:
-    text, until, *after = (compiler.process(each, **words) for each in element.clauses)
-    conditions = [*(f"at > {each}" for each in after), f"at <= {until}"]
-    return f"(SELECT {' AND '.join(conditions)} FROM {_MEANT.format(text=text)})"
+    return _MEANT.format(text=compiler.process(text, **words))
 
 
 def instant(text: ColumnElement[Any]) -> ColumnElement[str]:

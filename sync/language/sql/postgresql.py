@@ -69,7 +69,7 @@ class Postgresql(Engine):
         by: Expression = literal_column(f"interval '{abs(hours)} hours'")
         return instant.op("-" if hours < 0 else "+")(by)
 
-    def clock(self, column: Expression, kind: Column) -> Clock:
+    def clock(self, column: Expression, kind: Column, at: Expression | None) -> Clock:  # noqa: ARG002
         return _Clock(self, column, kind)
 
     def column(self, column: Expression, kind: Column) -> Found:

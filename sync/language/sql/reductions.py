@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import CTE, FromClause, Select, Subquery, case, exists, func, literal_column, null, select
 
-from sync.language.sql.branches import Among, Branch, branch, seen
+from sync.language.sql.branches import Among, Branch, Tables, branch, seen
 from sync.language.sql.conditions import holds
 from sync.language.sql.engine import Engine
 from sync.language.sql.layout import Layout
@@ -29,6 +29,7 @@ class Streams:
     def __init__(self, engine: Engine, layout: Layout, among: Among | None) -> None:
         self.engine, self.layout, self.among = engine, layout, among
         self._reduced: dict[Reduction, CTE | None] = {}
+        self._tables = Tables(engine)
         self._numbers = count(1)
 
     def name(self, *words: str) -> str:
@@ -49,7 +50,7 @@ class Streams:
     def seen(self) -> list[Select[Any]]:
         """The users of every table with events."""
         tables = [(each, self.name("events")) for each in self.layout.events]
-        return [seen(self.engine, each, self.layout, self.among, name) for each, name in tables]
+        return [seen(self.engine, self._tables, each, self.layout, self.among, name) for each, name in tables]
 
     def reduced(self, reduction: Reduction) -> CTE | None:
         """``user_id`` and ``value`` of every user with events in the stream; ``None`` where there can be none."""
@@ -74,7 +75,7 @@ class Streams:
 
     def _for_all(self, reduction: Reduction) -> CTE | None:
         stream, name = reduction.stream, self.name(reduction.stream.event, reduction.reducer)
-        rows = branch(self.engine, self.layout, stream, self.among, self.name(stream.event))
+        rows = branch(self.engine, self._tables, self.layout, stream, self.among, self.name(stream.event))
         if rows is None:
             return None
         event = _Event(self, stream, rows, Users(self, rows.source, rows.user), None)
@@ -86,7 +87,7 @@ class Streams:
     def after(self, reduction: Reduction, outer: _Event) -> _Selected | None:
         """The events of a stream that depend on another event."""
         stream = reduction.stream
-        rows = branch(self.engine, self.layout, stream, None, self.name(stream.event))
+        rows = branch(self.engine, self._tables, self.layout, stream, None, self.name(stream.event))
         if rows is None:
             return None
         event = _Event(self, stream, rows, outer.users, outer)

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     String,
     and_,
     bindparam,
@@ -69,8 +70,17 @@ class Sqlite(Engine):
         by: Expression = literal_column(f"'{round(delta / timedelta(hours=1)):+d} hours'")
         return func.datetime(func.substr(instant, 1, 19), by).op("||")(func.substr(instant, 20))
 
-    def clock(self, column: Expression, kind: Column) -> Clock:
-        return _Stamps(column) if kind.type is Type.STAMP else _Dates(column)
+    def clock(self, column: Expression, kind: Column, at: Expression | None) -> Clock:
+        return _Stamps(column) if at is None else _Dates(column, at)
+
+    def timed(self, source: FromClause, timestamp: str, kind: Column, name: str) -> tuple[FromClause, str | None]:
+        if kind.type is Type.STAMP:
+            return source, None
+        at = "at"
+        while at in source.c:
+            at += "_"
+        with_time = select(*source.c, isotext.instant(source.c[timestamp]).label(at))
+        return with_time.cte(f"{name}_with_time").prefix_with("NOT MATERIALIZED"), at
 
     def column(self, column: Expression, kind: Column) -> Found:
         if kind.type is Type.FLAG:
@@ -202,20 +212,19 @@ class _Dates(Clock):
     they are, others as what they mean.
     """
 
-    def __init__(self, column: Expression) -> None:
-        self._column = column
+    def __init__(self, column: Expression, at: Expression) -> None:
+        self._column, self.at = column, at
         self._plain = func.datetime(column, literal_column("'+0 days'")) == column
-        self.at = isotext.instant(column)
 
     def during(self, after: Expression | None, until: Expression) -> list[Expression]:
         column = self._column
-        inside, bounds = [column <= until], [until]
+        inside, meant = [column <= until], [self.at <= until]
         around = [column < func.date(until, literal_column("'+2 days'"))]
         if after is not None:
             inside.insert(0, column > after)
-            bounds.append(after)
+            meant.insert(0, self.at > after)
             around.insert(0, column >= func.date(after, literal_column("'-1 day'")))
-        return [*around, case((self._plain, and_(*inside)), else_=isotext.is_within(column, *bounds))]
+        return [*around, case((self._plain, and_(*inside)), else_=and_(*meant))]
 
 
 def _stamp(instant: datetime) -> str:
