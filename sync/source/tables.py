@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from sqlalchemy import Connection, table, text
 
 from sync.errors import QueryError
+from sync.language.sql.duckdb import Duckdb
 from sync.language.sql.engine import Engine
 from sync.language.sql.layout import Column, Events, Layout, Profiles, Type
 from sync.language.sql.postgresql import Postgresql
@@ -49,7 +51,9 @@ WHERE a.attrelid = to_regclass(CAST(:name AS text)) AND a.attnum > 0 AND NOT a.a
 
 def engine(dialect: str, *, readable: bool = False) -> Engine:
     """What compiles for a source of this dialect."""
-    return Sqlite(readable=readable) if dialect == "sqlite" else Postgresql(readable=readable)
+    engines: dict[str, type[Sqlite | Postgresql | Duckdb]]
+    engines = {"sqlite": Sqlite, "postgresql": Postgresql, "duckdb": Duckdb}
+    return engines[dialect](readable=readable)
 
 
 def layout(connection: Connection, tables: Tables, *, exact_times: bool = True) -> Layout:
@@ -102,10 +106,7 @@ def _check(name: str, columns: Mapping[str, Column], wanted: tuple[str | None, .
 
 
 def _columns(connection: Connection, name: str) -> Mapping[str, Column]:
-    read: Callable[[Connection, str], Mapping[str, Column]] = (
-        _sqlite_columns if connection.dialect.name == "sqlite" else _postgresql_columns
-    )
-    found = read(connection, name)
+    found = _READ[connection.dialect.name](connection, name)
     if not found:
         raise QueryError(f"there is no table {name!r}")
     return found
@@ -146,3 +147,39 @@ def _postgresql_column(name: str, category: str, collation: str, exact: bool) ->
     if name in _LIKE_TEXT or category in ("E", "S"):
         return Column(Type.TEXT, f"{name} {collation}", cast=True, exact=exact and name not in _PADDED)
     return Column(Type.OTHER, name, cast=True)
+
+
+def _duckdb_columns(connection: Connection, name: str) -> Mapping[str, Column]:
+    """From a cursor of no rows: whatever else tells of columns is not there in all versions."""
+    schema, _, own = name.rpartition(".")
+    quoted = connection.dialect.identifier_preparer.format_table(table(own, schema=schema or None))
+    found: Any = connection.exec_driver_sql(f"SELECT * FROM {quoted} LIMIT 0")
+    return {each[0]: _duckdb_column(str(each[1])) for each in found.cursor.description}
+
+
+def _duckdb_column(name: str) -> Column:
+    if name in _DUCKDB_TYPES:
+        kind = _DUCKDB_TYPES[name]
+        return Column(kind, kind, cast=name == "UUID")
+    if name.startswith("DECIMAL"):
+        return Column(Type.NUMERIC, Type.NUMERIC)
+    return Column(Type.TEXT, name, cast=True) if name.startswith("ENUM") else Column(Type.OTHER, name, cast=True)
+
+
+_DUCKDB_TYPES = {
+    "BOOLEAN": Type.BOOLEAN,
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"), Type.INTEGER),
+    **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"), Type.INTEGER),
+    **dict.fromkeys(("FLOAT", "DOUBLE"), Type.FLOAT),
+    **dict.fromkeys(("VARCHAR", "UUID"), Type.TEXT),
+    "DATE": Type.DATE,
+    **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), Type.TIMESTAMP),
+    "TIMESTAMP WITH TIME ZONE": Type.INSTANT,
+    "JSON": Type.JSON,
+}
+
+_READ: dict[str, Callable[[Connection, str], Mapping[str, Column]]] = {
+    "sqlite": _sqlite_columns,
+    "postgresql": _postgresql_columns,
+    "duckdb": _duckdb_columns,
+}

@@ -54,7 +54,13 @@ class Engine(ABC):
     def clock(self, column: Expression, kind: Column, at: Expression | None) -> Clock:
         """The time of events; ``at`` is what ``timed`` has added."""
 
-    def timed(self, source: FromClause, timestamp: str, kind: Column, name: str) -> tuple[FromClause, str | None]:
+    def timed(
+        self,
+        source: FromClause,
+        timestamp: str,  # noqa: ARG002
+        kind: Column,  # noqa: ARG002
+        name: str,  # noqa: ARG002
+    ) -> tuple[FromClause, str | None]:
         """A table with events, and the name of a column that was added to it: its instants in our form."""
         return source, None
 

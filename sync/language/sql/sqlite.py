@@ -70,7 +70,7 @@ class Sqlite(Engine):
         by: Expression = literal_column(f"'{round(delta / timedelta(hours=1)):+d} hours'")
         return func.datetime(func.substr(instant, 1, 19), by).op("||")(func.substr(instant, 20))
 
-    def clock(self, column: Expression, kind: Column, at: Expression | None) -> Clock:
+    def clock(self, column: Expression, kind: Column, at: Expression | None) -> Clock:  # noqa: ARG002
         return _Stamps(column) if at is None else _Dates(column, at)
 
     def timed(self, source: FromClause, timestamp: str, kind: Column, name: str) -> tuple[FromClause, str | None]:
