@@ -122,6 +122,8 @@ def _sqlite_columns(connection: Connection, name: str) -> Mapping[str, Column]:
 
 def _sqlite_column(declared: str) -> Column:
     """By SQLite's own rules of affinity. A value in a column without any may be ``7`` in one row and ``'7'`` in the next."""
+    if declared in ("JSON", "JSONB"):
+        return Column(Type.JSON, "text", exact=False)
     if "BOOL" in declared:
         return Column(Type.FLAG, "numeric")
     if "INT" in declared:

@@ -12,7 +12,7 @@ from sqlalchemy import FromClause, Select, false, func, literal_column, null, or
 from sync.language.sql.engine import Clock, Engine
 from sync.language.sql.layout import Column, Events, Layout, Type
 from sync.language.sql.values import NOTHING, Expression, Found, opposite
-from sync.language.tree import Between, Context, ExcludeSources, Property, Stream, Within
+from sync.language.tree import Between, Context, ExcludeSources, Property, Reduction, Stream, Within
 
 Among = Callable[[Expression], Expression]
 """Condition: a user is one of those that are asked about."""
@@ -55,16 +55,17 @@ class Branch(ABC):
 
 
 def branch(
-    engine: Engine, tables: Tables, layout: Layout, stream: Stream, among: Among | None, name: str
+    engine: Engine, tables: Tables, layout: Layout, reduction: Reduction, among: Among | None, name: str
 ) -> Branch | None:
     """The events of a stream, but for what its filters say of each; ``None`` where no table can hold any."""
+    stream = reduction.stream
+    holding = [each for each in layout.events if each.may_hold(stream.event)]
+    names = [name] if len(holding) == 1 else [f"{name}_{place}" for place in range(len(holding))]
     found = [
-        _OneTable(engine, tables, each, stream, layout, among, name)
-        for each in layout.events
-        if each.may_hold(stream.event)
+        _OneTable(engine, tables, each, stream, layout, among, own) for each, own in zip(holding, names, strict=True)
     ]
     if len(found) > 1:
-        return _SeveralTables(engine, found, sorted(set(_read(stream)), key=repr), name)
+        return _SeveralTables(engine, found, sorted(set(_read(reduction)), key=repr), name)
     return found[0] if found else None
 
 

@@ -75,7 +75,7 @@ class Streams:
 
     def _for_all(self, reduction: Reduction) -> CTE | None:
         stream, name = reduction.stream, self.name(reduction.stream.event, reduction.reducer)
-        rows = branch(self.engine, self._tables, self.layout, stream, self.among, self.name(stream.event))
+        rows = branch(self.engine, self._tables, self.layout, reduction, self.among, self.name(stream.event))
         if rows is None:
             return None
         event = _Event(self, stream, rows, Users(self, rows.source, rows.user), None)
@@ -87,7 +87,7 @@ class Streams:
     def after(self, reduction: Reduction, outer: _Event) -> _Selected | None:
         """The events of a stream that depend on another event."""
         stream = reduction.stream
-        rows = branch(self.engine, self._tables, self.layout, stream, None, self.name(stream.event))
+        rows = branch(self.engine, self._tables, self.layout, reduction, None, self.name(stream.event))
         if rows is None:
             return None
         event = _Event(self, stream, rows, outer.users, outer)

@@ -90,6 +90,8 @@ class Sqlite(Engine):
                 lambda: case((flag.is_(true()), _TRUE), (flag.is_(false()), _FALSE)),
                 boolean=flag,
             )
+        if kind.type is Type.JSON:
+            return self.document(column, kind, ())
         sort = func.typeof(column)
         text = case((sort == literal_column("'text'"), column))
         return Found(
