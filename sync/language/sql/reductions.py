@@ -153,19 +153,44 @@ class _Selected:
 
     def of_event(self, reduction: Reduction) -> Found:
         """The value, for one event of the outer stream."""
-        engine = self._engine
         if (plain := self._plain(reduction)) is not None:
             return self._found(reduction, self._of_outer(plain).scalar_subquery(), always=True)
         if reduction.reducer in (Reducer.SUM, Reducer.AVG, Reducer.MIN, Reducer.MAX):
             return NOTHING
+        return self._mode_of_event(reduction) if reduction.reducer is Reducer.MODE else self._one_of_event(reduction)
+
+    def _mode_of_event(self, reduction: Reduction) -> Found:
         value = self._argument(reduction).carried()
-        statement = self._of_outer(value).where(engine.scalar(value)).limit(_ONE)
-        if reduction.reducer is Reducer.MODE:
-            statement = statement.group_by(value).having(func.count() >= literal_column(str(reduction.minimum)))
-            statement = statement.order_by(func.count().desc(), *engine.alphabetical(value))
-        else:
-            statement = statement.order_by(*_in_time(reduction, self._rows.order), *engine.alphabetical(value))
+        statement = self._of_outer(value).where(self._engine.scalar(value)).group_by(value).limit(_ONE)
+        statement = statement.having(func.count() >= literal_column(str(reduction.minimum)))
+        statement = statement.order_by(func.count().desc(), *self._engine.alphabetical(value))
         return self._found(reduction, statement.scalar_subquery(), always=False)
+
+    def _one_of_event(self, reduction: Reduction) -> Found:
+        """The first or the last: looked for once for each way in which it is seen, and not for each look at it."""
+        found = self._argument(reduction)
+        order = self._in_time(reduction, self._rows.order, found.carried())
+
+        def seen(facet: Expression | None) -> Expression | None:
+            if facet is None:
+                return None
+            scalar = self._engine.scalar(found.carried())
+            return self._of_outer(facet).where(scalar).order_by(*order).limit(_ONE).scalar_subquery()
+
+        def certain(facet: Expression) -> Expression:
+            wanted = seen(facet)
+            assert wanted is not None  # noqa: S101 - it was given
+            return wanted
+
+        instant = found.instant
+        return Found(
+            is_set=certain(found.carried()).is_not(null()),
+            carried=lambda: certain(found.carried()),
+            number=seen(found.number),
+            text=seen(found.text),
+            boolean=seen(found.boolean),
+            instant=None if instant is None else lambda: certain(instant()),
+        )
 
     def _of_outer(self, *columns: Expression) -> Select[Any]:
         statement = select(*columns).select_from(self._rows.source).where(*self._conditions)
@@ -228,7 +253,12 @@ class _Selected:
 
     def _by_time(self, values: Subquery, reduction: Reduction) -> Select[Any]:
         order = [column for column in values.c if column.name.startswith("order_")]
-        return self._first(values, [*_in_time(reduction, order), *self._engine.alphabetical(values.c.value)])
+        return self._first(values, self._in_time(reduction, order, values.c.value))
+
+    def _in_time(self, reduction: Reduction, order: Sequence[Expression], value: Expression) -> list[Expression]:
+        """By time, then by cursor; where there is none, by value, so that the answer is the same each time."""
+        by_time = [each.desc() if reduction.reducer is Reducer.LAST else each for each in order]
+        return by_time if len(order) > 1 else [*by_time, *self._engine.alphabetical(value)]
 
     def _first(self, values: Subquery, order: Sequence[Expression]) -> Select[Any]:
         user, value = values.c.user_id, values.c.value
@@ -246,10 +276,6 @@ class _Selected:
         place = func.row_number().over(partition_by=user, order_by=order).label("place")
         lists = select(user, listed, place).subquery(self._name("lists"))
         return select(lists.c.user_id, lists.c.value).where(lists.c.place == _ONE)
-
-
-def _in_time(reduction: Reduction, order: Sequence[Expression]) -> list[Expression]:
-    return [each.desc() if reduction.reducer is Reducer.LAST else each for each in order]
 
 
 def _depends(stream: Stream) -> bool:

@@ -103,22 +103,15 @@ class Sqlite(Engine):
         )
 
     def document(self, column: Expression, kind: Column, path: Sequence[str]) -> Found:  # noqa: ARG002
-        sort: Expression
-        value: Expression
         readable = and_(func.typeof(column) == literal_column("'text'"), func.json_valid(column))
-        if all(map(_SIMPLE.fullmatch, path)):
-            place: Expression = literal_column("'" + "".join(["$", *(f'."{piece}"' for piece in path)]) + "'")
-            sort, value = case((readable, func.json_type(column, place))), func.json_extract(column, place)
-        else:
-            sort, value = _looked_up(case((readable, column)), path)
+        if not all(map(_SIMPLE.fullmatch, path)):
+            return _looked_up(case((readable, column)), path)
+        place: Expression = literal_column("'" + "".join(["$", *(f'."{piece}"' for piece in path)]) + "'")
+        sort, value = case((readable, func.json_type(column, place))), func.json_extract(column, place)
         text = case((sort == literal_column("'text'"), value))
         return Found(
             is_set=sort != literal_column("'null'"),
-            carried=lambda: case(
-                {"true": _TRUE, "false": _FALSE, "array": _NESTED, "object": _NESTED, "null": null()},
-                value=sort,
-                else_=case((sort.is_not(null()), value)),
-            ),
+            carried=lambda: _carried(sort, case((sort.is_not(null()), value))),
             number=case((sort.in_(_texts("integer", "real")), value)),
             text=text,
             boolean=case((sort.in_(_texts("true", "false")), sort == literal_column("'true'"))),
@@ -233,14 +226,39 @@ def _stamp(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(" ", "microseconds")[:26]
 
 
-def _looked_up(document: Expression, path: Sequence[str]) -> tuple[Expression, Expression]:
-    """The type and the value of what is there under keys that a JSON path cannot name."""
-    sort: Expression = null()
-    for place, piece in enumerate(path):
-        if place:
-            document = case((sort == literal_column("'object'"), document))
+def _carried(sort: Expression, value: Expression) -> Expression:
+    """A value of JSON, by its type there."""
+    one = literal_column
+    return case(
+        (sort == one("'true'"), _TRUE),
+        (sort == one("'false'"), _FALSE),
+        (sort.in_(_texts("array", "object")), _NESTED),
+        (sort == one("'null'"), null()),
+        else_=value,
+    )
+
+
+def _looked_up(document: Expression, path: Sequence[str]) -> Found:
+    """What is there under keys that a JSON path cannot name."""
+    *outer, last = path
+    for piece in outer:
         inside = func.json_each(document).table_valued("key", "value", "type").alias()
-        there = inside.c.key == literal(piece, String)
-        sort = select(inside.c.type).where(there).limit(literal_column("1")).scalar_subquery()
-        document = select(inside.c.value).where(there).limit(literal_column("1")).scalar_subquery()
-    return sort, document
+        object_there = and_(inside.c.key == literal(piece, String), inside.c.type == literal_column("'object'"))
+        document = select(func.max(inside.c.value)).where(object_there).scalar_subquery()
+    there = func.json_each(document).table_valued("key", "value", "type").alias()
+
+    def of(wanted: Expression, *conditions: Expression) -> Expression:
+        # An aggregate, for one row at most: a key may be written twice.
+        found = select(func.min(wanted)).where(there.c.key == literal(last, String), *conditions)
+        return found.scalar_subquery()
+
+    sort, value = there.c.type, there.c.value
+    text = of(value, sort == literal_column("'text'"))
+    return Found(
+        is_set=of(literal_column("1"), sort != literal_column("'null'")) == literal_column("1"),
+        carried=lambda: of(_carried(sort, value)),
+        number=of(value, sort.in_(_texts("integer", "real"))),
+        text=text,
+        boolean=of(sort == literal_column("'true'"), sort.in_(_texts("true", "false"))) == literal_column("1"),
+        instant=lambda: isotext.instant(text),
+    )

@@ -13,7 +13,7 @@ from tests.language.reference.evaluate import Data, evaluate
 from tests.language.typed import Typed, cleaned
 from tests.soak import FULL, SEED
 
-_WORLDS = range(200) if FULL else range(4)
+_WORLDS = range(200) if FULL else range(2)
 
 
 @pytest.mark.soak
