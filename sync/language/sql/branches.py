@@ -53,6 +53,10 @@ class Branch(ABC):
     def property(self, asked: Property | Context) -> Found:
         """A property of an event, or a piece of its context."""
 
+    @abstractmethod
+    def during(self, after: Expression, until: Expression) -> list[Expression]:
+        """Conditions: an event's instant is in (after, until]."""
+
 
 def branch(
     engine: Engine, tables: Tables, layout: Layout, reduction: Reduction, among: Among | None, name: str
@@ -106,7 +110,7 @@ class _OneTable(Branch):
         kind, as_text = events.columns[events.user_id], not layout.one_family
         own = self.source.c[events.user_id]
         self.user = engine.user(own, kind, as_text=as_text)
-        self.at = clock.at
+        self.at, self._clock = clock.at, clock
         cursor = [] if events.cursor is None else [self.source.c[events.cursor]]
         self.order = [self.at, *cursor]
         self.conditions = [
@@ -143,6 +147,9 @@ class _OneTable(Branch):
             )
         columns = {key: kind for key, kind in events.columns.items() if key not in self._taken()}
         return document_or_column(self._engine, self.source, columns, asked.path)
+
+    def during(self, after: Expression, until: Expression) -> list[Expression]:
+        return self._clock.during(after, until)
 
     def cursor(self) -> Expression:
         """What settles which of two events at one instant came first, to be compared with those of the same table."""
@@ -193,6 +200,9 @@ class _SeveralTables(Branch):
 
     def property(self, asked: Property | Context) -> Found:
         return self._engine.carried(self.source.c[self._places[_own(asked)]])
+
+    def during(self, after: Expression, until: Expression) -> list[Expression]:
+        return [self.at > after, self.at <= until]
 
 
 def _windows(engine: Engine, stream: Stream) -> Iterator[tuple[Expression | None, Expression]]:

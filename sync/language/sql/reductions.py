@@ -125,13 +125,10 @@ class _Event:
                     found.append(holds(condition, self))
                 case Within(duration, True):
                     begin = self._parent.rows.at
-                    found += [self.rows.at > begin, self.rows.at <= self.engine.shifted(begin, duration.delta)]
+                    found += self.rows.during(begin, self.engine.shifted(begin, duration.delta))
                 case Between(near, far, True):
-                    begin = self._parent.rows.at
-                    found += [
-                        self.rows.at > self.engine.shifted(begin, near.delta),
-                        self.rows.at <= self.engine.shifted(begin, far.delta),
-                    ]
+                    begin, engine = self._parent.rows.at, self.engine
+                    found += self.rows.during(engine.shifted(begin, near.delta), engine.shifted(begin, far.delta))
         return found
 
     @property

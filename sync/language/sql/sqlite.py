@@ -208,16 +208,18 @@ class _Dates(Clock):
     """
 
     def __init__(self, column: Expression, at: Expression) -> None:
-        self._column, self.at = column, at
+        self._column = column
         self._plain = func.datetime(column, literal_column("'+0 days'")) == column
+        self._meant = at
+        self.at = case((self._plain, column.op("||")(literal_column("'.000000'"))), else_=at)
 
     def during(self, after: Expression | None, until: Expression) -> list[Expression]:
         column = self._column
-        inside, meant = [column <= until], [self.at <= until]
+        inside, meant = [column <= until], [self._meant <= until]
         around = [column < func.date(until, literal_column("'+2 days'"))]
         if after is not None:
             inside.insert(0, column > after)
-            meant.insert(0, self.at > after)
+            meant.insert(0, self._meant > after)
             around.insert(0, column >= func.date(after, literal_column("'-1 day'")))
         return [*around, case((self._plain, and_(*inside)), else_=and_(*meant))]
 
