@@ -29,6 +29,8 @@ def received(message_id: str, user_id: str, **more: object) -> LoggedEvent:
     fields = {"name": "Order Completed", "type": "track", "collected": True, **more}
     body = {"type": fields["type"], "userId": user_id, "context": {"ip": "192.0.2.1"}}
     content = {name: fields.pop(name) for name in ("properties", "traits") if name in fields}
+    if "title" in fields:
+        content["name"] = fields.pop("title")
     return LoggedEvent(
         source="web",
         message_id=message_id,

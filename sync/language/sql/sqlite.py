@@ -103,7 +103,7 @@ class Sqlite(Engine):
         )
 
     def document(self, column: Expression, kind: Column, path: Sequence[str]) -> Found:  # noqa: ARG002
-        readable = and_(func.typeof(column) == literal_column("'text'"), func.json_valid(column))
+        readable = and_(func.typeof(column) != literal_column("'blob'"), func.json_valid(column))
         if not all(map(_SIMPLE.fullmatch, path)):
             return _looked_up(case((readable, column)), path)
         place: Expression = literal_column("'" + "".join(["$", *(f'."{piece}"' for piece in path)]) + "'")
