@@ -17,7 +17,7 @@ from tests.source.test_collector_source import attributes, collect, received
 
 AUDIENCES = [
     {"name": "Recent", "query": "event('Order Completed').within(30 days).count() >= 1"},
-    {"name": "Lost", "query": "trait('recent') = false AND trait('vip') = 'yes'", "with": ["city"]},
+    {"name": "Lost", "query": "trait('recent') = false AND trait('vip') = 'yes'", "with": ["town"]},
 ]
 TRAITS = [{"name": "Total Spend", "query": "event('Order Completed').sum(property('total'))"}]
 SOURCE = {
@@ -33,7 +33,7 @@ def project(shop: Shop, tmp_path: Path) -> Iterator[Project]:
     """A shop with customers and orders, on each engine."""
     instant = "text" if shop.dialect == "sqlite" else "timestamptz"
     shop.run(f"CREATE TABLE orders (id integer, customer text, at {instant}, total numeric)")
-    shop.run("CREATE TABLE customers (id text, city text, vip text)")
+    shop.run("CREATE TABLE customers (id text, town text, vip text)")
     shop.run(
         "INSERT INTO customers VALUES (?, ?, ?)",
         [("ann", "Oslo", "yes"), ("bob", "Bergen", "yes"), ("", "Voss", "yes")],
@@ -52,9 +52,9 @@ def test_a_query_is_planned_filled_and_followed(project: Project) -> None:
     assert planned == {"recent": 1, "lost": 1, "total_spend": 2}
     project.done("backfill", "--as-of", "2026-11-21")
     assert attributes(project, "ann") == {"recent": True, "total_spend": 130.5}
-    assert attributes(project, "bob") == {"lost": True, "city": "Bergen", "total_spend": 5}
+    assert attributes(project, "bob") == {"lost": True, "town": "Bergen", "total_spend": 5}
     project.done("delta", "--as-of", "2026-12-21")
-    assert attributes(project, "ann") == {"recent": False, "lost": True, "city": "Oslo", "total_spend": 130.5}
+    assert attributes(project, "ann") == {"recent": False, "lost": True, "town": "Oslo", "total_spend": 130.5}
 
 
 def test_its_sql_is_there_to_be_read_and_run(project: Project, shop: Shop) -> None:
@@ -75,7 +75,7 @@ def test_a_column_that_is_not_there_is_named(project: Project) -> None:
     )
     said = project("delta", "recent")
     assert said.code == 2
-    assert "audience 'Recent': table 'customers' has no column 'x' (it has 'id', 'city', 'vip')" in said.err
+    assert "audience 'Recent': table 'customers' has no column 'x' (it has 'id', 'town', 'vip')" in said.err
 
 
 def test_what_was_collected_can_be_asked_in_the_language(store_place: Place, tmp_path: Path) -> None:
