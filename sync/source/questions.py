@@ -11,9 +11,11 @@ from sqlalchemy import Connection
 
 from sync.language.references import asked
 from sync.language.sql import compile_query
+from sync.model.canonical import value_text
 from sync.model.definition import Definition
 from sync.source import tables
 from sync.source.connection import Source
+from sync.source.lenient import Unread, make_lenient
 
 _UNREADABLE = {"literal_binds": True}
 
@@ -27,12 +29,26 @@ class Asked:
     decoded: tuple[Callable[[object], object], ...]
 
     def row(self, row: tuple[object, ...]) -> tuple[object, ...]:
-        """A row with what Python has for its values."""
-        return (row[0], *(decode(value) for decode, value in zip(self.decoded, row[1:], strict=True)))
+        """A row with what Python has for its values; one that cannot be carried any further is missing."""
+        return (row[0], *(_carried(decode(value)) for decode, value in zip(self.decoded, row[1:], strict=True)))
+
+
+def _carried(value: object) -> object:
+    """The value, unless nobody could take it: text that is none, a number beyond all measure. It ends no run."""
+    if value is None or type(value) is int:
+        return value
+    if isinstance(value, Unread):
+        return None
+    try:
+        value_text(value)
+    except ValueError:
+        return None
+    return value
 
 
 def question(source: Source, connection: Connection, definition: Definition, as_of: datetime) -> Asked:
-    """The statement that is run."""
+    """The statement that is run; from here on, what cannot be read on this connection is missing."""
+    make_lenient(connection)
     engine = tables.engine(connection.dialect.name)
     found = compile_query(
         asked(definition), tables.layout(connection, source.tables), engine, enrichment=_enrichment(definition)

@@ -41,7 +41,7 @@ from sync.language.sql.values import Expression, Found
 _INSTANT = DateTime(timezone=True)
 _LARGEST: Expression = literal_column("1.7976931348623157e308")
 _NOT_IN_JSONB: Expression = literal_column(r"'\\u(0000|[dD][89a-fA-F])'")
-_SMALL_NUMBER: Expression = literal_column(r"'^-?[0-9]{1,300}(\.[0-9]{1,300})?([eE][-+]?[0-9]{1,2})?$'")
+_SMALL_NUMBER: Expression = literal_column(r"'^-?[0-9]{1,200}(\.[0-9]{1,200})?([eE][-+]?[0-9]{1,2})?$'")
 
 
 class Postgresql(Engine):
@@ -122,7 +122,7 @@ class Postgresql(Engine):
 
     def carried(self, value: Expression) -> Found:
         sort = func.jsonb_typeof(value)
-        text = case((sort == literal_column("'string'"), value.op("#>>")(literal_column("'{}'"))))
+        text = case((sort == literal_column("'string'"), value.op("#>>", return_type=Text())(literal_column("'{}'"))))
         return Found(
             is_set=sort != literal_column("'null'"),
             carried=lambda: func.nullif(value, literal_column("'null'::jsonb")),
@@ -168,7 +168,7 @@ class Postgresql(Engine):
 
     def alphabetical(self, value: Expression) -> list[Expression]:
         sort = func.jsonb_typeof(value)
-        text = value.op("#>>")(literal_column("'{}'"))
+        text = value.op("#>>", return_type=Text())(literal_column("'{}'"))
         number = case(
             (sort == literal_column("'number'"), cast(func.trim_scale(cast(value, Numeric)), Text)), else_=text
         )

@@ -1,0 +1,154 @@
+"""Queries over a customer's own tables: odd columns and odd values end no run, and indexes are used."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from sqlite3 import connect
+
+import orjson
+import psycopg
+import pytest
+
+from sync.errors import QueryError
+from sync.model.definition import Definition, Kind, Question
+from sync.model.feed import EventsTable, ProfilesTable, Tables
+from sync.source.connection import Source
+from sync.source.inspection import readable_sql
+from sync.source.reader import answer
+from tests.shop import Shop
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+TRACKED = EventsTable("tracked", "user_id", "ts", name="name", properties="props", cursor="id")
+BOUGHT = EventsTable("bought", "user_id", "ts", event="Bought", cursor="id")
+PEOPLE = ProfilesTable("people", "id")
+
+
+def definition(query: str, kind: Kind = Kind.AUDIENCE) -> Definition:
+    return Definition(kind, "key", "Name", "shop", (), query=Question(query))
+
+
+def values(shop: Shop, tables: Tables, query: str) -> dict[str, object]:
+    """The values of a trait, by user."""
+    found: dict[str, object] = {}
+    with answer(Source("shop", shop.url, 30, tables=tables), definition(query, Kind.TRAIT), NOON) as opened:
+        for chunk in opened.chunks:
+            found |= zip(chunk.user_ids, map(orjson.loads, chunk.values or ()), strict=True)
+    return found
+
+
+def members(shop: Shop, tables: Tables, query: str) -> list[str]:
+    """The members of an audience, sorted."""
+    with answer(Source("shop", shop.url, 30, tables=tables), definition(query), NOON) as opened:
+        return sorted(user_id for chunk in opened.chunks for user_id in chunk.user_ids)
+
+
+def plan(shop: Shop, tables: Tables, query: str) -> str:
+    """How the database goes about it."""
+    sql = readable_sql(Source("shop", shop.url, 30, tables=tables), definition(query))
+    if shop.dialect == "sqlite":
+        with closing(connect(shop.path)) as connection:
+            rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", {"as_of": "2026-11-21 12:00:00"})
+            return "\n".join(row[3] for row in rows)
+    with psycopg.connect(shop.url) as other:
+        for other_way in ("seqscan", "hashjoin", "mergejoin"):  # what is better for a table without rows
+            other.execute(f"SET enable_{other_way} = off")  # type: ignore[arg-type]
+        rows = other.execute(f"EXPLAIN {sql.replace(':as_of', repr('2026-11-21 12:00:00Z'))}")  # type: ignore[arg-type]
+        return "\n".join(row[0] for row in rows)
+
+
+def test_numbers_that_json_has_not_are_missing(postgresql_shop: Shop) -> None:
+    shop, tables = postgresql_shop, Tables((BOUGHT,))
+    shop.run("CREATE TABLE bought (id int, user_id int, ts timestamptz, price float8)")
+    rows = [(1, 7, NOON, "NaN"), (2, 7, NOON, 5), (3, 8, NOON, "Infinity"), (4, 9, NOON, 1e308), (5, 9, NOON, 1e308)]
+    shop.run("INSERT INTO bought VALUES (?, ?, ?, ?)", rows)
+    assert values(shop, tables, "event('Bought').max(property('price'))") == {"7": 5, "9": 1e308}
+    assert values(shop, tables, "event('Bought').sum(property('price'))") == {"7": 5}
+
+
+def test_sums_do_not_overflow(sqlite_shop: Shop) -> None:
+    sqlite_shop.run("CREATE TABLE bought (id integer, user_id integer, ts text, price integer)")
+    rows = [(number, 7, "2026-11-21 10:00:00", 2**63 - 1) for number in range(2)]
+    sqlite_shop.run("INSERT INTO bought VALUES (?, ?, ?, ?)", rows)
+    assert values(sqlite_shop, Tables((BOUGHT,)), "event('Bought').sum(property('price'))") == {"7": 2.0**64}
+
+
+def test_json_that_is_none_and_json_that_jsonb_has_not_end_no_run(shop: Shop) -> None:
+    instant, document = ("text", "text") if shop.dialect == "sqlite" else ("timestamptz", "json")
+    shop.run(f"CREATE TABLE tracked (id int, user_id text, ts {instant}, name text, props {document})")
+    documents = ['{"v": 1e400}', r'{"v": "\u0000", "w": 1}', r'{"v": "\ud800"}', '{"v": 5, "w": "x"}', '"v"']
+    if shop.dialect == "sqlite":
+        documents += ["{", "", "v"]
+    at = "2026-11-21 10:00:00"
+    shop.run(
+        "INSERT INTO tracked VALUES (?, ?, ?, ?, ?)", [(n, f"u{n}", at, "A", each) for n, each in enumerate(documents)]
+    )
+    assert members(shop, Tables((TRACKED,)), "event('A').where(property('v') = 5).count() >= 1") == ["u3"]
+    assert values(shop, Tables((TRACKED,)), "event('A').where(property('w') = 1).count()")["u1"] == 1
+    assert "u3" in values(shop, Tables((TRACKED,)), "event('A').last(property('v'))")
+
+
+def test_what_is_no_instant_is_no_event_and_infinity_never_comes(postgresql_shop: Shop) -> None:
+    shop = postgresql_shop
+    shop.run("CREATE TABLE bought (id int, user_id uuid, ts timestamp)")
+    shop.run("CREATE TABLE people (id uuid, since timestamptz, kind text)")
+    ann, bob = "6f9619ff-8b86-d011-b42d-00c04fc964f1", "6f9619ff-8b86-d011-b42d-00c04fc964f2"
+    shop.run(
+        "INSERT INTO bought VALUES (?, ?, ?)", [(1, ann, "infinity"), (2, ann, None), (3, bob, "2026-11-21 12:00:00")]
+    )
+    shop.run("INSERT INTO people VALUES (?, ?, ?)", [(ann, "infinity", "x"), (bob, "2026-11-21T12:00:00.5Z", None)])
+    tables = Tables((BOUGHT,), PEOPLE)
+    assert values(shop, tables, "event('Bought').count()") == {ann: 0, bob: 1}
+    assert values(shop, tables, "trait('since')") == {bob: "2026-11-21T12:00:00.5Z"}
+    assert members(shop, tables, "trait('since').within_next(1 hours)") == [bob]
+
+
+def test_user_ids_of_two_types_are_one_user(postgresql_shop: Shop) -> None:
+    shop = postgresql_shop
+    shop.run("CREATE TABLE bought (id int, user_id bigint, ts timestamptz)")
+    shop.run("CREATE TABLE people (id varchar(10), vip boolean)")
+    shop.run("INSERT INTO bought VALUES (?, ?, ?)", [(1, 7, NOON)])
+    shop.run("INSERT INTO people VALUES (?, ?)", [("7", True), ("8", True), ("", True)])
+    assert members(shop, Tables((BOUGHT,), PEOPLE), "trait('vip') = true AND event('Bought').count() = 0") == ["8"]
+    assert values(shop, Tables((BOUGHT,), PEOPLE), "event('Bought').count()") == {"7": 1, "8": 0}
+
+
+def test_an_events_name_is_exact_whatever_the_column_is(shop: Shop) -> None:
+    if shop.dialect == "sqlite":
+        shop.run("CREATE TABLE tracked (id int, user_id text, ts text, name text COLLATE NOCASE, props text)")
+    else:
+        shop.run("CREATE TABLE tracked (id int, user_id text, ts timestamptz, name char(8), props jsonb)")
+    rows = [(1, "ann", "2026-11-21", "A", "{}"), (2, "bob", "2026-11-21", "a", "{}")]
+    shop.run("INSERT INTO tracked VALUES (?, ?, ?, ?, ?)", rows)
+    assert members(shop, Tables((TRACKED,)), "event('A').count() = 1") == ["ann"]
+
+
+def test_a_table_that_is_not_there_is_named(shop: Shop) -> None:
+    with pytest.raises(QueryError, match="audience 'Name': there is no table 'tracked'"):
+        members(shop, Tables((TRACKED,)), "event('A').count() = 1")
+
+
+@pytest.mark.parametrize(
+    ("query", "used"),
+    [
+        (
+            "event('A').within(7 days).count() >= 1",
+            {"sqlite": "by_name (name=? AND ts>? AND ts<?)", "postgresql": "by_name"},
+        ),
+        (
+            "event('A').where(event('B').within(parent: 1 days).count() >= 1).within(7 days).count() >= 1",
+            {"sqlite": "by_user (user_id=? AND ts>? AND ts<?)", "postgresql": "by_user"},
+        ),
+    ],
+)
+def test_windows_and_funnels_use_an_index(shop: Shop, query: str, used: dict[str, str]) -> None:
+    instant, document = ("text", "text") if shop.dialect == "sqlite" else ("timestamptz", "jsonb")
+    shop.run(f"CREATE TABLE tracked (id int, user_id text, ts {instant}, name text, props {document})")
+    shop.run("CREATE INDEX by_name ON tracked (name, ts)")
+    shop.run("CREATE INDEX by_user ON tracked (user_id, ts)")
+    if shop.dialect == "postgresql":  # its choice depends on what is there
+        shop.run(
+            "INSERT INTO tracked SELECT n, 'u' || n, timestamptz '2026-11-21' - n * interval '1 hour', 'B' FROM generate_series(1, 3000) n"
+        )
+        shop.run("ANALYZE tracked")
+    assert used[shop.dialect] in plan(shop, Tables((TRACKED,)), query)
