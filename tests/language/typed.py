@@ -31,12 +31,25 @@ _TABLES = Tables(
     ProfilesTable("customers", "id"),
 )
 _PROPERTIES = {
-    **{"price": "number", "spend": "number", "Größe": "number", "gift": "boolean", "due": "date"},
-    **{"brand": "text", "code": "text", 'it\'s "odd" $%': "text", "details": "json", "products": "json"},
+    "price": "number",
+    "spend": "number",
+    "Größe": "number",
+    "gift": "boolean",
+    "due": "date",
+    "brand": "text",
+    "code": "text",
+    'it\'s "odd" $%': "text",
+    "details": "json",
+    "products": "json",
 }
 _TRAITS = {
-    **{"total_spend": "number", "avg_spend": "number", "vip": "boolean", "birthday": "date"},
-    **{"email": "text", "address": "json", "tags": "json"},
+    "total_spend": "number",
+    "avg_spend": "number",
+    "vip": "boolean",
+    "birthday": "date",
+    "email": "text",
+    "address": "json",
+    "tags": "json",
 }
 _TYPES = {
     "sqlite": {"number": "NUMERIC", "text": "TEXT", "boolean": "BOOLEAN", "date": "TEXT", "json": "JSON"},

@@ -29,7 +29,7 @@ from sqlalchemy import (
     null,
     true,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
@@ -40,7 +40,10 @@ from sync.language.sql.values import Expression, Found
 
 _INSTANT = DateTime(timezone=True)
 _LARGEST: Expression = literal_column("1.7976931348623157e308")
-_NOT_IN_JSONB: Expression = literal_column(r"'\\u(0000|[dD][89a-fA-F])'")
+_NOT_IN_JSONB: Expression = literal_column(
+    r"'\\u0000|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}'"
+)
+"""NUL, and half of a pair that is one character only together."""
 _SMALL_NUMBER: Expression = literal_column(r"'^-?[0-9]{1,200}(\.[0-9]{1,200})?([eE][-+]?[0-9]{1,2})?$'")
 
 
@@ -113,7 +116,7 @@ class Postgresql(Engine):
         )
 
     def document(self, column: Expression, kind: Column, path: Sequence[str]) -> Found:
-        value = column
+        value = _clean(column) if kind.type is Type.JSON else column
         for piece in path:
             value = value.op("->")(literal_column(_quoted(piece)))
         if kind.type is Type.JSON:
@@ -133,11 +136,11 @@ class Postgresql(Engine):
         )
 
     def _loose(self, value: Expression) -> Found:
-        """Of json, which keeps what was written: texts that jsonb has not, numbers beyond all measure."""
+        """Of json, which keeps what was written: numbers beyond all measure too."""
         written, sort = cast(value, Text), func.json_typeof(value)
         readable = case(
             (sort == literal_column("'number'"), written.op("~")(_SMALL_NUMBER)),
-            (sort == literal_column("'string'"), written.op("!~")(_NOT_IN_JSONB)),
+            (sort == literal_column("'string'"), true()),
             (sort == literal_column("'null'"), false()),
             (sort == literal_column("'boolean'"), true()),
         )
@@ -239,6 +242,13 @@ class _Clock(Clock):
     def _own(self, instant: Expression) -> Expression:
         local = self._kind in (Type.DATE, Type.TIMESTAMP)
         return func.timezone(literal_column("'UTC'"), instant) if local else instant
+
+
+def _clean(column: Expression) -> Expression:
+    """A column of json without what PostgreSQL keeps as it is written and cannot read."""
+    written = cast(column, Text)
+    replaced = func.regexp_replace(written, _NOT_IN_JSONB, literal_column(r"'\\ufffd'"), literal_column("'g'"))
+    return case((written.op("~")(_NOT_IN_JSONB), cast(replaced, JSON)), else_=column)
 
 
 def _quoted(text: str) -> str:
