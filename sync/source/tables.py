@@ -69,6 +69,7 @@ def _events(connection: Connection, found: EventsTable, collected: bool, exact_t
     columns = dict(_columns(connection, found.table))
     named = (found.user_id, found.timestamp, found.name, found.properties, found.cursor)
     _check(found.table, columns, named)
+    _check_document(connection, found.table, columns, found.properties)
     if collected:
         if connection.dialect.name == "sqlite" and exact_times:
             columns["timestamp"] = Column(Type.STAMP, "text")
@@ -95,6 +96,7 @@ def _is_document(column: Column | None) -> bool:
 def _profiles(connection: Connection, found: ProfilesTable) -> Profiles:
     columns = _columns(connection, found.table)
     _check(found.table, columns, (found.user_id, found.traits))
+    _check_document(connection, found.table, columns, found.traits)
     return Profiles(found.table, columns, found.user_id, found.traits)
 
 
@@ -103,6 +105,14 @@ def _check(name: str, columns: Mapping[str, Column], wanted: tuple[str | None, .
         if each is not None and each not in columns:
             has = ", ".join(map(repr, columns))
             raise QueryError(f"table {name!r} has no column {each!r} (it has {has})")
+
+
+def _check_document(connection: Connection, table: str, columns: Mapping[str, Column], name: str | None) -> None:
+    """PostgreSQL cannot look into a text without an end of the statement where one of them is no JSON."""
+    if name is not None and connection.dialect.name == "postgresql" and not _is_document(columns[name]):
+        raise QueryError(
+            f"column {name!r} of table {table!r} must be json or jsonb: make it so, or name a view in which it is"
+        )
 
 
 def _columns(connection: Connection, name: str) -> Mapping[str, Column]:

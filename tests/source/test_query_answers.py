@@ -131,6 +131,12 @@ def test_an_events_name_is_exact_whatever_the_column_is(shop: Shop) -> None:
     assert members(shop, Tables((TRACKED,)), "event('A').count() = 1") == ["ann"]
 
 
+def test_text_is_no_json_on_postgresql(postgresql_shop: Shop) -> None:
+    postgresql_shop.run("CREATE TABLE tracked (id int, user_id text, ts timestamptz, name text, props text)")
+    with pytest.raises(QueryError, match="column 'props' of table 'tracked' must be json or jsonb"):
+        members(postgresql_shop, Tables((TRACKED,)), "event('A').count() = 1")
+
+
 def test_a_table_that_is_not_there_is_named(shop: Shop) -> None:
     with pytest.raises(QueryError, match="audience 'Name': there is no table 'tracked'"):
         members(shop, Tables((TRACKED,)), "event('A').count() = 1")
