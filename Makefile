@@ -7,10 +7,10 @@ SEED   ?= 1
 CLIENTS := tests/sdk/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage soak check bench lock wheel clean
+.PHONY: help demo test coverage soak differential check bench lock wheel clean
 
 help: ## what can be done here
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -36,6 +36,9 @@ coverage: $(STAMP) ## which lines and branches the tests of the parts run; at le
 
 soak: $(STAMP) ## the long proofs, whole (kill -9 a hundred times on each store)
 	@SOAK=full $(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+
+differential: $(STAMP) ## random queries against what they mean (ARGS="--cases 100000 --seed 7")
+	@$(BIN)/python -m tests.language.differential $(ARGS)
 
 check: $(STAMP) ## lint, types, import contracts
 	@$(BIN)/ruff check .

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -16,7 +17,6 @@ from sync.language.references import expand
 from sync.language.tree import Query
 from sync.model.definition import Kind
 from sync.source.scratch import Scratch, scratch
-from tests.language.reference.cases import Case, same
 
 Object = dict[str, Any]
 
@@ -28,6 +28,7 @@ def opened(engine: str, request: pytest.FixtureRequest) -> AbstractContextManage
     return scratch({"sqlite": "sqlite://", "duckdb": "duckdb:///:memory:"}[engine])
 
 
+@lru_cache(maxsize=64)
 def parsed(text: str) -> Query:
     """An audience's query or a trait's."""
     try:
@@ -45,24 +46,3 @@ def said(database: Scratch, asked: Query, as_of: str) -> Object:
     """The answer as JSON has it."""
     answer: Object = orjson.loads(orjson.dumps(database.answer(asked, datetime.fromisoformat(as_of))))
     return answer
-
-
-def compilable(cases: Iterable[Case]) -> list[tuple[Case, Query]]:
-    """The cases with their queries. To refer to a list is refused, where the reference takes it for something nested."""
-    found = []
-    for case in cases:
-        try:
-            found.append((case, query(case.text, {key: other.text for key, other in case.others.items()})))
-        except InvalidQuery as error:
-            assert "is a list" in error.sentence, case.text  # noqa: PT017 - any other refusal is wrong
-    return found
-
-
-def differences(database: Scratch, cases: Iterable[tuple[Case, Query]]) -> list[str]:
-    """Where the SQL and the reference do not agree, over data that is loaded."""
-    return [
-        f"{case.text}\n  { ({key: other.text for key, other in case.others.items()}) }\n  as of {case.as_of}"
-        f"\n  the SQL says       {got}\n  the reference says {case.expected}"
-        for case, asked in cases
-        if not same(got := said(database, asked, case.as_of), case.expected)
-    ]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from random import Random
 
 import pytest
@@ -35,6 +36,7 @@ from tests.language.reference.tree import (
     Within,
     inside,
 )
+from tests.language.reference.values import instant, sort_of
 
 
 def answered(golden: Golden) -> object:
@@ -86,6 +88,44 @@ def test_random_cases_use_every_construct(cases: list[Case]) -> None:
         assert {part.parent for part in parts if isinstance(part, kind)} == {True, False}
     assert names == {*SYMBOLS, *NOTHING_GIVEN, *A_TEXT_GIVEN, *A_DATE_GIVEN, *A_LIST_GIVEN, *A_SPAN_GIVEN}
     assert {part.reducer for part in parts if isinstance(part, Reduced)} == {*REDUCERS, "unique_count"}
+
+
+def test_random_cases_nest(cases: list[Case]) -> None:
+    def streams(node: object) -> int:
+        inner = [streams(part) for part in inside(node) if isinstance(part, Reduced) and part is not node]
+        return isinstance(node, Reduced) + max(inner, default=0)
+
+    assert max(streams(case.definition) for case in cases) >= 3
+
+
+def test_random_data_is_as_dirty_as_can_be(cases: list[Case]) -> None:
+    events = [event for case in cases for event in case.events]
+    prices = [
+        event["properties"].get("price", "absent") for event in events if isinstance(event.get("properties"), dict)
+    ]  # type: ignore[union-attr]
+    codes = [event["properties"].get("code") for event in events if isinstance(event.get("properties"), dict)]  # type: ignore[union-attr]
+
+    assert {sort_of(price) for price in prices} == {"missing", "number", "text", "boolean", "nested"}
+    assert {"absent", None} <= {price if isinstance(price, str) else None for price in prices}
+    assert {"5", "10"} <= {code for code in codes if isinstance(code, str)}
+    assert any(not str(event.get("properties")).isascii() for event in events)
+    assert {sort_of(event.get("properties")) for event in events} > {"missing", "nested"}
+    assert any(instant(event.get("timestamp")) is None for event in events)
+
+
+def test_random_data_stands_on_the_edges_to_the_microsecond(cases: list[Case]) -> None:
+    edges, together = set(), 0
+    for case in cases:
+        now = instant(case.as_of)
+        assert now is not None
+        times = [instant(event.get("timestamp")) for event in case.events]
+        spans = {part.span.long for part in inside(case.definition) if isinstance(part, Within) and not part.parent}
+        edges |= {(at - now + span) // timedelta(microseconds=1) for at in times for span in spans if at is not None}
+        who = [(event.get("userId"), at) for event, at in zip(case.events, times, strict=True)]
+        together += len(who) - len(set(who))
+
+    assert {-1, 0, 1} <= edges
+    assert together > 100
 
 
 def test_random_cases_refer_to_other_definitions(cases: list[Case]) -> None:

@@ -90,7 +90,7 @@ class Typed:
     """Such tables on a connection; whoever gives the connection takes it away."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, self._dialect = connection, connection.dialect.name
+        self.connection, self._dialect = connection, connection.dialect.name
         types = _TYPES[self._dialect]
         own = {"n": "number", "who": "text", "happened": "date", **_PROPERTIES, "context": "json"}
         everything = {"id": "number", "user_id": "text", "event_name": "text", "ts": "date", "props": "json"}
@@ -102,6 +102,7 @@ class Typed:
         for name, columns in self._columns.items():
             listed = ", ".join(f"{_quoted(column)} {types[sort]}" for column, sort in columns.items())
             connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} ({listed})".replace("%", self._percent))
+        connection.commit()  # an error takes back what was loaded, and not the tables
         self.layout = tables.layout(connection, _TABLES)
         self.engine = tables.engine(self._dialect)
 
@@ -126,7 +127,7 @@ class Typed:
             self._insert(name, found)
 
     def _insert(self, name: str, rows: list[list[Any]]) -> None:
-        self._connection.execute(text(f"DELETE FROM {name}"))
+        self.connection.execute(text(f"DELETE FROM {name}"))
         types, columns = _TYPES[self._dialect], self._columns[name]
         places = ", ".join(f"CAST(:p{place} AS {types[sort]})" for place, sort in enumerate(columns.values()))
         if self._dialect == "sqlite":
@@ -135,7 +136,7 @@ class Typed:
             given = {
                 f"p{place}": self._given(*each) for place, each in enumerate(zip(row, columns.values(), strict=True))
             }
-            self._connection.execute(text(f"INSERT INTO {name} VALUES ({places})"), given)
+            self.connection.execute(text(f"INSERT INTO {name} VALUES ({places})"), given)
 
     def _given(self, value: object, sort: str) -> object:
         if value is None:
@@ -152,7 +153,7 @@ class Typed:
         """In the shape of the reference's."""
         found = compile_query(query, self.layout, self.engine)
         asked = {"as_of": self.engine.bound(datetime.fromisoformat(as_of))}
-        rows = self._connection.execute(found.statement, asked).all()
+        rows = self.connection.execute(found.statement, asked).all()
         if not found.decoded:
             return {"kind": "audience", "members": sorted(row[0] for row in rows)}
         (decoded,) = found.decoded
