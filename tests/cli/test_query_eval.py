@@ -82,3 +82,10 @@ def test_postgresql_is_not_to_be_had_from_a_store_that_is_a_file(asked: Asked, t
     said = asked(arguments=("--engine", "postgresql"))
     assert said.code == 2
     assert "is not on PostgreSQL" in said.err
+
+
+def test_the_documented_lines_have_the_documented_answers(asked: Asked) -> None:
+    page = Path(__file__).parents[2] / "docs" / "commands.md"
+    _, _, shown = page.read_text(encoding="utf-8").partition("$ cat asked.jsonl\n")
+    lines, _, answers = shown.partition("$ engage-sync query eval < asked.jsonl\n")
+    assert asked(lines.encode()).out == answers.partition("```")[0]
