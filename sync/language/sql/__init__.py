@@ -2,6 +2,8 @@
 
 ===========  ==========================================================================
 compiler     the statement: whose answer is asked for, and the answer
+changes      the same for those alone whose answer can have changed since the last run
+edges        what of a query moves with time
 layout       where profiles and events stand, as whoever opened the source has found it
 unknown      of whom something must be known for a condition to hold: nobody else is read
 users        a set of users, and what is known of each
@@ -17,6 +19,7 @@ Two rules hold everywhere. No statement ends in an error because of what the dat
 be castable. And no condition is the SQL ``NOT`` of another: a comparison with what is missing is NULL in SQL, and false here.
 """
 
+from sync.language.sql.changes import Changes, Watched, compile_changes, in_full, watched
 from sync.language.sql.compiler import Compiled, compile_query
 
-__all__ = ["Compiled", "compile_query"]
+__all__ = ["Changes", "Compiled", "Watched", "compile_changes", "compile_query", "in_full", "watched"]

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import FromClause, Select, false, func, literal_column, null, or_, select, union_all
 
 from sync.language.sql.engine import Clock, Engine
-from sync.language.sql.layout import Column, Events, Layout, Type
+from sync.language.sql.layout import Column, Events, Layout, Profiles, Type
 from sync.language.sql.values import NOTHING, Expression, Found, opposite
 from sync.language.tree import Between, Context, ExcludeSources, Property, Reduction, Stream, Within
 
@@ -22,10 +22,10 @@ _VIEWS = {"Page Viewed": ("page", "page_name"), "Screen Viewed": ("screen", "scr
 
 
 class Tables:
-    """The tables with events, each prepared once for all that reads it."""
+    """The tables with events, each prepared once for all that reads it. ``word``: sets these apart in one statement."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, word: str = "") -> None:
+        self._engine, self._word = engine, word
         self._timed: dict[str, tuple[FromClause, str | None]] = {}
 
     def open(self, events: Events, name: str) -> tuple[FromClause, Clock]:
@@ -33,7 +33,7 @@ class Tables:
         kind = events.columns[events.timestamp]
         if events.table not in self._timed:
             source = self._engine.table(events.table, list(events.columns))
-            own = events.table.replace(".", "_")
+            own = events.table.replace(".", "_") + self._word
             self._timed[events.table] = self._engine.timed(source, events.timestamp, kind, own)
         found, at = self._timed[events.table]
         source = found.alias(name)
@@ -76,12 +76,26 @@ def branch(
 def seen(engine: Engine, tables: Tables, events: Events, layout: Layout, among: Among | None, name: str) -> Select[Any]:
     """``user_id`` of whoever has an event up to as_of, whatever its name."""
     source, clock = tables.open(events, name)
-    kind, as_text = events.columns[events.user_id], not layout.one_family
-    user = engine.user(source.c[events.user_id], kind, as_text=as_text)
-    conditions = [engine.somebody(user, kind, as_text=as_text), *clock.during(None, engine.as_of)]
+    user, somebody = person(engine, events, layout, source)
+    conditions = [somebody, *clock.during(None, engine.as_of)]
     if among is not None:
         conditions.append(among(user))
     return select(user.label("user_id")).select_from(source).where(*conditions)
+
+
+def person(engine: Engine, of: Events | Profiles, layout: Layout, rows: FromClause) -> tuple[Expression, Expression]:
+    """The user of a row, and the condition for being somebody."""
+    kind, as_text = of.columns[of.user_id], not layout.one_family
+    user = engine.user(rows.c[of.user_id], kind, as_text=as_text)
+    return user, engine.somebody(user, kind, as_text=as_text)
+
+
+def called(engine: Engine, events: Events, rows: FromClause, event: str) -> Iterator[Expression]:
+    """Conditions for being an event of this name, in a table that may hold some."""
+    if events.name is not None:
+        yield engine.equals(rows.c[events.name], events.columns[events.name], event)
+    if events.call is not None and event in _VIEWS:
+        yield engine.equals(rows.c[events.call], events.columns[events.call], _VIEWS[event][0])
 
 
 def document_or_column(engine: Engine, source: FromClause, columns: Mapping[str, Column], path: Sequence[str]) -> Found:
@@ -107,26 +121,17 @@ class _OneTable(Branch):
     ) -> None:
         self._engine, self._events, self._stream = engine, events, stream
         self.source, clock = tables.open(events, name)
-        kind, as_text = events.columns[events.user_id], not layout.one_family
-        own = self.source.c[events.user_id]
-        self.user = engine.user(own, kind, as_text=as_text)
+        self.user, somebody = person(engine, events, layout, self.source)
         self.at, self._clock = clock.at, clock
         cursor = [] if events.cursor is None else [self.source.c[events.cursor]]
         self.order = [self.at, *cursor]
         self.conditions = [
-            *self._called(stream.event),
-            engine.somebody(self.user, kind, as_text=as_text),
+            *called(engine, events, self.source, stream.event),
+            somebody,
             *(condition for after, until in _windows(engine, stream) for condition in clock.during(after, until)),
             *self._elsewhere(),
             *([] if among is None else [among(self.user)]),
         ]
-
-    def _called(self, event: str) -> Iterator[Expression]:
-        events, columns = self._events, self.source.c
-        if events.name is not None:
-            yield self._engine.equals(columns[events.name], events.columns[events.name], event)
-        if events.call is not None and event in _VIEWS:
-            yield self._engine.equals(columns[events.call], events.columns[events.call], _VIEWS[event][0])
 
     def _elsewhere(self) -> Iterator[Expression]:
         """Conditions: an event comes from none of the excluded sources."""

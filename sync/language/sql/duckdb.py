@@ -55,15 +55,14 @@ class Duckdb(Engine):
 
     def __init__(self, *, readable: bool = False) -> None:
         self.dialect = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
-        bind: Expression = literal_column(":as_of") if readable else bindparam("as_of", type_=DateTime())
-        self._as_of = cast(bind, DateTime())
+        self._readable = readable
 
-    @property
-    def as_of(self) -> Expression:
-        return self._as_of
+    def instant(self, name: str) -> Expression:
+        bind: Expression = literal_column(f":{name}") if self._readable else bindparam(name, type_=DateTime())
+        return cast(bind, DateTime())
 
-    def bound(self, as_of: datetime) -> object:
-        return as_of.astimezone(UTC).replace(tzinfo=None)
+    def bound(self, instant: datetime) -> object:
+        return instant.astimezone(UTC).replace(tzinfo=None)
 
     def moment(self, instant: datetime) -> Expression:
         return cast(literal(instant.astimezone(UTC).replace(tzinfo=None).isoformat(), Text), DateTime())
@@ -170,6 +169,8 @@ class Duckdb(Engine):
         return func.list(value)
 
     def decoded(self, value: object) -> object:
+        if value is None:
+            return None
         text = str(value)
         if text.startswith('"'):
             return text[1:]

@@ -7,7 +7,20 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Dialect, FromClause, String, cast, func, literal, literal_column, table
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    CompoundSelect,
+    Dialect,
+    FromClause,
+    Select,
+    String,
+    cast,
+    func,
+    literal,
+    literal_column,
+    table,
+)
 from sqlalchemy import column as named
 
 from sync.language.sql.layout import Column
@@ -34,13 +47,17 @@ class Engine(ABC):
     dialect: Dialect
 
     @property
-    @abstractmethod
     def as_of(self) -> Expression:
         """The instant that is asked about: the one bind called ``as_of``."""
+        return self.instant("as_of")
 
     @abstractmethod
-    def bound(self, as_of: datetime) -> object:
-        """What is bound as ``as_of``."""
+    def instant(self, name: str) -> Expression:
+        """An instant that is bound by this name."""
+
+    @abstractmethod
+    def bound(self, instant: datetime) -> object:
+        """What is bound as an instant."""
 
     @abstractmethod
     def moment(self, instant: datetime) -> Expression:
@@ -53,6 +70,10 @@ class Engine(ABC):
     @abstractmethod
     def clock(self, column: Expression, kind: Column, at: Expression | None) -> Clock:
         """The time of events; ``at`` is what ``timed`` has added."""
+
+    def computed_once(self, statement: CompoundSelect[Any] | Select[Any], name: str) -> CTE:
+        """A statement that is run by itself and kept, however often and wherever it is read."""
+        return statement.cte(name).prefix_with("MATERIALIZED")
 
     def timed(
         self,

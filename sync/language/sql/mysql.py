@@ -10,10 +10,13 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
+    CompoundSelect,
     DateTime,
     Integer,
     LargeBinary,
+    Select,
     and_,
     bindparam,
     case,
@@ -48,8 +51,14 @@ class Mysql(Duckdb):
 
     def __init__(self, *, readable: bool = False) -> None:
         self.dialect = MySQLDialect(paramstyle="named")
-        bind: Expression = literal_column(":as_of") if readable else bindparam("as_of", type_=DateTime())
-        self._as_of = cast(bind, _MICROSECONDS)
+        self._readable = readable
+
+    def instant(self, name: str) -> Expression:
+        bind: Expression = literal_column(f":{name}") if self._readable else bindparam(name, type_=DateTime())
+        return cast(bind, _MICROSECONDS)
+
+    def computed_once(self, statement: CompoundSelect[Any] | Select[Any], name: str) -> CTE:
+        return statement.cte(name)  # it has no word for it
 
     def shifted(self, instant: Expression, delta: timedelta) -> Expression:
         if not delta:

@@ -52,15 +52,13 @@ class Postgresql(Engine):
 
     def __init__(self, *, readable: bool = False) -> None:
         self.dialect = (PGDialect if readable else PGDialect_psycopg)(paramstyle="named" if readable else "pyformat")
-        bind: Expression = literal_column(":as_of") if readable else bindparam("as_of", type_=_INSTANT)
-        self._as_of = cast(bind, _INSTANT) if readable else bind
+        self._readable = readable
 
-    @property
-    def as_of(self) -> Expression:
-        return self._as_of
+    def instant(self, name: str) -> Expression:
+        return cast(literal_column(f":{name}"), _INSTANT) if self._readable else bindparam(name, type_=_INSTANT)
 
-    def bound(self, as_of: datetime) -> object:
-        return as_of
+    def bound(self, instant: datetime) -> object:
+        return instant
 
     def moment(self, instant: datetime) -> Expression:
         return cast(literal(instant.astimezone(UTC).isoformat(), Text), _INSTANT)

@@ -52,14 +52,13 @@ class Sqlite(Engine):
 
     def __init__(self, *, readable: bool = False) -> None:
         self.dialect = SQLiteDialect(paramstyle="named")
-        self._as_of: Expression = literal_column(":as_of") if readable else bindparam("as_of", type_=String)
+        self._readable = readable
 
-    @property
-    def as_of(self) -> Expression:
-        return self._as_of
+    def instant(self, name: str) -> Expression:
+        return literal_column(f":{name}") if self._readable else bindparam(name, type_=String)
 
-    def bound(self, as_of: datetime) -> object:
-        return _stamp(as_of)
+    def bound(self, instant: datetime) -> object:
+        return _stamp(instant)
 
     def moment(self, instant: datetime) -> Expression:
         return literal(_stamp(instant), String)

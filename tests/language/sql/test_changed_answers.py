@@ -1,0 +1,56 @@
+"""Whose answer can be another one now: nobody is left out, and what is said of them is what the reference says."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from sqlalchemy import NullPool, create_engine
+
+from tests.language.compiled import compilable
+from tests.language.growing import Growing, answers, grown, spans_of
+from tests.language.reference.cases import random_cases, same
+from tests.soak import FULL, SEED
+
+_DEFINITIONS = 10
+"""Asked of one world: loading it costs more than asking."""
+
+_WORLDS = {"sqlite": 1000, "postgresql": 300, "duckdb": 300} if FULL else {"sqlite": 25, "postgresql": 4, "duckdb": 4}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql", "duckdb"])
+def test_whoever_has_another_answer_is_found_with_it(engine: str, request: pytest.FixtureRequest) -> None:
+    url = {"sqlite": "sqlite://", "duckdb": "duckdb:///:memory:"}.get(engine)
+    url = url or request.getfixturevalue("postgresql_url").replace("postgresql:", "postgresql+psycopg:")
+    wrong, changed = [], 0
+    with create_engine(url, poolclass=NullPool).connect() as connection:
+        database = Growing(connection)
+        for world in range(_WORLDS[engine]):
+            found = _compared(Random(SEED * 100_000 + world), database)
+            wrong += found[0]
+            changed += found[1]
+    assert not wrong, "\n".join(wrong)
+    assert changed > 10 * _WORLDS[engine]
+
+
+def _compared(random: Random, database: Growing) -> tuple[list[str], int]:
+    """Where definitions over one world go wrong, and how many answers have changed."""
+    cases = compilable(random_cases(random, _DEFINITIONS))
+    exact = random.random() < 0.5
+    found = grown(cases[0][0], spans_of([case for case, _ in cases]), random, exact=exact)
+    database.load_grown(found, exact=exact)
+    wrong, changed = [], 0
+    for case, asked in cases:
+        if database.in_full(asked) is not None:
+            continue
+        before, now = answers(case, found.before, found.since), answers(case, found.now, found.as_of)
+        got = database.changes(asked, found, overlap=random.choice((0, 0, 2)))
+        others = {user for user in before.keys() | now.keys() if not same(before.get(user), now.get(user))}
+        left_out = {user: (before.get(user), now.get(user)) for user in others - got.keys()}
+        untrue = {user: (answer, now.get(user)) for user, answer in got.items() if not same(answer, now.get(user))}
+        changed += len(others)
+        if left_out or untrue:
+            told = f"{case.text}\n  { ({key: each.text for key, each in case.others.items()}) }"
+            wrong.append(f"{told}\n  {found.since} to {found.as_of}\n  left out {left_out}\n  untrue {untrue}")
+    return wrong, changed
