@@ -19,8 +19,10 @@ from sync.daemon.app import App
 from sync.deliver.outlet import Outlet
 from sync.deliver.ping import ping
 from sync.errors import ConfigurationError, SyncError
+from sync.model.definition import Definition
+from sync.source.connection import Source
 from sync.source.feed import inspect
-from sync.source.inspection import columns
+from sync.source.inspection import columns, unknown_events
 
 
 @click.command("check")
@@ -113,12 +115,22 @@ def _connections(app: App) -> Iterator[Checked]:
         def compiled(source=source, definition=definition) -> object:  # type: ignore[no-untyped-def]
             return columns(source, definition, app.clock.now())
 
-        yield _try(f"{definition.kind} {definition.key}", "its SQL runs", compiled)
+        checked = _try(f"{definition.kind} {definition.key}", "its SQL runs", compiled)
+        yield checked
+        if checked.problem is None:
+            yield from _unknown_events(source, definition)
     for outlet in app.outlets(app.settings.destinations):
         pinged = _ping(outlet)
         yield pinged
         if pinged.problem is None:
             yield from tags(app, outlet)
+
+
+def _unknown_events(source: Source, definition: Definition) -> Iterator[Checked]:
+    """Events of which a warehouse has no table: they never happened, or are called otherwise."""
+    for event, close in unknown_events(source, definition).items():
+        said = f"{definition.kind} {definition.key}: source {source.name} has no table with events {event!r} of known users"
+        yield Checked(f"{said} (there is: {', '.join(close)})" if close else said, verdict="note")
 
 
 def _store(app: App) -> Checked:

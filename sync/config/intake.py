@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -114,6 +114,26 @@ class SourceSection(Section):
     statement_timeout: Duration = Field(default=300.0, description="The longest one statement may run.")
     profiles: ProfilesSection | None = Field(default=None, description="The table with one row for each person.")
     events: list[EventsSection] = Field(default_factory=list, description="The tables whose rows are events.")
+    layout: Literal["segment"] | None = Field(
+        default=None,
+        description="`segment`: the tables that Segment or RudderStack fills, instead of `profiles` and `events`.",
+    )
+    schema_name: Line | None = Field(
+        default=None,
+        alias="schema",
+        description="The schema that they are in; else where the connection looks names up.",
+    )
+    lateness: Lateness | None = Field(default=None, description="How late rows of `layout: segment` may be loaded.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> SourceSection:
+        told = [key for key, given in (("profiles", self.profiles), ("events", self.events)) if given]
+        if self.layout is not None and told:
+            raise ValueError(f"has `layout` beside {' and '.join(f'`{key}`' for key in told)}: keep one of the two")
+        only = [key for key, given in (("schema", self.schema_name), ("lateness", self.lateness)) if given is not None]
+        if self.layout is None and only:
+            raise ValueError(f"has `{only[0]}` without `layout: segment`, which alone reads it: add that, or remove it")
+        return self
 
 
 class WebhookSection(Section):

@@ -34,7 +34,7 @@ from sync.mapping.mapping import Mapping as SegmentMapping
 from sync.model.alert import Watch
 from sync.model.definition import Definition, Kind, Question, Table
 from sync.model.delivery import DeliverySettings
-from sync.model.feed import EventsTable, Forward, ProfilesTable
+from sync.model.feed import WAREHOUSE_LATENESS, EventsTable, Forward, ProfilesTable, Warehouse
 from sync.model.identify import IdentifyPer
 from sync.model.naming import snake_case
 from sync.model.retention import Retention
@@ -115,7 +115,11 @@ def _source(name: str, section: SourceSection) -> SourceSettings:
     traits = people.traits.column if people and people.traits else None
     profiles = ProfilesTable(people.table, people.user_id, people.cursor, traits) if people else None
     events = tuple(_events(each) for each in section.events)
-    return SourceSettings(name, section.url, section.statement_timeout, events, profiles)
+    warehouse = None
+    if section.layout is not None:
+        lateness = WAREHOUSE_LATENESS if section.lateness is None else section.lateness
+        warehouse = Warehouse(section.schema_name, lateness)
+    return SourceSettings(name, section.url, section.statement_timeout, events, profiles, warehouse)
 
 
 def _events(section: EventsSection) -> EventsTable:

@@ -21,7 +21,7 @@ from sync.mapping.mapping import Mapping as SegmentMapping
 from sync.model.alert import Watch
 from sync.model.definition import Definition
 from sync.model.delivery import DeliverySettings
-from sync.model.feed import EventsTable, ProfilesTable
+from sync.model.feed import EventsTable, ProfilesTable, Tables, Warehouse
 from sync.model.identify import IdentifyPer
 from sync.model.retention import Retention
 
@@ -36,13 +36,19 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """One of the customer's databases. ``statement_timeout`` in seconds."""
+    """One of the customer's databases. ``statement_timeout`` in seconds. With a ``warehouse``, no other tables are named."""
 
     name: str
     url: SecretStr
     statement_timeout: float = 300.0
     events: tuple[EventsTable, ...] = ()
     profiles: ProfilesTable | None = None
+    warehouse: Warehouse | None = None
+
+    @property
+    def tables(self) -> Tables:
+        """What the query language reads."""
+        return Tables(self.events, self.profiles, warehouse=self.warehouse)
 
 
 @dataclass(frozen=True, slots=True)

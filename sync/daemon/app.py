@@ -13,7 +13,6 @@ from sync.deliver.outlet import Outlet
 from sync.destinations.pushwoosh.transport import AnyPushwoosh, connected
 from sync.errors import UsageError
 from sync.model.definition import Definition
-from sync.model.feed import Tables
 from sync.source.connection import Source
 from sync.source.tables import COLLECTED
 from sync.store import definitions, revision
@@ -96,8 +95,7 @@ class App:
         if name == COLLECTOR:
             return self._collector_source()
         settings = self.settings.sources[name]
-        tables = Tables(settings.events, settings.profiles)
-        return Source(name, settings.url.get_secret_value(), settings.statement_timeout, tables=tables)
+        return Source(name, settings.url.get_secret_value(), settings.statement_timeout, tables=settings.tables)
 
     def _collector_source(self) -> Source:
         """What the collector received: the store's own database, as a source that is read like any other.

@@ -15,6 +15,9 @@ BEGINNING = "beginning"
 LATENESS = 600.0
 """Seconds: what `EventsTable.lateness` is when nobody says."""
 
+WAREHOUSE_LATENESS = 3 * 3600.0
+"""The same for `Warehouse.lateness`: rows are stamped before they are loaded, and a load that fails is tried again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Forward:
@@ -33,6 +36,10 @@ class EventsTable:
 
     ``user_id``, ``timestamp``, ``cursor`` are columns; ``properties`` one with JSON, else all other columns are properties.
     ``cursor`` promises that rows are only ever appended, in its order but for ``lateness`` seconds.
+
+    ``warehouse``: filled by Segment or RudderStack, see `Warehouse`. There, with both ``event`` and ``name``, rows of
+    other names do not count; ``title`` is a column with the name of what was viewed; a ``summary`` tells who had events of
+    any name, and nothing of them: they are in tables of their own.
     """
 
     table: str
@@ -44,6 +51,9 @@ class EventsTable:
     cursor: str | None = None
     lateness: float = LATENESS
     forward: Forward | None = None
+    title: str | None = None
+    warehouse: bool = False
+    summary: bool = False
 
     def feed_name(self, source: str) -> str:
         """What its feed is known by in the store: another event's name makes it another one."""
@@ -55,12 +65,29 @@ class ProfilesTable:
     """A table or view, each row a person. ``traits`` is a column with JSON, else all other columns are traits.
 
     ``cursor`` is a column that tells which rows have changed.
+
+    ``warehouse``: filled by Segment or RudderStack. There, with ``newest_by``, each row is what was said of a person once:
+    of each trait, what was said last counts, by those columns; and ``columns`` are all traits that are read.
     """
 
     table: str
     user_id: str
     cursor: str | None = None
     traits: str | None = None
+    warehouse: bool = False
+    newest_by: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """A schema that Segment or RudderStack fills: its tables are known by their names. ``None``: where names are looked up.
+
+    ``lateness``: how many seconds after it was read for loading a row may appear.
+    """
+
+    schema: str | None = None
+    lateness: float = WAREHOUSE_LATENESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +119,12 @@ def settled(marks: tuple[Mark, ...], before: datetime) -> tuple[Mark, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What a source has, for the query language. ``collected``: it is what our own API received, which says more."""
+    """What a source has, for the query language. ``collected``: it is what our own API received, which says more.
+
+    With a ``warehouse``, there is nothing else before somebody has looked what is there.
+    """
 
     events: tuple[EventsTable, ...] = ()
     profiles: ProfilesTable | None = None
     collected: bool = False
+    warehouse: Warehouse | None = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
+from sync.language.references import asked
 from sync.model.definition import Definition
-from sync.source import questions, reader
+from sync.source import questions, reader, warehouse
 from sync.source.connection import Source
 
 
@@ -13,6 +15,17 @@ def columns(source: Source, definition: Definition, as_of: datetime) -> tuple[st
     """Prove that a definition runs and gives the columns it must; reads no row."""
     with reader.answer(source, definition, as_of) as found:
         return found.columns
+
+
+def unknown_events(source: Source, definition: Definition) -> Mapping[str, list[str]]:
+    """The events of a query for which its source has no table, and the names of tables that come close.
+
+    Only a warehouse can tell: elsewhere, which events there are stands in the rows.
+    """
+    if definition.query is None or source.tables.warehouse is None:
+        return {}
+    with reader._named(definition), source.read() as connection, source.translated():  # noqa: SLF001
+        return warehouse.unknown(connection, source.tables, asked(definition))
 
 
 def readable_sql(source: Source, definition: Definition) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from sync.language.references import asked
-from sync.language.sql import compile_query
+from sync.language.sql import Compiled, compile_query
+from sync.language.sql.engine import Engine
 from sync.model.canonical import value_text
 from sync.model.definition import Definition
-from sync.source import tables
+from sync.source import tables, warehouse
 from sync.source.connection import Source
 from sync.source.lenient import Unread, make_lenient
 
@@ -50,9 +51,7 @@ def question(source: Source, connection: Connection, definition: Definition, as_
     """The statement that is run; from here on, what cannot be read on this connection is missing."""
     make_lenient(connection)
     engine = tables.engine(connection.dialect.name)
-    found = compile_query(
-        asked(definition), tables.layout(connection, source.tables), engine, enrichment=_enrichment(definition)
-    )
+    found = _compiled(source, connection, definition, engine)
     compiled = found.statement.compile(dialect=engine.dialect)
     return Asked(str(compiled), {**compiled.params, "as_of": engine.bound(as_of)}, found.decoded)
 
@@ -60,11 +59,15 @@ def question(source: Source, connection: Connection, definition: Definition, as_
 def readable(source: Source, connection: Connection, definition: Definition) -> str:
     """The same for people: with its values in it, and ``:as_of``."""
     engine = tables.engine(connection.dialect.name, readable=True)
-    found = compile_query(
-        asked(definition), tables.layout(connection, source.tables), engine, enrichment=_enrichment(definition)
-    )
+    found = _compiled(source, connection, definition, engine)
     text = str(found.statement.compile(dialect=engine.dialect, compile_kwargs=_UNREADABLE))
     return "\n".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _compiled(source: Source, connection: Connection, definition: Definition, engine: Engine) -> Compiled:
+    query, enrichment = asked(definition), _enrichment(definition)
+    there = warehouse.resolved(connection, source.tables, query, enrichment)
+    return compile_query(query, tables.layout(connection, there), engine, enrichment=enrichment)
 
 
 def _enrichment(definition: Definition) -> tuple[str, ...]:

@@ -66,11 +66,15 @@ def layout(connection: Connection, tables: Tables, *, exact_times: bool = True) 
 
 
 def _events(connection: Connection, found: EventsTable, collected: bool, exact_times: bool) -> Events:
-    columns = dict(_columns(connection, found.table))
+    columns = dict(columns_of(connection, found.table))
     named = (found.user_id, found.timestamp, found.name, found.properties, found.cursor)
     _check(found.table, columns, named)
     _check_document(connection, found.table, columns, found.properties)
-    if collected:
+    own: dict[str, Any]
+    if found.warehouse:
+        own = {"flattened": True, "summary": found.summary, "title": found.title}
+        own |= {key: name for key, name in _WAREHOUSE.items() if name in columns}
+    elif collected:
         if connection.dialect.name == "sqlite" and exact_times:
             columns["timestamp"] = Column(Type.STAMP, "text")
         own = {"context": "context", "source": "source", "call": "type", "title": "name"}
@@ -89,15 +93,22 @@ def _events(connection: Connection, found: EventsTable, collected: bool, exact_t
     )
 
 
+_WAREHOUSE = {"message_id": "id", "source": "context_source_id"}
+"""Columns that are there by themselves in a warehouse, or not."""
+
+
 def _is_document(column: Column | None) -> bool:
     return column is not None and column.type in (Type.JSON, Type.JSONB, Type.ANY)
 
 
 def _profiles(connection: Connection, found: ProfilesTable) -> Profiles:
-    columns = _columns(connection, found.table)
+    columns = columns_of(connection, found.table)
     _check(found.table, columns, (found.user_id, found.traits))
+    if found.newest_by:
+        read = (found.user_id, *found.newest_by, *found.columns)
+        columns = {name: kind for name, kind in columns.items() if name in read}
     _check_document(connection, found.table, columns, found.traits)
-    return Profiles(found.table, columns, found.user_id, found.traits)
+    return Profiles(found.table, columns, found.user_id, found.traits, found.warehouse, found.newest_by)
 
 
 def _check(name: str, columns: Mapping[str, Column], wanted: tuple[str | None, ...]) -> None:
@@ -115,7 +126,8 @@ def _check_document(connection: Connection, table: str, columns: Mapping[str, Co
         )
 
 
-def _columns(connection: Connection, name: str) -> Mapping[str, Column]:
+def columns_of(connection: Connection, name: str) -> Mapping[str, Column]:
+    """The columns of a table or view; raises `QueryError` where it is not there."""
     found = _READ[connection.dialect.name](connection, name)
     if not found:
         raise QueryError(f"there is no table {name!r}")

@@ -33,3 +33,18 @@ def test_a_column_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.Capt
     assert said == (
         "error: events of table 'orders': source 'shop': there is no column 'custmer' (it has 'id', 'customer', 'at')\n"
     )
+
+
+def test_an_event_that_a_warehouse_has_no_table_of_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        for table in ("tracks", "order_completed"):
+            connection.execute(f"CREATE TABLE {table} (id text, user_id text, timestamp text, event_text text)")
+    (tmp_path / "sync.yaml").write_text(
+        f"version: 1\nstore: sqlite:///{tmp_path}/store.db\nsources:\n  shop:\n    url: sqlite:///{tmp_path}/shop.db\n"
+        "    layout: segment\naudiences:\n  - {name: Buyers, query: event('Orders Completed').count() >= 1}\n"
+    )
+    assert main(["check", "--config", str(tmp_path / "sync.yaml")]) == 0
+    assert capsys.readouterr().out.endswith(
+        "ok     audience buyers: its SQL runs\nnote   audience buyers: source shop has no table with events "
+        "'Orders Completed' of known users (there is: order_completed)\n"
+    )

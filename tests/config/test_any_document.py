@@ -28,6 +28,7 @@ RIGHT: dict[str, Any] = {
             ],
         },
         "short": "sqlite:///s",
+        "warehouse": {"url": "postgresql://h/d", "layout": "segment", "schema": "analytics", "lateness": "1h"},
     },
     "collector": {"listen": "127.0.0.1:80", "keys": {"web": "k", "ios": "l"}, "webhooks": {"w": {"secret": "s"}}},
     "destinations": {

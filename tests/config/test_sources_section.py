@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from sync.config import Settings, SourceSettings
-from sync.model.feed import BEGINNING, Forward, ProfilesTable
+from sync.model.feed import BEGINNING, Forward, ProfilesTable, Tables, Warehouse
 
 Load = Callable[..., Settings]
 Problems = Callable[..., list[str]]
@@ -89,9 +89,33 @@ def test_what_is_wrong_is_said(problems_of: Problems, events: str, path: str, se
     assert any(each.startswith(f"sync.yaml:2: sources.shop.events{path}: {sentence}") for each in found), found
 
 
-def test_layouts_are_not_known_yet(problems_of: Problems) -> None:
-    (problem,) = problems_of("version: 1\nsources: {shop: {url: 'sqlite:///s', layout: segment}}\n")
-    assert problem.startswith("sync.yaml:2: sources.shop.layout: is not a known key")
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("layout: segment", Warehouse(None, 3 * 3600.0)),
+        ("layout: segment, schema: analytics, lateness: 30 minutes", Warehouse("analytics", 1800.0)),
+    ],
+)
+def test_a_warehouse_needs_no_tables_named(settings_of: Load, keys: str, expected: Warehouse) -> None:
+    found = shop(settings_of, keys)
+    assert found.warehouse == expected
+    assert found.tables == Tables(warehouse=expected)
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ("layout: segmant", ".layout: must be 'segment'"),
+        (f"layout: segment, events: [{{{EVENT}}}]", ": has `layout` beside `events`: keep one of the two"),
+        ("layout: segment, profiles: {table: t, user_id: u}", ": has `layout` beside `profiles`: keep one of the two"),
+        ("schema: analytics", ": has `schema` without `layout: segment`, which alone reads it: add that, or remove it"),
+        ("lateness: 1 hour", ": has `lateness` without `layout: segment`"),
+        ("layout: segment, lateness: 13 hours", ".lateness: must be at most `12 hours`"),
+    ],
+)
+def test_a_layout_that_does_not_fit_is_told(problems_of: Problems, keys: str, sentence: str) -> None:
+    (problem,) = problems_of(f"version: 1\nsources: {{shop: {{url: 'sqlite:///s', {keys}}}}}\n")
+    assert problem.startswith(f"sync.yaml:2: sources.shop{sentence}")
 
 
 def test_definitions_may_ask_what_the_collector_received(settings_of: Load, problems_of: Problems) -> None:

@@ -9,6 +9,8 @@ unknown      of whom something must be known for a condition to hold: nobody els
 users        a set of users, and what is known of each
 reductions   streams that become one value, for all users or for one event of a funnel
 branches     where the events of one name stand
+people       one row for each person
+flattened    columns as Segment and RudderStack name them
 conditions   conditions, two-valued
 values       a value whose type is known only when it is read
 engine       what each database says in its own way: sqlite (isotext), postgresql, duckdb, mysql

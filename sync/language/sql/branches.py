@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import FromClause, Select, false, func, literal_column, null, or_, select, union_all
 
+from sync.language.sql import flattened
 from sync.language.sql.engine import Clock, Engine
 from sync.language.sql.layout import Column, Events, Layout, Profiles, Type
 from sync.language.sql.values import NOTHING, Expression, Found, opposite
@@ -123,8 +124,8 @@ class _OneTable(Branch):
         self.source, clock = tables.open(events, name)
         self.user, somebody = person(engine, events, layout, self.source)
         self.at, self._clock = clock.at, clock
-        cursor = [] if events.cursor is None else [self.source.c[events.cursor]]
-        self.order = [self.at, *cursor]
+        ties = [self.source.c[each] for each in (events.cursor, events.message_id) if each is not None]
+        self.order = [self.at, *ties]
         self.conditions = [
             *called(engine, events, self.source, stream.event),
             somebody,
@@ -146,6 +147,8 @@ class _OneTable(Branch):
         events = self._events
         if events.title is not None and _VIEWS.get(self._stream.event, ("", ""))[1] == asked.path[0]:
             return self._titled(asked.path)
+        if events.flattened:
+            return flattened.property_or_trait(self._engine, self.source, events.columns, asked.path)
         if events.properties is not None:
             return self._engine.document(
                 self.source.c[events.properties], events.columns[events.properties], asked.path
@@ -168,6 +171,8 @@ class _OneTable(Branch):
         """A page's name, else what the properties say that it is."""
         events, engine = self._events, self._engine
         own = events.title or ""
+        if events.flattened:
+            return engine.column(self.source.c[own], events.columns[own])
         title = engine.document(self.source.c[own], events.columns[own], ()).carried()
         if events.properties is None:
             return engine.carried(title)
@@ -176,6 +181,8 @@ class _OneTable(Branch):
 
     def _context(self, path: Sequence[str]) -> Found:
         events = self._events
+        if events.flattened:
+            return flattened.context(self._engine, self.source, events.columns, path)
         if events.context is not None:
             return self._engine.document(self.source.c[events.context], events.columns[events.context], path)
         flat = "_".join(("context", *path))

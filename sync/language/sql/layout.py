@@ -44,21 +44,31 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Profiles:
-    """One row for each person. ``traits`` is a column with JSON, else every other column is a trait."""
+    """One row for each person. ``traits`` is a column with JSON, else every other column is a trait.
+
+    ``flattened``: columns are named as Segment and RudderStack name them. ``newest_by``: there are several rows for each
+    person, and of each trait the one that is there in the newest counts, by those columns.
+    """
 
     table: str
     columns: Mapping[str, Column]
     user_id: str
     traits: str | None = None
+    flattened: bool = False
+    newest_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Each row an event: all called ``event``, or as the column ``name`` says.
+    """Each row an event: all called ``event``, or as the column ``name`` says; with both, rows of other names are none.
 
     ``properties`` is a column with JSON, else every other column is a property. The rest are columns too, if any:
     ``cursor`` settles which of two events at one instant came first, ``context`` is JSON, ``source`` the id of where an
-    event comes from, ``call`` the kind of call (``track``, ``page``, ``screen``), ``title`` the name of a page or screen.
+    event comes from, ``call`` the kind of call (``track``, ``page``, ``screen``), ``title`` the name of a page or screen,
+    ``message_id`` what settles the order where the cursor does not.
+
+    ``flattened``: columns are named as Segment and RudderStack name them, with ``context_`` before what is context. A
+    ``summary`` has events of all names, whose properties are in tables of their own: only its users count.
     """
 
     table: str
@@ -73,10 +83,13 @@ class Events:
     source: str | None = None
     call: str | None = None
     title: str | None = None
+    message_id: str | None = None
+    flattened: bool = False
+    summary: bool = False
 
     def may_hold(self, event: str) -> bool:
         """Whether events of this name can be here."""
-        return self.event is None or self.event == event
+        return not self.summary and (self.event is None or self.event == event)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from sync.language.sql.branches import Among, Branch, Tables, branch, seen
 from sync.language.sql.conditions import holds
 from sync.language.sql.engine import Engine
 from sync.language.sql.layout import Layout
+from sync.language.sql.people import people
 from sync.language.sql.users import Users
 from sync.language.sql.values import NOTHING, Expression, Found
 from sync.language.tree import Between, Context, Property, Reducer, Reduction, Stream, Value, Where, Within
@@ -41,7 +42,7 @@ class Streams:
         """The profiles, their users, and the conditions for being somebody who is asked about."""
         profiles, engine = self.layout.profiles, self.engine
         assert profiles is not None  # noqa: S101 - the caller's branch
-        table = engine.table(profiles.table, list(profiles.columns)).alias(self.name("profiles"))
+        table = people(engine, profiles).alias(self.name("profiles"))
         kind, as_text = profiles.columns[profiles.user_id], not self.layout.one_family
         user = engine.user(table.c[profiles.user_id], kind, as_text=as_text)
         asked = [] if self.among is None else [self.among(user)]

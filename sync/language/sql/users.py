@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import FromClause, select
 
+from sync.language.sql import flattened
 from sync.language.sql.branches import document_or_column
 from sync.language.sql.conditions import holds
 from sync.language.sql.unknown import Driver, Known, is_condition
@@ -74,6 +75,8 @@ class Users:
             self._join(Known.PROFILES, table, user == self.user)
         if profiles.traits is not None:
             return self.engine.document(table.c[profiles.traits], profiles.columns[profiles.traits], trait.path)
+        if profiles.flattened:
+            return flattened.property_or_trait(self.engine, table, profiles.columns, trait.path)
         columns = {name: kind for name, kind in profiles.columns.items() if name != profiles.user_id}
         return document_or_column(self.engine, table, columns, trait.path)
 

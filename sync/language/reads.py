@@ -1,0 +1,28 @@
+"""What a query reads of a source, with everything that it refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+
+from sync.language.tree import Query, Stream, Trait
+
+
+def events(query: Query) -> frozenset[str]:
+    """The names of the events."""
+    return frozenset(each.event for each in _nodes(query) if isinstance(each, Stream))
+
+
+def profile_traits(query: Query) -> frozenset[tuple[str, ...]]:
+    """The traits of profiles, as the pieces between the dots; the keys of definitions were put in place before."""
+    return frozenset(each.path for each in _nodes(query) if isinstance(each, Trait))
+
+
+def _nodes(node: object) -> Iterator[object]:
+    if isinstance(node, tuple):
+        for each in node:
+            yield from _nodes(each)
+    elif is_dataclass(node):
+        yield node
+        for field in fields(node):
+            yield from _nodes(getattr(node, field.name))
