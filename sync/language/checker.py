@@ -57,6 +57,9 @@ MOST_EXPRESSIONS = 50
 DEEPEST = 50
 """Levels of parentheses, ``NOT`` and ``where``."""
 
+MOST_WHERES = 5
+"""`where` inside one another. Deeper, and SQLite cannot follow what they are compiled to."""
+
 _OPERATORS = {each.value: each for each in Comparator} | {"==": Comparator.EQ}
 _METHODS = {each.name.lower(): each for each in Comparator}
 _MEANT_OPERATORS = {"<>": "!=", "!": "!=", "!==": "!=", "=!": "!=", "===": "=", "=>": ">=", "=<": "<="}
@@ -84,6 +87,12 @@ class _Scope:
         return replace(self, depth=self.depth + 1)
 
     def within_where(self, token: Token) -> _Scope:
+        if self.wheres == MOST_WHERES:
+            sentence = (
+                f"this is the {MOST_WHERES + 1}th `where` inside one another, and {MOST_WHERES} are the most: ask about "
+                "fewer events at once"
+            )
+            raise fault(token, sentence)
         return replace(self.deeper(token), wheres=self.wheres + 1)
 
 

@@ -187,6 +187,8 @@ class Source:
         if sqlstate == "25006" or "data-modifying" in said or (not sqlstate and _WRITES.search(said)):
             ours = f"{where}: the query tries to write, and sources are opened read-only"
             return QueryError(f"{ours} ({said})", for_log=ours)
+        if said == TOO_DEEP:
+            return QueryError(f"{where}: {too_deep()}", for_log=f"{where}: {too_deep()}")
         if not sqlstate and _NO_SUCH_OPTION.search(said):
             return SourceError(f"{where} cannot be opened ({_short(said)}): check {self.setting}")
         if sqlstate[:2] in ("08", "57", "53", "28", "3D") or (not sqlstate and _AWAY.search(said)):
@@ -204,6 +206,18 @@ class Source:
             f"{what} ({said}): {then}; check {self.setting}, or try again later",
             for_log=f"{what}{state or f' ({said})'}: {then}",
         )
+
+
+TOO_DEEP = "parser stack overflow"
+"""What SQLite says of a statement in which too much stands inside something else."""
+
+
+def too_deep() -> str:
+    """The same in our words."""
+    return (
+        f"the query nests deeper than SQLite {sqlite3.sqlite_version} can follow: "
+        "put fewer `event(…)` into one another's `where`, or keep the data in PostgreSQL"
+    )
 
 
 def _authorize(action: int, name: str | None, value: str | None, *_: str | None) -> int:

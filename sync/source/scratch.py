@@ -21,6 +21,7 @@ from sync.model.canonical import value_text
 from sync.model.feed import EventsTable, ProfilesTable, Tables
 from sync.model.received import NAMES
 from sync.source import tables
+from sync.source.connection import TOO_DEEP, too_deep
 
 MEMORY = "sqlite://"
 """The URL of a database that is nowhere."""
@@ -82,7 +83,8 @@ class Scratch:
             self._connection.rollback()
             original = error.orig if isinstance(error, DBAPIError) else error
             said = (str(original).strip().splitlines() or ["no reason given"])[0]
-            raise QueryError(f"the database cannot take this: {said}") from error
+            sentence = too_deep() if said == TOO_DEEP else f"the database cannot take this: {said}"
+            raise QueryError(sentence) from error
 
     def answer(self, query: Query, as_of: datetime) -> dict[str, Any]:
         """Members, sorted, or values by user."""

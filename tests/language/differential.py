@@ -131,7 +131,7 @@ def _answer(database: databases.Asked, asked: Query, as_of: str) -> object:
     try:
         return database.answer(asked, as_of)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
-        return error
+        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
 
 
 def small(found: Disagreement, postgresql: str) -> Disagreement:

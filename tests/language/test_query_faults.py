@@ -128,6 +128,12 @@ AUDIENCES = [
     (" OR ".join(["trait('x') = 1"] * 51), 1, 50 * 18 + 1, "more than 50 expressions"),
     ("(" * 51 + "trait('x') = 1" + ")" * 51, 1, 51, "deeper than 50 levels"),
     ("NOT " * 51 + "trait('x') = 1", 1, 201, "deeper than 50 levels"),
+    (
+        "event('A')\n  .where(" * 6 + "property('x') = 1" + ").count() > 0" * 6,
+        7,
+        4,
+        "the 6th `where` inside one another, and 5 are the most",
+    ),
 ]
 TRAITS = [
     ("event('A').count() >= 1", 1, 20, "make it an audience"),

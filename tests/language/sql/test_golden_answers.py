@@ -20,7 +20,7 @@ def answered(golden: Golden, database: object) -> object:
     return said(database, asked, str(told["as_of"]))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("engine", ["postgresql", "duckdb"])
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql", "duckdb"])
 def test_every_golden_case_has_its_answer(engine: str, request: pytest.FixtureRequest) -> None:
     with opened(engine, request) as database:
         wrong = [
