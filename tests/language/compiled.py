@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import lru_cache
@@ -17,6 +17,7 @@ from sync.language.references import expand
 from sync.language.tree import Query
 from sync.model.definition import Kind
 from sync.source.scratch import Scratch, scratch
+from tests.language.reference.cases import Case
 
 Object = dict[str, Any]
 
@@ -46,3 +47,14 @@ def said(database: Scratch, asked: Query, as_of: str) -> Object:
     """The answer as JSON has it."""
     answer: Object = orjson.loads(orjson.dumps(database.answer(asked, datetime.fromisoformat(as_of))))
     return answer
+
+
+def compilable(cases: Iterable[Case]) -> list[tuple[Case, Query]]:
+    """The cases with their queries. To refer to a list is refused, where the reference takes it for something nested."""
+    found = []
+    for case in cases:
+        try:
+            found.append((case, query(case.text, {key: other.text for key, other in case.others.items()})))
+        except InvalidQuery as error:
+            assert "is a list" in error.sentence, case.text  # noqa: PT017 - any other refusal is wrong
+    return found
