@@ -1,12 +1,10 @@
 """A real purchase log, a month day by day through the command line, against plain Python on the same file.
 
-The SQL rounds a customer's spend to cents: SQLite sums binary floats and needs it, PostgreSQL's ``numeric`` is exact and
-does not. Here everything is decimal arithmetic.
+Here everything is decimal arithmetic.
 """
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,42 +18,22 @@ import pytest
 from tests.command import Project, serving
 from tests.conftest import ENGINES, Place
 from tests.proofs import TRANSPORTS
+from tests.real.purchases import LAST_ORDER, RECENT, SPEND, SPENDERS, Order, fill, in_sql, read
 from tests.shop import Shop
 from tests.soak import FULL
 
-CSV = Path(__file__).parents[1] / "data" / "cdnow.csv"
 FIRST, LAST = date(1997, 6, 30), date(1997, 7, 31)
 CI_LAST = {"sqlite": FIRST + timedelta(days=14), "postgresql": FIRST + timedelta(days=4)}
 
-RECENT, SPENDERS, SPEND, LAST_ORDER = "ordered_in_the_last_30_days", "big_spenders", "total_spend", "last_order_date"
 KEYS = (RECENT, SPENDERS, SPEND, LAST_ORDER)
-
-_SINCE = {"sqlite": "date(:as_of, '-30 days')", "postgresql": "cast(:as_of as date) - 30"}
-_UNTIL = {"sqlite": "date(:as_of)", "postgresql": "cast(:as_of as date)"}
-_DAY = {"sqlite": "text", "postgresql": "date"}
-_DOLLARS = {"sqlite": "real", "postgresql": "numeric(10, 2)"}
 
 Answers = dict[str, dict[str, object]]
 """Key → user id → value; a user who is not there has none."""
 
 
-@dataclass(frozen=True)
-class Order:
-    """A line of the file."""
-
-    customer: str
-    day: date
-    cds: int
-    dollars: Decimal
-
-
 @pytest.fixture(scope="module")
 def orders() -> list[Order]:
-    with CSV.open(encoding="utf-8", newline="") as file:
-        return [
-            Order(row["customer_id"], date.fromisoformat(row["ordered_on"]), int(row["cds"]), Decimal(row["dollars"]))
-            for row in csv.DictReader(file)
-        ]
+    return read()
 
 
 def answers(orders: list[Order], today: date) -> Answers:
@@ -105,36 +83,9 @@ def cdnow(request: pytest.FixtureRequest, tmp_path: Path, orders: list[Order]) -
     engine, transport = request.param
     shop: Shop = request.getfixturevalue(f"{engine}_shop")
     place: Place = request.getfixturevalue(f"{engine}_store_place")
-    shop.run(f"CREATE TABLE orders (customer_id text, day {_DAY[engine]}, cds integer, dollars {_DOLLARS[engine]})")
-    dollars = float if engine == "sqlite" else Decimal
-    rows = [(order.customer, order.day.isoformat(), order.cds, dollars(order.dollars)) for order in orders]
-    shop.run("INSERT INTO orders VALUES (?, ?, ?, ?)", rows)
-
-    known = f"from orders where day <= {_UNTIL[engine]}"
+    fill(shop, orders)
     store: dict[str, Any] = {"url": place.url} | ({"schema": place.schema} if place.schema else {})
-    definitions = {
-        "audiences": [
-            {
-                "name": "Ordered in the Last 30 Days",
-                "sql": f"select distinct customer_id as user_id {known} and day > {_SINCE[engine]}",
-            },
-            {
-                "name": "Big Spenders",
-                "sql": f"select customer_id as user_id {known} group by 1 having round(sum(dollars), 2) > 100",
-            },
-        ],
-        "traits": [
-            {
-                "name": "Total Spend",
-                "sql": f"select customer_id as user_id, round(sum(dollars), 2) as value {known} group by 1",
-            },
-            {
-                "name": "Last Order Date",
-                "sql": f"select customer_id as user_id, max(day) as value {known} group by 1",
-            },
-        ],
-    }
-    with serving(tmp_path, store, shop.url, transport=transport, **definitions) as project:
+    with serving(tmp_path, store, shop.url, transport=transport, **in_sql(engine)) as project:
         yield project
 
 

@@ -22,6 +22,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TRACKED = EventsTable("tracked", "user_id", "ts", name="name", properties="props", cursor="id")
 BOUGHT = EventsTable("bought", "user_id", "ts", event="Bought", cursor="id")
 PEOPLE = ProfilesTable("people", "id")
+_INSTANT = {"sqlite": "text", "postgresql": "timestamptz"}
 
 
 def definition(query: str, kind: Kind = Kind.AUDIENCE) -> Definition:
@@ -71,6 +72,15 @@ def test_sums_do_not_overflow(sqlite_shop: Shop) -> None:
     rows = [(number, 7, "2026-11-21 10:00:00", 2**63 - 1) for number in range(2)]
     sqlite_shop.run("INSERT INTO bought VALUES (?, ?, ?, ?)", rows)
     assert values(sqlite_shop, Tables((BOUGHT,)), "event('Bought').sum(property('price'))") == {"7": 2.0**64}
+
+
+@pytest.mark.parametrize("reducer", ["sum", "avg"])
+def test_a_sum_of_fractions_has_no_digits_that_mean_nothing(shop: Shop, reducer: str) -> None:
+    kind = "real" if shop.dialect == "sqlite" else "double precision"
+    shop.run(f"CREATE TABLE bought (id integer, user_id integer, ts {_INSTANT[shop.dialect]}, price {kind})")
+    shop.run("INSERT INTO bought VALUES (?, ?, ?, ?)", [(n, 7, "2026-11-21 10:00:00", n / 10) for n in (1, 2)])
+    query = f"event('Bought').{reducer}(property('price'))"
+    assert values(shop, Tables((BOUGHT,)), query) == {"7": 0.3 if reducer == "sum" else 0.15}
 
 
 def test_json_that_is_none_and_json_that_jsonb_has_not_end_no_run(shop: Shop) -> None:

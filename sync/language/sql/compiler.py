@@ -16,7 +16,7 @@ from sync.language.sql.reductions import Streams
 from sync.language.sql.unknown import Driver, Drivers, Known, drivers, is_condition
 from sync.language.sql.users import Users
 from sync.language.sql.values import Expression
-from sync.language.tree import Query, Reduction, Trait, Value
+from sync.language.tree import Query, Reducer, Reduction, Reference, Trait, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,25 @@ def _answer(asked: Value, users: Users) -> tuple[Expression, Callable[[object], 
     if isinstance(asked, Reduction) and asked.is_list:
         return found.carried(), engine.decoded_list
     if found.number is not None and found.text is None:
-        return engine.given(found.number), _same
+        return engine.given(found.number), _without_noise if _is_computed(asked) else _same
     value = found.carried()
     return case((engine.scalar(value), value)), engine.decoded
 
 
 def _same(value: object) -> object:
     return value
+
+
+def _is_computed(asked: Value) -> bool:
+    while isinstance(asked, Reference):
+        asked = asked.query  # type: ignore[assignment]
+    return isinstance(asked, Reduction) and asked.reducer in (Reducer.SUM, Reducer.AVG)
+
+
+def _without_noise(value: object) -> object:
+    """A sum of binary floats with the digits that mean something: what the order of the rows does to the others is no
+    change of a trait."""
+    return float(f"{value:.15g}") if isinstance(value, float) and not value.is_integer() else value
 
 
 def _users(wanted: Drivers | None, streams: Streams) -> Users:
