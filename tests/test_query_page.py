@@ -217,8 +217,8 @@ def test_every_wrong_query_is_refused_at_the_shown_place_in_the_shown_words(
 
 
 def test_the_limits_are_these() -> None:
-    real = [checker.MOST_EXPRESSIONS, checker.DEEPEST, references.MOST_EXPRESSIONS, references.LONGEST_CHAIN]
-    real += [parser.LONGEST, LONGEST_WINDOW]
+    real = [checker.MOST_EXPRESSIONS, checker.DEEPEST, checker.MOST_WHERES]
+    real += [references.MOST_EXPRESSIONS, references.LONGEST_CHAIN, parser.LONGEST, LONGEST_WINDOW]
     assert [number for _, number in rows("limit", "number")] == [f"{each:,}" for each in real]
 
 
