@@ -36,7 +36,7 @@ _TABLES = Tables(
 )
 _JSON = {"sqlite": "TEXT", "postgresql": "JSONB", "duckdb": "JSON"}
 _CREATE = (
-    f"CREATE TEMPORARY TABLE {_PROFILES} (user_id TEXT, traits {{json}})",
+    f"CREATE TEMPORARY TABLE {_PROFILES} (user_id TEXT PRIMARY KEY, traits {{json}})",
     f"""CREATE TEMPORARY TABLE {_EVENTS} (id INTEGER, user_id TEXT, event TEXT, type TEXT, timestamp TEXT,
     properties {{json}}, context {{json}}, source TEXT, name {{json}})""",
 )

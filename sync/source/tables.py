@@ -10,10 +10,11 @@ from sqlalchemy import Connection, table, text
 from sync.errors import QueryError
 from sync.language.sql.duckdb import Duckdb
 from sync.language.sql.engine import Engine
-from sync.language.sql.layout import Column, Events, Layout, Profiles, Type
+from sync.language.sql.layout import WITHOUT_ORDER, Column, Events, Layout, Profiles, Type
 from sync.language.sql.postgresql import Postgresql
 from sync.language.sql.sqlite import Sqlite
 from sync.model.feed import EventsTable, ProfilesTable, Tables
+from sync.source.uniqueness import is_unique
 
 COLLECTED = Tables(
     (EventsTable("collected_events", "user_id", "timestamp", name="event", properties="properties", cursor="id"),),
@@ -108,7 +109,17 @@ def _profiles(connection: Connection, found: ProfilesTable) -> Profiles:
         read = (found.user_id, *found.newest_by, *found.columns)
         columns = {name: kind for name, kind in columns.items() if name in read}
     _check_document(connection, found.table, columns, found.traits)
-    return Profiles(found.table, columns, found.user_id, found.traits, found.warehouse, found.newest_by)
+    cursor = columns.get(found.cursor) if found.cursor else None
+    return Profiles(
+        found.table,
+        columns,
+        found.user_id,
+        found.traits,
+        found.warehouse,
+        found.newest_by,
+        None if cursor is None or cursor.type in WITHOUT_ORDER else found.cursor,
+        is_unique(connection, found.table, found.user_id),
+    )
 
 
 def _check(name: str, columns: Mapping[str, Column], wanted: tuple[str | None, ...]) -> None:

@@ -176,3 +176,32 @@ def test_windows_and_funnels_use_an_index(shop: Shop, query: str, used: dict[str
         )
         shop.run("ANALYZE tracked")
     assert used[shop.dialect] in plan(shop, Tables((TRACKED,)), query)
+
+
+def test_two_profiles_of_one_user_count_no_event_twice_and_the_newer_is_the_one(shop: Shop) -> None:
+    shop.run("CREATE TABLE people (id varchar(9), plan varchar(9), changed integer)")
+    shop.run("INSERT INTO people VALUES ('ann', 'free', 1), ('ann', 'pro', 2), ('ann', 'none', NULL), ('bob', 'pro', 1)")
+    shop.run("CREATE TABLE bought (id integer, user_id varchar(9), ts timestamp, total integer)")
+    shop.run("INSERT INTO bought VALUES (1, 'ann', '2026-11-20 10:00:00', 5), (2, 'ann', '2026-11-20 11:00:00', 7)")
+    tables = Tables((BOUGHT,), ProfilesTable("people", "id", cursor="changed"))
+
+    assert values(shop, tables, "event('Bought').where(trait('plan').is_set()).sum(property('total'))") == {"ann": 12}
+    assert values(shop, tables, "event('Bought').where(trait('plan') = 'pro').count()") == {"ann": 2, "bob": 0}
+    assert values(shop, tables, "trait('plan')") == {"ann": "pro", "bob": "pro"}
+    assert members(shop, tables, "trait('plan') = 'free'") == []
+
+
+@pytest.mark.parametrize(
+    ("key", "grouped"),
+    [
+        ("PRIMARY KEY (id)", False),
+        ("UNIQUE (id)", False),
+        ("PRIMARY KEY (id, plan)", True),
+        ("CHECK (id <> 'x')", True),
+    ],
+)
+def test_profiles_that_cannot_be_doubled_are_read_as_they_are(shop: Shop, key: str, grouped: bool) -> None:
+    shop.run(f"CREATE TABLE people (id varchar(9), plan varchar(9), {key})")
+    sql = readable_sql(Source("shop", shop.url, 30, tables=Tables((), PEOPLE)), definition("trait('plan') = 'pro'"))
+
+    assert ("row_number()" in sql) is grouped

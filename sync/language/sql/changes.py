@@ -45,13 +45,12 @@ from sync.language.sql.branches import Tables, called, person
 from sync.language.sql.compiler import compile_query
 from sync.language.sql.edges import edges, inside, reads_profiles
 from sync.language.sql.engine import Engine
-from sync.language.sql.layout import Column, Events, Layout, Profiles, Type
+from sync.language.sql.layout import WITHOUT_ORDER, Column, Events, Layout, Profiles
 from sync.language.sql.unknown import drivers
 from sync.language.sql.values import Expression
 from sync.language.tree import Query, RecencyMatch
 
 _NOW = timedelta(0)
-_WITHOUT_ORDER = (Type.JSON, Type.JSONB, Type.BOOLEAN, Type.FLAG, Type.OTHER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ def _obstacles(query: Query, layout: Layout, profiles_cursor: str | None) -> Ite
 def _without_order(kind: str, table: str, columns: Mapping[str, Column], cursor: str | None) -> Iterator[str]:
     if cursor is None:
         yield f"{kind} table {table!r} has no `cursor`, which tells new rows from old ones: name the column"
-    elif columns[cursor].type in _WITHOUT_ORDER:
+    elif columns[cursor].type in WITHOUT_ORDER:
         yield f"the `cursor` of {kind} table {table!r}, {cursor!r}, has no order: name a column with numbers or instants"
 
 

@@ -31,6 +31,10 @@ class Type(StrEnum):
     """What the language has no values for: there, and equal to nothing."""
 
 
+WITHOUT_ORDER = (Type.JSON, Type.JSONB, Type.BOOLEAN, Type.FLAG, Type.OTHER)
+"""What can be no cursor."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """``cast``: it is like its type, but must be cast to behave so. ``exact``: its ``=`` takes no two values for one.
@@ -47,7 +51,8 @@ class Profiles:
     """One row for each person. ``traits`` is a column with JSON, else every other column is a trait.
 
     ``flattened``: columns are named as Segment and RudderStack name them. ``newest_by``: there are several rows for each
-    person, and of each trait the one that is there in the newest counts, by those columns.
+    person, and of each trait the one that is there in the newest counts, by those columns. ``unique``: nobody has two
+    rows; else one of them counts, the last by ``cursor`` where there is one.
     """
 
     table: str
@@ -56,6 +61,8 @@ class Profiles:
     traits: str | None = None
     flattened: bool = False
     newest_by: tuple[str, ...] = ()
+    cursor: str | None = None
+    unique: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,34 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, func, literal_column, select
 
+from sync.language.sql.branches import person
 from sync.language.sql.engine import Engine
-from sync.language.sql.layout import Profiles
+from sync.language.sql.layout import Layout, Profiles
 
 
-def people(engine: Engine, profiles: Profiles) -> FromClause:
-    """What to select profiles from; its columns are those of ``profiles``."""
+def people(engine: Engine, layout: Layout) -> FromClause:
+    """What to select profiles from; its columns are those of the layout's profiles."""
+    profiles = layout.profiles
+    assert profiles is not None  # noqa: S101 - the caller's branch
     table = engine.table(profiles.table, list(profiles.columns))
-    return _newest(table, profiles).subquery() if profiles.newest_by else table
+    if profiles.newest_by:
+        return _newest(table, profiles).subquery()
+    if profiles.unique:
+        return table
+    user, _ = person(engine, profiles, layout, table)
+    return _one_each(table, user, profiles).subquery()
+
+
+def _one_each(rows: FromClause, user: ColumnElement[Any], profiles: Profiles) -> Select[Any]:
+    """One row of each user. Two would make two of each event that is looked at together with its user's traits."""
+    cursor = None if profiles.cursor is None else rows.c[profiles.cursor]
+    order = [] if cursor is None else [cursor.is_(None), cursor.desc()]
+    name = "place"
+    while name in profiles.columns:
+        name += "_"
+    place = func.row_number().over(partition_by=user, order_by=order or None).label(name)
+    placed = select(*rows.c, place).subquery("placed")
+    return select(*(placed.c[each] for each in profiles.columns)).where(placed.c[name] == literal_column("1"))
 
 
 def _newest(said: FromClause, profiles: Profiles) -> Select[Any]:
