@@ -63,7 +63,7 @@ def layout(connection: Connection, tables: Tables, *, exact_times: bool = True) 
     ``exact_times``: what was collected has only times as the store writes them.
     """
     events = tuple(_events(connection, each, tables.collected, exact_times) for each in tables.events)
-    return Layout(events, None if tables.profiles is None else _profiles(connection, tables.profiles))
+    return Layout(events, None if tables.profiles is None else _profiles(connection, tables.profiles, tables.collected))
 
 
 def _events(connection: Connection, found: EventsTable, collected: bool, exact_times: bool) -> Events:
@@ -102,7 +102,7 @@ def _is_document(column: Column | None) -> bool:
     return column is not None and column.type in (Type.JSON, Type.JSONB, Type.ANY)
 
 
-def _profiles(connection: Connection, found: ProfilesTable) -> Profiles:
+def _profiles(connection: Connection, found: ProfilesTable, collected: bool) -> Profiles:
     columns = columns_of(connection, found.table)
     _check(found.table, columns, (found.user_id, found.traits))
     if found.newest_by:
@@ -118,7 +118,7 @@ def _profiles(connection: Connection, found: ProfilesTable) -> Profiles:
         found.warehouse,
         found.newest_by,
         None if cursor is None or cursor.type in WITHOUT_ORDER else found.cursor,
-        is_unique(connection, found.table, found.user_id),
+        collected or is_unique(connection, found.table, found.user_id),
     )
 
 
