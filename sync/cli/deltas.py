@@ -28,12 +28,13 @@ _COUNTS = ("members", "entered", "exited", "changed", "unchanged", "held")
 @click.argument("names", nargs=-1)
 @at_instant
 @click.option("--force", is_flag=True, help="Plan as `delta --force` would do it.")
+@click.option("--full", is_flag=True, help="Plan as `delta --full` would do it.")
 @reporting
 @configured
-def plan(names: tuple[str, ...], as_of: datetime | None, force: bool, as_json: bool, config: Path) -> int:
+def plan(names: tuple[str, ...], as_of: datetime | None, force: bool, full: bool, as_json: bool, config: Path) -> int:
     """Show what a sync would send; write nothing, send nothing."""
     with opened(config) as app:
-        order = Order(app.select(names), as_of=as_of, forced=force, everything=not names)
+        order = Order(app.select(names), as_of=as_of, forced=force, everything=not names, full=full)
         made = make_plan(app, order)
         if as_json:
             output.as_json(_plan_document(made, notes(app, order)))
@@ -51,6 +52,7 @@ def plan(names: tuple[str, ...], as_of: datetime | None, force: bool, as_json: b
 @click.option(
     "--force", is_flag=True, help="Apply held exits, up to the number that was shown; allow an earlier --as-of."
 )
+@click.option("--full", is_flag=True, help="Evaluate queries for everybody, and not only where something has changed.")
 @click.option("--no-deliver", is_flag=True, help="Leave what is owed in the outbox.")
 @waiting
 @reporting
@@ -59,6 +61,7 @@ def delta(
     names: tuple[str, ...],
     as_of: datetime | None,
     force: bool,
+    full: bool,
     no_deliver: bool,
     wait: float,
     as_json: bool,
@@ -66,7 +69,7 @@ def delta(
 ) -> int:
     """Refresh the named definitions (else all) and deliver everything owed to their destinations."""
     with opened(config) as app:
-        order = Order(app.select(names), as_of=as_of, forced=force, everything=not names)
+        order = Order(app.select(names), as_of=as_of, forced=force, everything=not names, full=full)
         return _carry_out(app, order, deliver=not no_deliver, wait=wait, as_json=as_json)
 
 

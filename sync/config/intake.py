@@ -42,6 +42,7 @@ class ProfilesSection(Section):
     table: Line = Field(description="Table or view, `schema.table` if need be.")
     user_id: Line = Field(description="Its column with the user id.")
     cursor: Line | None = Field(default=None, description="Its column that tells which rows have changed.")
+    lateness: Lateness = Field(default=LATENESS, description="How late a row may appear below the newest cursor.")
     traits: TraitsColumnSection | None = Field(
         default=None, description="Its column with all traits as JSON; else every other column is a trait."
     )

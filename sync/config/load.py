@@ -113,7 +113,9 @@ def _built(
 def _source(name: str, section: SourceSection) -> SourceSettings:
     people = section.profiles
     traits = people.traits.column if people and people.traits else None
-    profiles = ProfilesTable(people.table, people.user_id, people.cursor, traits) if people else None
+    profiles = None
+    if people is not None:
+        profiles = ProfilesTable(people.table, people.user_id, people.cursor, traits, lateness=people.lateness)
     events = tuple(_events(each) for each in section.events)
     warehouse = None
     if section.layout is not None:
@@ -197,6 +199,7 @@ def _definition(section: AudienceSection | TraitSection, valid: Document) -> Def
         max_exits=section.guard.max_exits,
         on_delete=section.on_delete,
         enabled=section.enabled,
+        full_refresh=section.full_refresh or valid.defaults.full_refresh,
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from sync.config import schedule
 from sync.config.fields import Duration, Flag, Fraction, Interval, Key, Line, Words
 from sync.config.section import Listed, Names, Section
-from sync.model.definition import OnDelete
+from sync.model.definition import FULL_REFRESH, OnDelete
 
 DEFAULT_SCHEDULE = "every 2 hours"
 
@@ -62,6 +62,9 @@ class DefaultsSection(Section):
     schedule: ScheduleSection = Field(
         default_factory=lambda: ScheduleSection.model_validate(DEFAULT_SCHEDULE), description="When to refresh."
     )
+    full_refresh: Duration = Field(
+        default=FULL_REFRESH, description="After what time a `query` is evaluated for everybody again."
+    )
 
 
 class GuardSection(Section):
@@ -91,6 +94,9 @@ class DefinitionSection(Section):
         default=None, description="Names of the destinations; else `defaults.destinations`."
     )
     schedule: ScheduleSection | None = Field(default=None, description="When to refresh; else `defaults.schedule`.")
+    full_refresh: Duration | None = Field(
+        default=None, description="`query` only: when everybody is evaluated again; else `defaults.full_refresh`."
+    )
     guard: GuardSection = Field(default_factory=GuardSection, description="When exits are held.")
     on_delete: OnDelete = Field(
         default=OnDelete.LEAVE, description="When taken out of the file: leave values, or clear them."

@@ -210,6 +210,11 @@ def _check_questions(drafts: list[Draft], problems: Problems) -> None:
         if not given:
             what = "its members: give `query`, `sql` or `table`" if audience else "its values: give `query` or `sql`"
             problems.add(draft.path, f"says nothing about {what}")
+        if given and given[0] != "query" and draft.raw.get("full_refresh") is not None:
+            problems.add(
+                (*draft.path, "full_refresh"),
+                f"goes with `query` only, for what `{given[0]}` gives is read whole each time: remove it",
+            )
 
 
 def _check_enrichment(drafts: list[Draft], problems: Problems) -> None:

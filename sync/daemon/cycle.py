@@ -44,7 +44,8 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to refresh, and how. ``destinations`` limits a backfill; ``everything``: no definition was named."""
+    """What to refresh, and how. ``destinations`` limits a backfill; ``everything``: no definition was named; ``full``: queries
+    are evaluated for everybody."""
 
     definitions: Sequence[Definition]
     kind: RunKind = RunKind.DELTA
@@ -52,6 +53,7 @@ class Order:
     forced: bool = False
     destinations: Sequence[str] | None = None
     everything: bool = False
+    full: bool = False
 
 
 def run_refreshes(app: App, order: Order, on_refreshed: Callable[[Refreshed], None] | None = None) -> Cycle:
@@ -68,6 +70,7 @@ def run_refreshes(app: App, order: Order, on_refreshed: Callable[[Refreshed], No
                 as_of=order.as_of,
                 forced=order.forced,
                 backfilled=order.destinations,
+                full=order.full,
             )
         except StoreError:
             raise
@@ -132,5 +135,6 @@ def make_plan(app: App, order: Order) -> Plan:
         as_of=order.as_of or app.clock.now(),
         forced=order.forced,
         kept=app.settings.definitions if order.everything else None,
+        full=order.full,
         unheard={name: [each.key for each in coverage.unheard(app.settings, destinations[name])] for name in names},
     )

@@ -6,6 +6,7 @@ canonical      one text form for a user id and for a value, so that equal things
 chunk          rows on their way from a source to staging, by columns
 location       where a membership table really is
 definition     an audience or computed trait as configured, with its fingerprint
+watermark      how far a source was read, and when reading on from there is enough
 guard          when exits are held
 identify       the identify events that a user's owed values become
 computation    the id under which a destination knows a definition

@@ -8,6 +8,9 @@ from enum import StrEnum
 
 import orjson
 
+FULL_REFRESH = 86_400.0
+"""Seconds: what `Definition.full_refresh` is when nobody says."""
+
 
 class Kind(StrEnum):
     """What a definition gives per user: membership, or one value."""
@@ -61,7 +64,8 @@ class Definition:
     """What to compute, from where, for whom.
 
     Exactly one of ``query``, ``sql`` and ``table`` is set. ``source`` and ``destinations`` are names in the same
-    configuration. ``enrichment`` are the ``with:`` columns. ``max_exits`` is a fraction (0.5 = 50 %). Identity is (kind, key).
+    configuration. ``enrichment`` are the ``with:`` columns. ``max_exits`` is a fraction (0.5 = 50 %). ``full_refresh``: seconds
+    after which a ``query`` is evaluated for everybody again. Identity is (kind, key).
     """
 
     kind: Kind
@@ -76,6 +80,7 @@ class Definition:
     max_exits: float = 0.5
     on_delete: OnDelete = OnDelete.LEAVE
     enabled: bool = True
+    full_refresh: float = FULL_REFRESH
 
     @property
     def fingerprint(self) -> str:

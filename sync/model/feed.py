@@ -64,7 +64,8 @@ class EventsTable:
 class ProfilesTable:
     """A table or view, each row a person. ``traits`` is a column with JSON, else all other columns are traits.
 
-    ``cursor`` is a column that tells which rows have changed.
+    ``cursor`` is a column that tells which rows have changed: one that is written moves to its end, but for ``lateness``
+    seconds.
 
     ``warehouse``: filled by Segment or RudderStack. There, with ``newest_by``, each row is what was said of a person once:
     of each trait, what was said last counts, by those columns; and ``columns`` are all traits that are read.
@@ -77,6 +78,7 @@ class ProfilesTable:
     warehouse: bool = False
     newest_by: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    lateness: float = LATENESS
 
 
 @dataclass(frozen=True, slots=True)

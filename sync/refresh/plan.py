@@ -10,23 +10,25 @@ from sync.errors import StoreError, SyncError
 from sync.model.definition import Definition
 from sync.model.guard import Hold
 from sync.model.run import Counts, RunKind
+from sync.refresh.reading import Before, read
 from sync.refresh.removal import Removed, absent, as_definition
-from sync.refresh.run import stage
 from sync.source.connection import Source
-from sync.store import definitions, enrolments, recording, runs
+from sync.store import definitions, enrolments, recording, runs, watermarks
 from sync.store.engine import Database
 from sync.store.recording import NOT_RECORDED_YET, Sample
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One definition's part of a plan. ``joined`` are destinations that would get all of its members."""
+    """One definition's part of a plan. ``joined`` are destinations that would get all of its members; ``full``: why everybody
+    was evaluated, ``None`` for only those who could have changed."""
 
     definition: Definition
     counts: Counts
     hold: Hold | None
     joined: tuple[str, ...]
     samples: tuple[Sample, ...]
+    full: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,9 @@ def plan(
     forced: bool = False,
     kept: Sequence[Definition] | None = None,
     unheard: Mapping[str, Sequence[str]] | None = None,
+    full: bool = False,
 ) -> Plan:
-    """Rehearse a delta of ``asked``. With ``kept`` (all definitions of the file), removals are rehearsed too.
+    """Rehearse a delta of ``asked``, in full or by what changed, as that would do it. With ``kept`` (all definitions of the file), removals are rehearsed too.
 
     ``unheard`` are the keys that no mapping of a destination takes, by the destination's name.
     """
@@ -66,7 +69,9 @@ def plan(
         failed: list[tuple[str, SyncError]] = []
         for each in asked:
             try:
-                planned.append(_rehearse(database, session, sources[each.source], each, as_of, forced=forced))
+                planned.append(
+                    _rehearse(database, session, sources[each.source], each, as_of, forced=forced, full=full)
+                )
             except StoreError:
                 raise
             except SyncError as error:
@@ -82,7 +87,14 @@ def plan(
 
 
 def _rehearse(
-    database: Database, session: recording.Session, source: Source, asked: Definition, as_of: datetime, *, forced: bool
+    database: Database,
+    session: recording.Session,
+    source: Source,
+    asked: Definition,
+    as_of: datetime,
+    *,
+    forced: bool,
+    full: bool,
 ) -> Planned:
     with database.read() as connection:
         known = definitions.find(connection, asked.key)
@@ -91,6 +103,8 @@ def _rehearse(
         definition_id = known.id if known else NOT_RECORDED_YET
         decided = enrolments.decide(connection, definition_id, asked.destinations, RunKind.DELTA)
         shown = runs.shown(connection, definition_id)
-    members = stage(session, source, asked, as_of)
-    done, samples = session.rehearse(asked, members, decided, shown, forced=forced)
-    return Planned(asked, done.counts, done.hold, done.joined, tuple(samples))
+        known_of_source = watermarks.find(connection, definition_id)
+    before = Before(known_of_source, shown is not None, any(each.joins for each in decided))
+    rows, reading = read(database, session, source, asked, before, as_of=as_of, full=full or forced)
+    done, samples = session.rehearse(asked, rows, decided, shown, forced=forced, reading=reading)
+    return Planned(asked, done.counts, done.hold, done.joined, tuple(samples), reading.course.full)

@@ -7,27 +7,29 @@ one transaction for fence, diff, slots, snapshot and the end of the run. ``telem
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sync import telemetry
-from sync.errors import DataError, RunLost
-from sync.model.chunk import Chunk
+from sync.errors import RunLost
 from sync.model.definition import Definition
 from sync.model.guard import Hold
-from sync.model.run import Counts, RunKind, RunStatus
+from sync.model.run import ClaimedRun, Counts, RunKind, RunStatus
 from sync.model.tick import ClaimedTick
+from sync.refresh.reading import Before, read
 from sync.source.connection import Source
-from sync.source.location import locate
-from sync.source.reader import answer
-from sync.store import recording, runs
+from sync.store import enrolments, recording, runs, watermarks
 from sync.store.engine import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """One finished run. ``joined`` are destinations new to the definition, ``resumed`` those with a backfill under way."""
+    """One finished run. ``joined`` are destinations new to the definition, ``resumed`` those with a backfill under way.
+
+    ``full``: why everybody was evaluated, ``None`` for only those who could have changed; ``candidates``: how many these
+    were, where that is known. ``missed``: whom incremental runs should have found, where a full one was compared with them.
+    """
 
     definition: Definition
     run_id: int
@@ -36,6 +38,9 @@ class Refreshed:
     hold: Hold | None
     joined: tuple[str, ...]
     resumed: tuple[str, ...]
+    full: str | None
+    candidates: int | None
+    missed: int | None
 
 
 def refresh(
@@ -48,8 +53,12 @@ def refresh(
     forced: bool = False,
     backfilled: Sequence[str] | None = None,
     tick: ClaimedTick | None = None,
+    full: bool = False,
 ) -> Refreshed:
     """Compute a definition as of an instant (``None``: now) and record what changed. Raises a `SyncError`; then nothing is recorded.
+
+    A query is evaluated only for those for whom something can have changed, where that can be told; for everybody in a
+    backfill, when it is ``forced``, or if that is wanted (``full``).
 
     ``tick`` is the tick that asks for it. At most one run is recorded for each, and none once the tick has been taken away
     or a newer configuration has been announced; a run that nobody's tick asks for goes by its caller's configuration.
@@ -59,8 +68,10 @@ def refresh(
     telemetry.step("refresh.claimed", definition=definition.key)
     try:
         with runs.heartbeat(database, claimed), recording.session(database) as session:
-            members = stage(session, source, definition, claimed.as_of)
-            done = session.record(claimed, definition, members, backfilled)
+            before = _before(database, claimed, definition, backfilled)
+            everybody = full or forced or kind is RunKind.BACKFILL
+            rows, reading = read(database, session, source, definition, before, as_of=claimed.as_of, full=everybody)
+            done = session.record(claimed, definition, rows, backfilled, reading)
     except BaseException as error:
         runs.fail(database, claimed, error)
         ended = RunStatus.LOST if isinstance(error, RunLost) else RunStatus.FAILED
@@ -78,8 +89,37 @@ def refresh(
         exited=done.counts.exited,
         changed=done.counts.changed,
         held=done.counts.held,
+        extent=reading.course.extent,
+        candidates=reading.candidates,
     )
-    return Refreshed(definition, claimed.id, status, done.counts, done.hold, done.joined, done.resumed)
+    if done.missed:
+        telemetry.count("refresh_missed", done.missed, definition=definition.key)
+        telemetry.event(
+            "refresh.missed", level=logging.WARNING, definition=definition.key, run=claimed.id, users=done.missed
+        )
+    return Refreshed(
+        definition,
+        claimed.id,
+        status,
+        done.counts,
+        done.hold,
+        done.joined,
+        done.resumed,
+        reading.course.full,
+        reading.candidates,
+        done.missed,
+    )
+
+
+def _before(
+    database: Database, claimed: ClaimedRun, definition: Definition, backfilled: Sequence[str] | None
+) -> Before:
+    with database.read() as connection:
+        known = watermarks.find(connection, claimed.definition_id)
+        decided = enrolments.decide(
+            connection, claimed.definition_id, definition.destinations, claimed.kind, backfilled
+        )
+    return Before(known, claimed.shown is not None, any(each.joins or each.everyone for each in decided))
 
 
 def _count(definition: Definition, status: RunStatus, seconds: float, counts: Counts | None = None) -> None:
@@ -88,47 +128,3 @@ def _count(definition: Definition, status: RunStatus, seconds: float, counts: Co
     telemetry.count("run_seconds", seconds, definition=definition.key)
     for name in ("entered", "exited", "changed"):
         telemetry.count(name, getattr(counts, name, 0), definition=definition.key)
-
-
-def stage(session: recording.Session, source: Source, definition: Definition, as_of: datetime) -> int:
-    """Read the source into staging; gives the number of rows. `DataError` when users stand there twice."""
-    rows, doubled = _stage_in_place(session, source, definition) or _stage_streaming(session, source, definition, as_of)
-    if doubled:
-        raise DataError(
-            f"{definition.kind} {definition.name!r}: its answer has more than one row for user "
-            f"{', '.join(map(repr, doubled))}{' and perhaps others' if len(doubled) == _NAMED else ''}: "
-            "group the query by user_id; nothing was recorded"
-        )
-    telemetry.step("refresh.staged", definition=definition.key, rows=rows)
-    return rows
-
-
-def _stage_streaming(
-    session: recording.Session, source: Source, definition: Definition, as_of: datetime
-) -> tuple[int, list[str]]:
-    with answer(source, definition, as_of) as found:
-        return session.load(_marked(found.chunks, definition), found.columns)
-
-
-def _stage_in_place(session: recording.Session, source: Source, definition: Definition) -> tuple[int, list[str]] | None:
-    """A table in the store's own database need not travel through this process."""
-    location = locate(source, definition)
-    done = None if location is None else session.load_in_place(location, definition)
-    if done is None:
-        return None
-    rows, doubled, problem = done
-    if problem is not None:
-        raise DataError(f"{definition.kind} {definition.name!r}: {problem}: correct the data; nothing was recorded")
-    telemetry.step("refresh.in_place", definition=definition.key)
-    return rows, doubled
-
-
-_NAMED = 5
-
-
-def _marked(chunks: Iterator[Chunk], definition: Definition) -> Iterator[Chunk]:
-    """The chunks, with a step at the first: the read is under way."""
-    for number, chunk in enumerate(chunks):
-        if number == 0:
-            telemetry.step("refresh.reading", definition=definition.key)
-        yield chunk

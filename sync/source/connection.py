@@ -6,6 +6,7 @@ with a statement timeout, and queries run as server-side cursors, which take not
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sqlite3
 import time
@@ -47,7 +48,8 @@ class Source:
     """One source by name. ``read`` gives a read-only connection; nothing is kept open between reads.
 
     ``schema``: what names mean on PostgreSQL when they name no schema, whatever the URL says. ``setting``: where in the
-    configuration the URL stands, for messages. ``tables`` are what the query language reads.
+    configuration the URL stands, for messages. ``tables`` are what the query language reads. ``place`` tells one database
+    from another.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class Source:
                 [f"{self.setting}: cannot be read as a database URL: write sqlite:///FILE or postgresql://…"]
             ) from None
         self.dialect = parsed.get_backend_name()
+        where = f"{parsed.render_as_string(hide_password=True)} {schema or ''}"
+        self.place = hashlib.sha256(where.encode()).hexdigest()[:16]
         self.has_options = "options" in parsed.query or schema is not None
         self._schema = schema
         self._engine = self._open(parsed)

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from sync.language.references import asked
 from sync.model.definition import Definition
-from sync.source import questions, reader, warehouse
+from sync.model.watermark import Survey
+from sync.source import changes, questions, reader, warehouse
 from sync.source.connection import Source
 
 
@@ -24,14 +25,20 @@ def unknown_events(source: Source, definition: Definition) -> Mapping[str, list[
     """
     if definition.query is None or source.tables.warehouse is None:
         return {}
-    with reader._named(definition), source.read() as connection, source.translated():  # noqa: SLF001
+    with reader.named(definition), source.read() as connection, source.translated():
         return warehouse.unknown(connection, source.tables, asked(definition))
+
+
+def survey(source: Source, definition: Definition) -> Survey:
+    """What there is before a query is asked, as `sync.model.watermark` wants to know it."""
+    with reader.named(definition), source.read() as connection, source.translated():
+        return changes.survey(source, connection, definition)
 
 
 def readable_sql(source: Source, definition: Definition) -> str:
     """The SQL that is run, for people."""
     if definition.query is not None:
-        with reader._named(definition), source.read() as connection, source.translated():  # noqa: SLF001
+        with reader.named(definition), source.read() as connection, source.translated():
             return questions.readable(source, connection, definition)
     if definition.table is None:
         return (definition.sql or "").strip()

@@ -12,8 +12,11 @@ from sqlalchemy import Connection
 from sync.language.references import asked
 from sync.language.sql import Compiled, compile_query
 from sync.language.sql.engine import Engine
+from sync.language.sql.layout import Layout
+from sync.language.tree import Query
 from sync.model.canonical import value_text
 from sync.model.definition import Definition
+from sync.model.feed import Tables
 from sync.source import tables, warehouse
 from sync.source.connection import Source
 from sync.source.lenient import Unread, make_lenient
@@ -65,10 +68,23 @@ def readable(source: Source, connection: Connection, definition: Definition) -> 
 
 
 def _compiled(source: Source, connection: Connection, definition: Definition, engine: Engine) -> Compiled:
-    query, enrichment = asked(definition), _enrichment(definition)
+    found = posed(source, connection, definition)
+    return compile_query(found.query, found.layout, engine, enrichment=found.enrichment)
+
+
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """A query with every reference in place, what comes along, and the tables that it is asked of."""
+
+    query: Query
+    enrichment: tuple[str, ...]
+    tables: Tables
+    layout: Layout
+
+
+def posed(source: Source, connection: Connection, definition: Definition) -> Posed:
+    """What a definition asks of what is there now. Raises `QueryError` where a table or a column is missing."""
+    query = asked(definition)
+    enrichment = tuple(name for name in definition.enrichment if name != definition.key)
     there = warehouse.resolved(connection, source.tables, query, enrichment)
-    return compile_query(query, tables.layout(connection, there), engine, enrichment=enrichment)
-
-
-def _enrichment(definition: Definition) -> tuple[str, ...]:
-    return tuple(name for name in definition.enrichment if name != definition.key)
+    return Posed(query, enrichment, there, tables.layout(connection, there))

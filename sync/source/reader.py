@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnClause, Connection, Select, column, select, table
 
@@ -17,6 +17,8 @@ from sync.errors import DataError, QueryError, SourceError
 from sync.model.canonical import LONGEST_USER_ID, encodable, json_string, user_id_text, value_text
 from sync.model.chunk import Chunk
 from sync.model.definition import Definition, Kind
+from sync.model.watermark import Since
+from sync.source.changes import question_of_changes
 from sync.source.connection import Source
 from sync.source.questions import Asked, question
 
@@ -44,7 +46,7 @@ class Answer:
 @contextmanager
 def answer(source: Source, definition: Definition, as_of: datetime) -> Iterator[Answer]:
     """Ask ``source`` for a definition's rows as of an instant. Everything wrong with the rows is a `DataError`."""
-    with _named(definition), source.read() as connection, closing(_cursor(connection)) as cursor:
+    with named(definition), source.read() as connection, closing(_cursor(connection)) as cursor:
         with source.translated():
             asked = question(source, connection, definition, as_of) if definition.query is not None else None
             sql, parameters = (asked.sql, asked.parameters) if asked else _question(connection, definition, as_of)
@@ -56,7 +58,19 @@ def answer(source: Source, definition: Definition, as_of: datetime) -> Iterator[
 
 
 @contextmanager
-def _named(definition: Definition) -> Iterator[None]:
+def candidates(source: Source, definition: Definition, as_of: datetime, since: Since) -> Iterator[Answer]:
+    """Ask for the users whose answer can have changed, with what it is now: of who is in it no more, there is no value."""
+    with named(definition), source.read() as connection, closing(_cursor(connection)) as cursor:
+        with source.translated():
+            asked = question_of_changes(source, connection, definition, as_of, since)
+            cursor.execute(asked.sql, asked.parameters)
+        shape = _Shape.of(definition, [found[0] for found in cursor.description])
+        columns = ("user_id", "value", *(("extra",) if shape.enrichment else ()))
+        yield Answer(columns, _chunks(source, cursor, shape, asked, _candidates))
+
+
+@contextmanager
+def named(definition: Definition) -> Iterator[None]:
     """Say whose query it was, where an error names only the source."""
     title = f"{definition.kind} {definition.name!r}"
     try:
@@ -133,7 +147,12 @@ class _Shape:
         return ("user_id", *value, *(("extra",) if self.enrichment else ()))
 
 
-def _chunks(source: Source, cursor: Any, shape: _Shape, asked: Asked | None) -> Iterator[Chunk]:
+_Made: TypeAlias = Callable[[list[tuple[object, ...]], "_Shape", int], Chunk]
+
+
+def _chunks(
+    source: Source, cursor: Any, shape: _Shape, asked: Asked | None, made: _Made | None = None
+) -> Iterator[Chunk]:
     done = 0
     while True:
         source.restart_timeout()
@@ -146,7 +165,7 @@ def _chunks(source: Source, cursor: Any, shape: _Shape, asked: Asked | None) -> 
             ) from None
         if not rows:
             return
-        chunk = _chunk(rows if asked is None else list(map(asked.row, rows)), shape, done)
+        chunk = (made or _chunk)(rows if asked is None else list(map(asked.row, rows)), shape, done)
         if chunk.user_ids:
             yield chunk
         done += len(rows)
@@ -167,6 +186,32 @@ def _chunk(rows: list[tuple[object, ...]], shape: _Shape, done: int) -> Chunk:
     if shape.enrichment:
         extras = _texts(rows, lambda _: None, lambda row: _extra(row, shape.enrichment), shape, "with", numbers)
     return Chunk(user_ids, values, extras)
+
+
+_PRESENT = 1
+"""Where in a candidate's row it stands whether there is an answer."""
+
+
+def _candidates(rows: list[tuple[object, ...]], shape: _Shape, done: int) -> Chunk:
+    there = [row for row in rows if row[_PRESENT] and (shape.value is None or row[shape.value] is not None)]
+    gone = [row for row in rows if not row[_PRESENT] or (shape.value is not None and row[shape.value] is None)]
+    found = _chunk(there, shape, done)
+    user_ids = _readable([row[shape.user_id] for row in gone])
+    values: list[str | None] = ["true"] * len(there) if found.values is None else list(found.values)
+    extras = None if found.extras is None else [*found.extras, *["{}"] * len(user_ids)]
+    return Chunk([*found.user_ids, *user_ids], [*values, *[None] * len(user_ids)], extras)
+
+
+def _readable(column: list[Any]) -> list[str]:
+    """The user ids among these. Nobody was ever recorded by anything else, so that there is nothing to take back."""
+    texts = _user_ids_at_once(column)
+    if texts is not None:
+        return texts
+    texts = []
+    for value in column:
+        with suppress(ValueError):
+            texts.append(user_id_text(value))
+    return texts
 
 
 def _texts(

@@ -115,7 +115,9 @@ class _Schema:
             if user_id not in columns:
                 continue
             cursor = next((each for each in _LOADED if each in columns), None)
-            found = ProfilesTable(self._qualified(name), user_id, cursor, warehouse=True)
+            found = ProfilesTable(
+                self._qualified(name), user_id, cursor, warehouse=True, lateness=self._warehouse.lateness
+            )
             newest = tuple(each for each in ("received_at", "id") if each in columns)
             return found if name == "users" else replace(found, newest_by=newest, columns=self._read(columns, traits))
         return None

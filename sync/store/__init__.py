@@ -8,6 +8,7 @@ definitions     what was recorded of each definition; the project that owns the 
 enrolments      which definition goes to which destination, and which backfill is unfinished
 runs            one row per refresh: claim, heartbeat, fence, finish
 recording       compare, owe, advance: the order of a recording's steps
+watermarks      how far each definition's source was read
 recordable      what those statements are told
 slots           the outbox: claim, settle, rescue, un-park
 bulks           slots that go together in one request, until it has ended

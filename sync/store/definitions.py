@@ -122,6 +122,13 @@ def record(
     )
 
 
+def members(connection: Connection, definition_id: int) -> int:
+    """How many users have a value of a definition; nobody of one that is not known."""
+    query = select(definition.c.members).where(definition.c.id == definition_id)
+    number: int | None = connection.execute(query).scalar_one_or_none()
+    return number or 0
+
+
 def absent_from(connection: Connection, keys: Collection[str]) -> list[Recorded]:
     """Recorded definitions that are not among ``keys`` and have not been removed yet."""
     rows = connection.execute(

@@ -23,16 +23,17 @@ from sync.model.definition import Definition
 from sync.model.guard import Hold, judge
 from sync.model.location import Location
 from sync.model.run import ClaimedRun, Counts, RunStatus
-from sync.store import barrier, definitions, enrolments, runs, suppressions
+from sync.model.watermark import Course, Extent, Reading
+from sync.store import barrier, definitions, enrolments, runs, suppressions, watermarks
 from sync.store.counter import next_version
 from sync.store.engine import CONTENTION, Database, begin_write
 from sync.store.enrolments import Enrolment
 from sync.store.postgresql import in_place
+from sync.store.postgresql import staging as postgresql_staging
 from sync.store.postgresql.recording import PostgresqlRecording
-from sync.store.postgresql.staging import load as load_postgresql
 from sync.store.recordable import Recording
+from sync.store.sqlite import staging as sqlite_staging
 from sync.store.sqlite.recording import SqliteRecording
-from sync.store.sqlite.staging import load as load_sqlite
 
 NOT_RECORDED_YET = -1
 """Stands for the id of a definition that the store does not know: no snapshot row has it."""
@@ -53,6 +54,16 @@ class Statements(Protocol):
 
         Who was forgotten is left out of it, and counted if they are in the staged answer.
         """
+        ...
+
+    def compare_candidates(
+        self, connection: Connection, definition_id: int, absent: str, salt: str | None = None
+    ) -> tuple[int, int, int, int]:
+        """The same among the candidates only, at the cost of looking each of them up."""
+        ...
+
+    def missed(self, connection: Connection) -> int:
+        """How many users in ``change`` are no candidates."""
         ...
 
     def clear(self, connection: Connection, definition_id: int, absent: str) -> int:
@@ -101,12 +112,16 @@ class Statements(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a recording did. ``joined`` and ``resumed`` name destinations that got, or still get, a backfill."""
+    """What a recording did. ``joined`` and ``resumed`` name destinations that got, or still get, a backfill.
+
+    ``missed``: users whom incremental runs should have found; ``None`` where that was not asked.
+    """
 
     counts: Counts
     hold: Hold | None
     joined: tuple[str, ...]
     resumed: tuple[str, ...]
+    missed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +133,17 @@ class Sample:
     after: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    counts: Counts
+    hold: Hold | None
+    missed: int | None
+
+
+WHOLE = Reading(Course("it is read whole each time"))
+"""What is no query."""
+
+
 class Session:
     """One connection with a staged answer. Use `session` to get one."""
 
@@ -126,11 +152,21 @@ class Session:
         self._connection = connection
         on_sqlite = database.dialect == "sqlite"
         self._statements: Statements = SqliteRecording() if on_sqlite else PostgresqlRecording()
-        self._load = load_sqlite if on_sqlite else load_postgresql
+        self._load = sqlite_staging.load if on_sqlite else postgresql_staging.load
+        self._load_candidates = sqlite_staging.load_candidates if on_sqlite else postgresql_staging.load_candidates
+        self._stage_candidates = sqlite_staging.stage_candidates if on_sqlite else postgresql_staging.stage_candidates
 
     def load(self, chunks: Iterable[Chunk], columns: tuple[str, ...]) -> tuple[int, list[str]]:
         """Stage an answer; gives its rows and, when some user stands there twice, up to five such user ids."""
         return self._load(self._connection, chunks, columns)
+
+    def load_candidates(self, chunks: Iterable[Chunk], columns: tuple[str, ...]) -> int:
+        """Put users aside who can have changed, with what they are now; gives their number."""
+        return self._load_candidates(self._connection, chunks, columns)
+
+    def stage_candidates(self) -> tuple[int, list[str]]:
+        """Stage those candidates who are in the answer; gives what `load` gives."""
+        return self._stage_candidates(self._connection)
 
     def load_in_place(self, location: Location, asked: Definition) -> tuple[int, list[str], str | None] | None:
         """Stage a table of the store's own database without moving a row; ``None`` when that can't be done.
@@ -142,14 +178,19 @@ class Session:
         return in_place.load(self._connection, location, asked)
 
     def record(
-        self, claimed: ClaimedRun, asked: Definition, members: int, backfilled: Sequence[str] | None
+        self,
+        claimed: ClaimedRun,
+        asked: Definition,
+        members: int,
+        backfilled: Sequence[str] | None,
+        reading: Reading = WHOLE,
     ) -> Recorded:
-        """Compare and record, in one transaction; raises `RunLost` when the run is no longer ours."""
+        """Compare ``members`` staged rows and record, in one transaction; `RunLost` when the run is no longer ours."""
         with self._database.write() as connection:
             version = next_version(connection)
         for last in (False, False, True):
             try:
-                done = self._record(claimed, asked, members, backfilled, version)
+                done = self._record(claimed, asked, members, backfilled, version, reading)
                 break
             except DBAPIError as error:
                 if last or getattr(error.orig, "sqlstate", None) not in CONTENTION:
@@ -163,7 +204,13 @@ class Session:
         return done
 
     def _record(
-        self, claimed: ClaimedRun, asked: Definition, members: int, backfilled: Sequence[str] | None, version: int
+        self,
+        claimed: ClaimedRun,
+        asked: Definition,
+        members: int,
+        backfilled: Sequence[str] | None,
+        version: int,
+        reading: Reading,
     ) -> Recorded:
         connection = self._connection
         with begin_write(connection):
@@ -171,7 +218,8 @@ class Session:
             runs.fence(connection, claimed)
             recording = self._recording(asked, claimed.definition_id, claimed.id, version)
             decided = enrolments.decide(connection, claimed.definition_id, asked.destinations, claimed.kind, backfilled)
-            counts, hold = self._compare(recording, members, forced=claimed.forced, shown=claimed.shown)
+            found = self._compare(recording, members, reading, forced=claimed.forced, shown=claimed.shown)
+            counts, hold = found.counts, found.hold
             self._statements.advance(connection, recording)
             self._owe(recording, decided)
             enrolments.enrol(connection, claimed.definition_id, decided, claimed.id)
@@ -183,14 +231,17 @@ class Session:
                 members=counts.members,
                 at=recording.at,
             )
+            watermarks.record(connection, claimed.definition_id, reading, found.missed or 0, recording.at)
             status = RunStatus.SUCCEEDED if hold is None else RunStatus.HELD
             runs.finish(connection, claimed, status, counts, recording.at, hold and hold.value)
+            runs.tell(connection, claimed, reading, found.missed)
             telemetry.step("refresh.recorded", definition=asked.key)
         return Recorded(
             counts,
             hold,
             tuple(each.destination for each in decided if each.joins),
             tuple(each.destination for each in decided if each.resumes),
+            found.missed,
         )
 
     def remove(self, known: definitions.Recorded, asked: Definition) -> int:
@@ -209,6 +260,7 @@ class Session:
             cleared = self._owe_clearing(recording) if asked.on_delete == "clear" else 0
             # Everything up to here was owed to its destinations; should it return, they have missed what comes after.
             enrolments.leave(connection, known.id, run_id + 1)
+            watermarks.forget(connection, known.id)
             definitions.remove(connection, known.id, recording.at, cleared=asked.on_delete == "clear")
         return cleared
 
@@ -218,14 +270,21 @@ class Session:
             self._statements.shadow(self._connection, "slot")
 
     def rehearse(
-        self, asked: Definition, members: int, decided: Sequence[Enrolment], shown: int | None, *, forced: bool
+        self,
+        asked: Definition,
+        members: int,
+        decided: Sequence[Enrolment],
+        shown: int | None,
+        *,
+        forced: bool,
+        reading: Reading = WHOLE,
     ) -> tuple[Recorded, list[Sample]]:
         """What `record` would do, with the very same statements on this session's copies; and some of the users."""
         connection = self._connection
         with connection.begin():
             known = definitions.find(connection, asked.key)
             recording = self._recording(asked, known.id if known else NOT_RECORDED_YET, _AFTER_ALL_RUNS, _REHEARSED)
-            counts, hold = self._compare(recording, members, forced=forced, shown=shown)
+            found = self._compare(recording, members, reading, forced=forced, shown=shown)
             samples = self._samples()
             shadowed = any(each.joins or each.everyone for each in decided)
             if shadowed:
@@ -235,7 +294,8 @@ class Session:
             if shadowed:
                 self._statements.unshadow(connection, "snapshot")
         joined = tuple(each.destination for each in decided if each.joins)
-        return Recorded(counts, hold, joined, tuple(each.destination for each in decided if each.resumes)), samples
+        resumed = tuple(each.destination for each in decided if each.resumes)
+        return Recorded(found.counts, found.hold, joined, resumed, found.missed), samples
 
     def rehearse_removal(self, known: definitions.Recorded, asked: Definition) -> int:
         """How many users a removal would owe a last value."""
@@ -258,27 +318,33 @@ class Session:
         return Recording(asked, definition_id, run_id, version, now, salt)
 
     def _compare(
-        self, recording: Recording, members: int, *, forced: bool, shown: int | None
-    ) -> tuple[Counts, Hold | None]:
-        """Diff the staged answer (``members`` rows) against the snapshot; take held exits out of the difference."""
-        absent = recording.definition.kind.absent
-        entered, exited, changed, forgotten = self._statements.compare(
-            self._connection, recording.definition_id, absent, recording.salt
-        )
-        members -= forgotten
+        self, recording: Recording, staged: int, reading: Reading, *, forced: bool, shown: int | None
+    ) -> _Compared:
+        """Diff the ``staged`` rows against the snapshot; take held exits out of the difference."""
+        connection, statements, absent = self._connection, self._statements, recording.definition.kind.absent
+        incremental = reading.course.extent is Extent.INCREMENTAL
+        compare = statements.compare_candidates if incremental else statements.compare
+        entered, exited, changed, forgotten = compare(connection, recording.definition_id, absent, recording.salt)
+        if incremental:
+            before = definitions.members(connection, recording.definition_id)
+            members = before + entered - exited
+        else:
+            members = staged - forgotten
+            before = members - entered + exited
+        missed = None if incremental or reading.candidates is None else statements.missed(connection)
         counts = Counts(members, entered, exited, changed, members - entered - changed)
         hold = judge(
-            before=members - entered + exited,
+            before=before,
             after=members,
             exits=exited,
             max_exits=recording.definition.max_exits,
             forced=forced,
             shown=shown,
         )
-        if hold is None:
-            return counts, None
-        self._statements.hold_exits(self._connection)
-        return replace(counts, members=members + exited, exited=0, held=exited), hold
+        if hold is not None:
+            statements.hold_exits(connection)
+            counts = replace(counts, members=members + exited, exited=0, held=exited)
+        return _Compared(counts, hold, missed)
 
     def _owe(self, recording: Recording, decided: Sequence[Enrolment]) -> None:
         """Put what changed into the slots of every destination of the definition.

@@ -18,6 +18,7 @@ from sync.errors import AsOfError, RunBusy, RunLost, RunSuperseded, StoreError, 
 from sync.model.definition import Definition
 from sync.model.run import ClaimedRun, Counts, RunKind, RunStatus
 from sync.model.tick import ClaimedTick, TickState
+from sync.model.watermark import Reading
 from sync.store import configurations, definitions
 from sync.store.engine import Database
 from sync.store.holder import Holder, this_process
@@ -215,6 +216,16 @@ def finish(
     )
     if done.rowcount != 1:
         raise RunLost(f"run {claimed.id} was taken over by another process: nothing was recorded by this one")
+
+
+def tell(connection: Connection, claimed: ClaimedRun, reading: Reading, missed: int | None) -> None:
+    """Say of a finished run what it evaluated, inside its recording transaction."""
+    course = reading.course
+    connection.execute(
+        update(run)
+        .where(run.c.id == claimed.id)
+        .values(extent=course.extent.value, why_full=course.full, candidates=reading.candidates, missed=missed)
+    )
 
 
 def fail(database: Database, claimed: ClaimedRun, error: BaseException) -> None:

@@ -98,6 +98,10 @@ run = Table(
     ),
     Column("message", Text),
     Column("tick", Instant),
+    Column("extent", Text),
+    Column("why_full", Text),
+    Column("candidates", BigInteger),
+    Column("missed", BigInteger),
     Index(
         "run_one_running",
         "definition_id",
@@ -122,6 +126,22 @@ run = Table(
     ),
     sqlite_autoincrement=True,
 )
+
+watermark = Table(
+    "watermark",
+    metadata,
+    Column("definition_id", Id, ForeignKey("definition.id"), primary_key=True, autoincrement=False),
+    Column("read_at", Instant, nullable=False),
+    Column("as_of", Instant, nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("marks", Document, nullable=False),
+    Column("in_full", Text),
+    Column("full_at", Instant, nullable=False),
+    Column("missed", BigInteger, nullable=False, server_default="0"),
+    Column("broken_at", Instant),
+)
+"""How far the last recorded run of a definition had read its source (`sync.model.watermark`)."""
 
 snapshot = Table(
     "snapshot",

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, delete, insert, select, text
 
 from sync.errors import UsageError
 from sync.model.kept_out import user_hash
-from sync.store import barrier
+from sync.store import barrier, watermarks
 from sync.store.counter import next_version
 from sync.store.engine import Database
 from sync.store.event_schema import suppression
@@ -72,8 +72,12 @@ def unsuppress(database: Database, user_id: str) -> bool:
                 "the user is being forgotten, and some destination has yet to be told: "
                 "run `engage-sync user forget` again to see which, and try this again when that is done"
             )
-        if not connection.execute(delete(suppression).where(suppression.c.user_hash == hashed)).rowcount:
+        gone = delete(suppression).where(suppression.c.user_hash == hashed).returning(suppression.c.forgotten)
+        forgotten = connection.execute(gone).scalar_one_or_none()
+        if forgotten is None:
             return False
+        if forgotten:
+            watermarks.distrust(connection)  # what was decided of the user is gone, and nothing new need come of them
         _owe_all(database, connection, user_id)
     return True
 

@@ -97,7 +97,7 @@ def test_both_ways_of_staging_record_the_same(
         connection.exec_driver_sql("DELETE FROM snapshot")
         connection.exec_driver_sql("DELETE FROM enrolment")
     steps.clear()
-    monkeypatch.setattr("sync.refresh.run.locate", lambda *_: None)
+    monkeypatch.setattr("sync.refresh.reading.locate", lambda *_: None)
     _refresh(postgresql_database, neighbour, members, *enrichment)
     assert "refresh.in_place" not in steps
 

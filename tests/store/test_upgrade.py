@@ -89,7 +89,11 @@ def nothing(database: Database) -> object:
     return "{}" if database.dialect == "sqlite" else {}
 
 
-ADDED = {("run", "tick"), ("slot", "sent"), ("slot", "singly")}
+ADDED = {
+    *(("run", name) for name in ("tick", "extent", "why_full", "candidates", "missed")),
+    ("slot", "sent"),
+    ("slot", "singly"),
+}
 """Columns that a later version has added."""
 
 

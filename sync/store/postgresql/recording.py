@@ -33,6 +33,23 @@ FROM changed_key k
 LEFT JOIN stage s ON s.user_id = k.user_id
 LEFT JOIN snapshot p ON p.definition_id = CAST(:definition_id AS bigint) AND p.user_id = k.user_id"""
 
+CHANGED_CANDIDATES = """
+INSERT INTO change (user_id, before, after, extra)
+SELECT s.user_id, p.value, s.value, s.extra
+FROM stage s LEFT JOIN snapshot p ON p.definition_id = CAST(:definition_id AS bigint) AND p.user_id = s.user_id
+WHERE s.value_hash IS DISTINCT FROM p.value_hash"""
+
+EXITED_CANDIDATES = """
+INSERT INTO change (user_id, before)
+SELECT p.user_id, p.value
+FROM (SELECT DISTINCT user_id FROM candidate c
+      WHERE NOT EXISTS (SELECT 1 FROM stage s WHERE s.user_id = c.user_id)) gone
+JOIN snapshot p ON p.definition_id = CAST(:definition_id AS bigint) AND p.user_id = gone.user_id
+WHERE p.value <> CAST(:absent AS text)"""
+
+_MISSED = """
+SELECT count(*) FROM change x WHERE NOT EXISTS (SELECT 1 FROM candidate c WHERE c.user_id = x.user_id)"""
+
 _COUNT = """
 SELECT count(*) FILTER (WHERE after IS NOT NULL AND (before IS NULL OR before = CAST(:absent AS text))) AS entered,
        count(*) FILTER (WHERE after IS NULL) AS exited,
@@ -125,6 +142,22 @@ class PostgresqlRecording:
         connection.exec_driver_sql("SET LOCAL enable_hashjoin = on")
         connection.exec_driver_sql("ANALYZE changed_key")
         connection.execute(text(_CHANGES), {"definition_id": definition_id})
+        return self._counted(connection, absent, salt)
+
+    def compare_candidates(
+        self, connection: Connection, definition_id: int, absent: str, salt: str | None = None
+    ) -> tuple[int, int, int, int]:
+        connection.exec_driver_sql(_CHANGE)
+        connection.execute(text(CHANGED_CANDIDATES), {"definition_id": definition_id})
+        connection.execute(text(EXITED_CANDIDATES), {"definition_id": definition_id, "absent": absent})
+        return self._counted(connection, absent, salt)
+
+    def missed(self, connection: Connection) -> int:
+        number: int = connection.exec_driver_sql(_MISSED).scalar_one()
+        return number
+
+    @staticmethod
+    def _counted(connection: Connection, absent: str, salt: str | None) -> tuple[int, int, int, int]:
         connection.exec_driver_sql("ANALYZE change")
         forgotten = 0 if salt is None else sum(connection.execute(text(_FORGET), {"salt": salt}).scalars())
         entered, exited, changed = connection.execute(text(_COUNT), {"absent": absent}).one()

@@ -1,6 +1,6 @@
 """Compare the staged answer with the snapshot, owe the difference, advance the snapshot: SQLite's statements.
 
-The diff is two anti-joins over tables that are stored in the order of ``user_id``. SQLite has no 64-bit hash, so values
+The diff is two anti-joins over tables that are stored in the order of ``user_id``; that of candidates looks each of them up. SQLite has no 64-bit hash, so values
 are compared as they are. ``json_patch`` would take a null for "remove this key": what is merged is therefore always a
 pair in a list, which is replaced whole.
 """
@@ -29,6 +29,16 @@ SELECT p.user_id, p.value
 FROM snapshot p
 WHERE p.definition_id = :definition_id AND p.value <> :absent
     AND NOT EXISTS (SELECT 1 FROM temp.stage s WHERE s.user_id = p.user_id)"""
+
+EXITED_CANDIDATES = """
+INSERT INTO temp.change (user_id, before)
+SELECT DISTINCT p.user_id, p.value
+FROM temp.candidate c CROSS JOIN snapshot p
+WHERE p.definition_id = :definition_id AND p.user_id = c.user_id AND p.value <> :absent
+    AND NOT EXISTS (SELECT 1 FROM temp.stage s WHERE s.user_id = c.user_id)"""
+
+_MISSED = """
+SELECT count(*) FROM temp.change x WHERE NOT EXISTS (SELECT 1 FROM temp.candidate c WHERE c.user_id = x.user_id)"""
 
 _COUNT = """
 SELECT count(*) FILTER (WHERE after IS NOT NULL AND (before IS NULL OR before = :absent)) AS entered,
@@ -112,12 +122,26 @@ class SqliteRecording:
     def compare(
         self, connection: Connection, definition_id: int, absent: str, salt: str | None = None
     ) -> tuple[int, int, int, int]:
+        return self._compare(connection, EXITED, definition_id, absent, salt)
+
+    def compare_candidates(
+        self, connection: Connection, definition_id: int, absent: str, salt: str | None = None
+    ) -> tuple[int, int, int, int]:
+        return self._compare(connection, EXITED_CANDIDATES, definition_id, absent, salt)
+
+    def _compare(
+        self, connection: Connection, exited_ones: str, definition_id: int, absent: str, salt: str | None
+    ) -> tuple[int, int, int, int]:
         self._fresh_change(connection)
         connection.execute(text(ENTERED_OR_CHANGED), {"definition_id": definition_id})
-        connection.execute(text(EXITED), {"definition_id": definition_id, "absent": absent})
+        connection.execute(text(exited_ones), {"definition_id": definition_id, "absent": absent})
         forgotten = 0 if salt is None else sum(connection.execute(text(_FORGET), {"salt": salt}).scalars())
         entered, exited, changed = connection.execute(text(_COUNT), {"absent": absent}).one()
         return entered, exited, changed, forgotten
+
+    def missed(self, connection: Connection) -> int:
+        number: int = connection.exec_driver_sql(_MISSED).scalar_one()
+        return number
 
     def clear(self, connection: Connection, definition_id: int, absent: str) -> int:
         """Fill ``change`` as if everybody had left."""

@@ -20,6 +20,14 @@ _ARRIVED = "CREATE TEMP TABLE arrived (user_id TEXT NOT NULL, value TEXT NOT NUL
 _STAGE = """
 CREATE TEMP TABLE stage (user_id TEXT PRIMARY KEY, value TEXT NOT NULL DEFAULT 'true', extra TEXT) WITHOUT ROWID"""
 _SORT = "INSERT INTO temp.stage (user_id, value, extra) SELECT user_id, value, extra FROM temp.arrived ORDER BY user_id"
+_CANDIDATES = "CREATE TEMP TABLE candidate (user_id TEXT NOT NULL, value TEXT, extra TEXT)"
+_CANDIDATE_USER = "CREATE INDEX temp.candidate_user ON candidate (user_id)"
+_PRESENT = """
+INSERT INTO temp.stage (user_id, value, extra)
+SELECT user_id, value, extra FROM temp.candidate WHERE value IS NOT NULL ORDER BY user_id"""
+_PRESENT_TWICE = """
+SELECT user_id FROM temp.candidate WHERE value IS NOT NULL GROUP BY user_id HAVING count(*) > 1
+ORDER BY user_id LIMIT 5"""
 _DOUBLED = """
 SELECT user_id FROM temp.arrived GROUP BY user_id HAVING count(*) > 1
 UNION SELECT user_id FROM temp.arrived WHERE user_id IN (SELECT user_id FROM temp.stage)
@@ -53,11 +61,36 @@ def load(connection: Connection, chunks: Iterable[Chunk], columns: tuple[str, ..
     return rows, []
 
 
+def load_candidates(connection: Connection, chunks: Iterable[Chunk], columns: tuple[str, ...]) -> int:
+    """Put users aside who can have changed, with what they are now; gives their number."""
+    into = f"({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+    with connection.begin():
+        connection.exec_driver_sql("DROP TABLE IF EXISTS temp.candidate")
+        connection.exec_driver_sql(_CANDIDATES)
+        rows = 0
+        for chunk in chunks:
+            connection.exec_driver_sql(f"INSERT INTO temp.candidate {into}", _rows(chunk))
+            rows += len(chunk.user_ids)
+        connection.exec_driver_sql(_CANDIDATE_USER)
+    return rows
+
+
+def stage_candidates(connection: Connection) -> tuple[int, list[str]]:
+    """Stage those candidates who are in the answer; gives what `load` gives."""
+    with connection.begin():
+        connection.exec_driver_sql("DROP TABLE IF EXISTS temp.stage")
+        connection.exec_driver_sql(_STAGE)
+        try:
+            return connection.exec_driver_sql(_PRESENT).rowcount, []
+        except IntegrityError:
+            return 0, list(connection.exec_driver_sql(_PRESENT_TWICE).scalars())
+
+
 def _follows(last: str, user_ids: list[str]) -> bool:
     """Whether these come after ``last``, each after the one before it: by code points, as SQLite compares UTF-8."""
     return last < user_ids[0] and all(map(lt, user_ids, islice(user_ids, 1, None)))
 
 
-def _rows(chunk: Chunk) -> list[tuple[str, ...]]:
+def _rows(chunk: Chunk) -> list[tuple[str | None, ...]]:
     columns = [column for column in (chunk.user_ids, chunk.values, chunk.extras) if column is not None]
     return list(zip(*columns, strict=True))
