@@ -18,14 +18,15 @@ version: 1
 project: demo
 store: sqlite:///{folder}/engage-sync.db
 sources:
-  shop: {{url: "sqlite:///{folder}/shop.db"}}
+  shop:
+    url: sqlite:///{folder}/shop.db
+    events:
+      - {{table: orders, event: Order Completed, user_id: customer_id, timestamp: ordered_at, cursor: id}}
 destinations:
   pushwoosh: {{type: pushwoosh, api_key: demo, app_code: DEMO1-DEMO2, base_url: "{url}"}}
 audiences:
   - name: Order Completed Last 30days
-    sql: >
-      select customer_id as user_id from orders
-      where ordered_at > datetime(:as_of, '-30 days') and ordered_at <= :as_of group by 1
+    query: event('Order Completed').within(30 days).count() >= 1
   - name: Big Spenders
     sql: >
       select customer_id as user_id, email from orders join customers on customers.id = customer_id
@@ -33,9 +34,7 @@ audiences:
     with: [email]
 traits:
   - name: Total Spend
-    sql: >
-      select customer_id as user_id, round(sum(total), 2) as value from orders
-      where ordered_at <= :as_of group by 1
+    query: event('Order Completed').sum(property('total'))
 """
 
 

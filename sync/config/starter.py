@@ -15,8 +15,10 @@ sources:
   shop:
     url: ${SHOP_DATABASE_URL}
     # statement_timeout: 5 minutes
-    # events:                               # tables whose rows are events; `forward` sends new ones on
-    #   - {table: orders, event: Order Completed, user_id: customer_id, timestamp: ordered_at, cursor: id, forward: true}
+    events:                                 # tables whose rows are events, for `query:`; `forward: true` sends new ones on
+      - {table: orders, event: Order Completed, user_id: customer_id, timestamp: ordered_at, cursor: id}
+    # profiles: {table: customers, user_id: id}             # a table of people; its other columns are trait('…')
+    # layout: segment                       # instead of both: the tables that Segment or RudderStack fills
 
 destinations:
   pushwoosh:
@@ -38,10 +40,12 @@ defaults:
   destinations: [pushwoosh]
   schedule: every 2 hours       # or cron: "*/15 * * * *", or "after: NAME"
 
-# Who is a member: one row for each, with the column user_id. Entering sends true, leaving sends false.
+# Who is a member. Entering sends true, leaving sends false.
 audiences:
-  - name: Big Spenders          # the tag is called big_spenders
-    sql: |
+  - name: Order Completed Last 30days       # the tag is called order_completed_last_30days
+    query: event('Order Completed').within(30 days).count() >= 1    # Segment's language: docs/query-language.md
+  - name: Big Spenders
+    sql: |                      # one row for each member, with the column user_id
       select customer_id as user_id
       from orders
       group by customer_id
@@ -50,13 +54,10 @@ audiences:
   # - name: Newsletter
   #   table: {name: newsletter_members, user_id: member_id}   # a table or view that someone else maintains
 
-# Computed traits: one row for each user, with the columns user_id and value.
+# Computed traits: one value for each user (as sql, with the columns user_id and value).
 traits:
   - name: Total Spend
-    sql: |
-      select customer_id as user_id, sum(total) as value
-      from orders
-      group by customer_id
+    query: event('Order Completed').sum(property('total'))
     schedule: "after: Big Spenders"
 
 # Whom the daemon tells when something goes wrong, and when it is right again.

@@ -151,7 +151,7 @@ def test_an_installed_wheel_works_in_an_empty_directory(installed: Path, tmp_pat
     run("init")
     lines = (tmp_path / ".env.example").read_text().splitlines()
     environment |= dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-    assert "2 definitions" in run("check", "--offline")
+    assert "3 definitions" in run("check", "--offline")
     assert "schema none -> " in run("migrate")
     assert (tmp_path / "engage-sync.db").exists()
     assert '"$schema"' in run("schema")

@@ -26,6 +26,7 @@ def test_what_init_writes_loads_once_the_example_variables_are_set(tmp_path: pat
     settings = load(directory / "sync.yaml", variables(directory / ".env.example"))
 
     assert [(found.kind, found.key) for found in settings.definitions] == [
+        (Kind.AUDIENCE, "order_completed_last_30days"),
         (Kind.AUDIENCE, "big_spenders"),
         (Kind.TRAIT, "total_spend"),
     ]
