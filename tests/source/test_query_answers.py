@@ -180,7 +180,9 @@ def test_windows_and_funnels_use_an_index(shop: Shop, query: str, used: dict[str
 
 def test_two_profiles_of_one_user_count_no_event_twice_and_the_newer_is_the_one(shop: Shop) -> None:
     shop.run("CREATE TABLE people (id varchar(9), plan varchar(9), changed integer)")
-    shop.run("INSERT INTO people VALUES ('ann', 'free', 1), ('ann', 'pro', 2), ('ann', 'none', NULL), ('bob', 'pro', 1)")
+    shop.run(
+        "INSERT INTO people VALUES ('ann', 'free', 1), ('ann', 'pro', 2), ('ann', 'none', NULL), ('bob', 'pro', 1)"
+    )
     shop.run("CREATE TABLE bought (id integer, user_id varchar(9), ts timestamp, total integer)")
     shop.run("INSERT INTO bought VALUES (1, 'ann', '2026-11-20 10:00:00', 5), (2, 'ann', '2026-11-20 11:00:00', 7)")
     tables = Tables((BOUGHT,), ProfilesTable("people", "id", cursor="changed"))
