@@ -175,8 +175,9 @@ class _Candidates:
         if (profiles := _profiles(self._query, self._layout)) is not None:
             found.append(self._changed(profiles, str(profiles_cursor)))
         nobody = select(cast(null(), String).label("user_id")).where(false())
-        statement = union(*found) if len(found) > 1 else found[0].distinct() if found else nobody
-        return self._engine.computed_once(statement, "can_have_changed")
+        return self._engine.computed_once(
+            union(*(found or [nobody]), nobody, *self._engine.padding(1)), "can_have_changed"
+        )
 
     def _arrived(self, events: Events) -> Select[Any]:
         """Users of new rows. Only of these is it asked what they are called: else an index of names might be taken."""

@@ -75,6 +75,10 @@ class Engine(ABC):
         """A statement that is run by itself and kept, however often and wherever it is read."""
         return statement.cte(name).prefix_with("MATERIALIZED")
 
+    def padding(self, columns: int) -> list[Select[Any]]:  # noqa: ARG002
+        """What is added to the rows of users that are joined to each other, lest the database think them too few."""
+        return []
+
     def timed(
         self,
         source: FromClause,

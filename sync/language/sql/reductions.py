@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from itertools import count
 from typing import Any
 
-from sqlalchemy import CTE, FromClause, Select, Subquery, case, exists, func, literal_column, null, select
+from sqlalchemy import CTE, FromClause, Select, Subquery, case, exists, func, literal_column, null, select, union_all
 
 from sync.language.sql.branches import Among, Branch, Tables, branch, seen
 from sync.language.sql.conditions import holds
@@ -83,7 +83,10 @@ class Streams:
         conditions = event.conditions()
         selected = _Selected(self, event, conditions)
         statement = selected.by_user(reduction)
-        return None if statement is None else statement.cte(name)
+        if statement is None:
+            return None
+        padding = self.engine.padding(2)
+        return (union_all(statement, *padding) if padding else statement).cte(name)
 
     def after(self, reduction: Reduction, outer: _Event) -> _Selected | None:
         """The events of a stream that depend on another event."""

@@ -15,6 +15,7 @@ import orjson
 from sqlalchemy import (
     ColumnElement,
     FromClause,
+    Select,
     String,
     and_,
     bindparam,
@@ -71,6 +72,13 @@ class Sqlite(Engine):
 
     def clock(self, column: Expression, kind: Column, at: Expression | None) -> Clock:  # noqa: ARG002
         return _Stamps(column) if at is None else _Dates(column, at)
+
+    def padding(self, columns: int) -> list[Select[Any]]:
+        """No rows, but SQLite takes them for two dozen. Without statistics it takes the users of a stream for one or two,
+        and then looks at all of a second stream for each of the first instead of making an index."""
+        nothing = func.json_each(literal_column("'[]'")).table_valued("value")
+        none: Select[Any] = select(*(null() for _ in range(columns))).select_from(nothing)
+        return [none]
 
     def timed(self, source: FromClause, timestamp: str, kind: Column, name: str) -> tuple[FromClause, str | None]:
         if kind.type is Type.STAMP:
