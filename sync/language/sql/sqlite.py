@@ -77,8 +77,8 @@ class Sqlite(Engine):
         """No rows, but SQLite takes them for two dozen. Without statistics it takes the users of a stream for one or two,
         and then looks at all of a second stream for each of the first instead of making an index."""
         nothing = func.json_each(literal_column("'[]'")).table_valued("value")
-        none: Select[Any] = select(*(null() for _ in range(columns))).select_from(nothing)
-        return [none]
+        columns_of_nothing: list[Expression] = [null() for _ in range(columns)]
+        return [select(*columns_of_nothing).select_from(nothing)]
 
     def timed(self, source: FromClause, timestamp: str, kind: Column, name: str) -> tuple[FromClause, str | None]:
         if kind.type is Type.STAMP:
