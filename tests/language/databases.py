@@ -15,7 +15,9 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from sync.errors import QueryError
 from sync.language.tree import Query
+from sync.source.connection import TOO_DEEP, too_deep
 from sync.source.scratch import Scratch, scratch
 from tests.language.reference.evaluate import Data
 from tests.language.typed import Typed, cleaned
@@ -58,9 +60,9 @@ class _Columns:
     def answer(self, query: Query, as_of: str) -> object:
         try:
             return self._database.answer(query, as_of)
-        except DBAPIError:
+        except DBAPIError as error:
             self._database.connection.rollback()
-            raise
+            raise QueryError(too_deep() if str(error.orig) == TOO_DEEP else str(error.orig)) from error
 
 
 @contextmanager

@@ -44,6 +44,10 @@ _ENGINES = (*("sqlite", "postgresql") * 6, "sqlite", "duckdb", "duckdb")
 """Whose turn it is. DuckDB has fewer: it takes its time over every statement."""
 
 
+_TOO_DEEP = "nests deeper than"
+"""What is said of a query that SQLite's parser cannot follow."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a world is asked about."""
@@ -112,9 +116,11 @@ def _world(seed: int, world: int, database: databases.Asked) -> Iterator[Disagre
         if same(got, expected):
             yield None
             continue
-        found = Asked(case.definition, others, data)
-        yield Disagreement(seed, world, place(world), found, texts, case.as_of, str(got), expected)
         database.load(data)  # an error takes it away
+        if _TOO_DEEP in str(got) and place(world).engine == "sqlite":
+            continue  # a funnel in a funnel in a funnel: SQLite says so, and is asked no more
+        asked_about = Asked(case.definition, others, data)
+        yield Disagreement(seed, world, place(world), asked_about, texts, case.as_of, str(got), expected)
 
 
 def _query(texts: Mapping[str, str]) -> Query | None:

@@ -7,7 +7,7 @@ is left out for the reference as well; an instant is the text that its column me
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -87,21 +87,22 @@ def _fits(value: object, sort: str) -> object:
 
 
 class Typed:
-    """Such tables on a connection; whoever gives the connection takes it away."""
+    """Such tables on a connection; whoever gives the connection takes them away, with it where they are ``temporary``."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, temporary: bool = True) -> None:
         self.connection, self._dialect = connection, connection.dialect.name
         types = _TYPES[self._dialect]
         own = {"n": "number", "who": "text", "happened": "date", **_PROPERTIES, "context": "json"}
         everything = {"id": "number", "user_id": "text", "event_name": "text", "ts": "date", "props": "json"}
         self._columns = {
-            "customers": {"id": "text", **_TRAITS},
+            "customers": {"id": "text", **_TRAITS, "changed": "number"},
             "shoes_bought": own,
             "all_events": {**everything, "context": "json"},
         }
         for name, columns in self._columns.items():
             listed = ", ".join(f"{_quoted(column)} {types[sort]}" for column, sort in columns.items())
-            connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} ({listed})".replace("%", self._percent))
+            kind = "TEMPORARY TABLE" if temporary else "TABLE"
+            connection.exec_driver_sql(f"CREATE {kind} {name} ({listed})".replace("%", self._percent))
         connection.commit()  # an error takes back what was loaded, and not the tables
         self.layout = tables.layout(connection, _TABLES)
         self.engine = tables.engine(self._dialect)
@@ -112,22 +113,12 @@ class Typed:
 
     def load(self, data: Data, own: int) -> None:
         """Have this, which is ``cleaned``."""
-        rows: dict[str, list[list[Any]]] = {name: [] for name in self._columns}
-        for each in data.profiles:
-            traits: Any = each["traits"]
-            rows["customers"].append([each["user_id"], *traits.values()])
-        for place, raw in enumerate(data.events):
-            event = Event(raw, datetime.min.replace(tzinfo=UTC), place)
-            who, at, properties, context = raw.get("userId"), raw["timestamp"], event.properties, raw.get("context")
-            if place < own:
-                rows["shoes_bought"].append([place, who, at, *properties.values(), context])  # type: ignore[attr-defined]
-            else:
-                rows["all_events"].append([place, who, event.name, at, properties, context])
-        for name, found in rows.items():
-            self._insert(name, found)
+        for name, rows in rows_of(data, own).items():
+            self.connection.execute(text(f"DELETE FROM {name}"))
+            self.insert(name, rows)
 
-    def _insert(self, name: str, rows: list[list[Any]]) -> None:
-        self.connection.execute(text(f"DELETE FROM {name}"))
+    def insert(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Have these rows besides."""
         types, columns = _TYPES[self._dialect], self._columns[name]
         places = ", ".join(f"CAST(:p{place} AS {types[sort]})" for place, sort in enumerate(columns.values()))
         if self._dialect == "sqlite":
@@ -161,6 +152,22 @@ class Typed:
             "kind": "trait",
             "values": {row[0]: orjson.loads(value_text(decoded(row[1])) or "null") for row in rows},
         }
+
+
+def rows_of(data: Data, own: int) -> dict[str, list[list[Any]]]:
+    """What stands in each table. The first column of an event is its cursor, the last one of a customer too."""
+    rows: dict[str, list[list[Any]]] = {"customers": [], "shoes_bought": [], "all_events": []}
+    for each in data.profiles:
+        traits: Any = each["traits"]
+        rows["customers"].append([each["user_id"], *traits.values(), None])
+    for place, raw in enumerate(data.events):
+        event = Event(raw, datetime.min.replace(tzinfo=UTC), place)
+        who, at, properties, context = raw.get("userId"), raw["timestamp"], event.properties, raw.get("context")
+        if place < own:
+            rows["shoes_bought"].append([place, who, at, *properties.values(), context])  # type: ignore[attr-defined]
+        else:
+            rows["all_events"].append([place, who, event.name, at, properties, context])
+    return rows
 
 
 def _quoted(name: str) -> str:
