@@ -11,6 +11,7 @@ order          what goes first where slots and events change the same profile
 dispatcher     one destination's slots: claim → send → settle
 claims         what is claimed of them, a little ahead of the senders
 bulk           many slots in one request, where a destination takes that
+served         the destination, and all that is used to send to it
 passengers     who of them can go together, and as what
 bulk_answers   how far such requests are, and the settling of those that have ended
 delivered      what such a loop did, counted while it goes on

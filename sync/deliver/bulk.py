@@ -17,26 +17,22 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import NoReturn
 
 from sync import telemetry
-from sync.clock import Clock
 from sync.deliver import breaker
 from sync.deliver.bulk_answers import Answers, Heard, is_about_bulk
-from sync.deliver.channel import Channel
 from sync.deliver.delivered import Delivered
 from sync.deliver.order import Order
 from sync.deliver.passengers import Passenger, Passengers
-from sync.deliver.persistence import InTurn
+from sync.deliver.persistence import InTurn, persistently
+from sync.deliver.served import Served
 from sync.deliver.turn import described
-from sync.destinations.bulk import Bulk as Requests
-from sync.destinations.bulk import InBulk
-from sync.model.delivery import DeliverySettings
 from sync.model.outcome import DEFERRED, Outcome, Verdict
 from sync.model.retry import next_delay
-from sync.model.slot import ClaimedSlot
-from sync.store import bulks, slots
+from sync.model.slot import Alike, ClaimedSlot
+from sync.store import bulk_claims, bulks, slots
+from sync.store.bulk_claims import Taken, Wanted
 from sync.store.bulks import Bulk
 from sync.store.engine import Database
 from sync.store.slots import Attempt, Settlement, Transition
@@ -53,6 +49,9 @@ MOST_UNDER_WAY = 100
 SENDERS = 3
 """Requests that are prepared or submitted at the same time."""
 
+AT_ONCE = 2
+"""Requests that are claimed in one transaction."""
+
 REST = 60.0
 """Seconds for which everybody goes singly, when hardly anybody could go in bulk."""
 
@@ -65,10 +64,13 @@ class Batch:
     """What was claimed. ``since``: when that began, as R2 counts; ``full``: there may be more."""
 
     bulk: Bulk | None
-    together: list[ClaimedSlot]
+    together: list[Alike]
     alone: list[ClaimedSlot]
     since: float
     full: bool
+
+    def __len__(self) -> int:
+        return sum(map(len, self.together)) + len(self.alone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,41 +92,25 @@ class BulkSender:
 
     def __init__(
         self,
-        database: Database,
-        destination: InBulk,
-        requests: Requests,
-        name: str,
-        settings: DeliverySettings,
-        channel: Channel,
-        clock: Clock,
-        random: Random,
+        served: Served,
         *,
         on_done: Callable[[Delivered], None],
         on_alive: Callable[[], None],
         sends: bool,
     ) -> None:
-        self._database = database
-        self._requests = requests
-        self._name = name
-        self._settings = settings
-        self._channel = channel
-        self._clock = clock
-        self._random = random
+        self._database = served.database
+        self._requests = served.requests
+        self._name = served.name
+        self._settings = settings = served.settings
+        self._channel = served.channel
+        self._clock = served.clock
+        self._random = served.random
         self._on_done = on_done
-        self._passengers = Passengers(destination, name, settings, clock)
-        self._writes = InTurn()
-        self._answers = Answers(
-            database,
-            requests,
-            name,
-            settings,
-            channel,
-            clock,
-            random,
-            self._writes,
-            on_done=self._ended,
-            on_alive=on_alive,
-        )
+        self._passengers = Passengers(served)
+        self._claims = InTurn(served.database)
+        # A file has one writer; a server settles while it claims.
+        self._writes = self._claims if served.database.dialect == "sqlite" else InTurn(served.database)
+        self._answers = Answers(served, self._writes, on_done=self._ended, on_alive=on_alive)
         self._most = settings.bulk_users
         self._ahead = SENDERS + 1
         if settings.rate is not None:
@@ -148,34 +134,28 @@ class BulkSender:
         """Whether one more request may be claimed."""
         return self.preparing < self._ahead and self.preparing + self._answers.under_way < MOST_UNDER_WAY
 
-    async def claim(self, most_alone: int) -> Batch:
-        """Claim as many as one request may carry, or ``most_alone`` if they go singly; `add` what it gives."""
+    async def claim(self, most_alone: int) -> list[Batch]:
+        """Claim as many as some requests may carry, or ``most_alone`` if they go singly; `add` what it gives."""
         since = 0.0
+        wanted = Wanted(self._most, FEWEST, self._settings.lease, PATIENCE)
+        requests = max(1, min(AT_ONCE, self._ahead - self.preparing))
 
-        def claim() -> bulks.Taken:
+        def claim(store: Database) -> list[Taken]:
             nonlocal since
             since = self._clock.monotonic()
-            return bulks.claim(
-                self._database,
-                self._name,
-                self._most,
-                self._settings.lease,
-                PATIENCE,
-                fewest=FEWEST,
-                most_alone=most_alone,
-            )
+            return bulk_claims.claim(store, self._name, wanted, most_alone=most_alone, requests=requests)
 
-        taken = await self._writes.do(claim)
-        self.preparing += taken.bulk is not None
-        if taken.full and taken.bulk is None:
+        taken = await self._claims.do(claim)
+        self.preparing += sum(each.bulk is not None for each in taken)
+        if taken[-1].full and taken[-1].bulk is None:
             self._rests_until = self._clock.monotonic() + _SHORT_REST
-        found = await asyncio.to_thread(taken.read, self._database)
-        return Batch(found.bulk, found.together, found.alone, since, found.full)
+        found = await asyncio.to_thread(lambda: [each.read() for each in taken])
+        return [Batch(each.bulk, each.together, each.alone, since, each.full) for each in found]
 
     def add(self, batch: Batch) -> None:
         """Send what was claimed."""
         if batch.bulk is not None:
-            telemetry.step("bulk.claimed", users=len(batch.together))
+            telemetry.step("bulk.claimed", users=batch.bulk.users)
             self._queue.put_nowait(batch)
 
     async def run(self, allowed: Callable[[], bool]) -> NoReturn:
@@ -219,7 +199,7 @@ class BulkSender:
             return
         left: Bulk | None = bulk
         if left_out:
-            left = await self._writes.do(lambda: bulks.leave_out(self._database, bulk, left_out))
+            left = await self._writes.do(lambda store: bulks.leave_out(store, bulk, left_out))
         if left is None:
             self._done()
             return
@@ -236,7 +216,7 @@ class BulkSender:
             left = self._settings.lease - (self._clock.monotonic() - load.since)
             return left > self._settings.deadline and allowed()
 
-        request = self._requests.request([user for _, user in load.users])
+        request = await asyncio.to_thread(lambda: self._requests.request([each.user for each in load.users]))
         async with self._channel.concurrency.slot():
             if not await self._channel.may_send(may_send):
                 # Parts would be put together again, and refused again.
@@ -261,7 +241,7 @@ class BulkSender:
     async def _submitted(
         self, load: _Load, request_id: str, heard: Heard, group: asyncio.TaskGroup, allowed: Callable[[], bool]
     ) -> None:
-        stored = await self._writes.do(lambda: bulks.submitted(self._database, load.bulk, request_id))
+        stored = await self._writes.do(lambda store: bulks.submitted(store, load.bulk, request_id))
         if stored is None:
             await self._lost(load, heard.outcome)
         else:
@@ -273,7 +253,7 @@ class BulkSender:
         """Nobody can ask how it ends, nor would they of the next one."""
         self._rests_until = self._clock.monotonic() + PATIENCE
         put_back = await self._writes.do(
-            lambda: bulks.put_back(self._database, load.bulk, outcome, unknown=True, singly=True)
+            lambda store: bulks.put_back(store, load.bulk, outcome, unknown=True, singly=True)
         )
         if put_back is None:
             await self._lost(load, outcome)
@@ -287,10 +267,10 @@ class BulkSender:
             return await self._refused(load, outcome)
         self._channel.trouble = described(outcome)
         if outcome.verdict in DEFERRED:
-            attempts = 1 + max(slot.attempts for slot, _ in load.users)
+            attempts = 1 + max(each.alike.slot.attempts for each in load.users)
             seconds = next_delay(attempts, self._settings, self._random, outcome.retry_after)
             reason = described(outcome)
-            put_off = await self._writes.do(lambda: bulks.defer(self._database, load.bulk, outcome, seconds, reason))
+            put_off = await self._writes.do(lambda store: bulks.defer(store, load.bulk, outcome, seconds, reason))
             if put_off is None:
                 await self._lost(load, outcome)
             self._on_done(Delivered(self._name, deferred=put_off or 0))
@@ -317,8 +297,8 @@ class BulkSender:
             await self._put_back(load.bulk, outcome, singly=True)
             return ()
         half = users[len(users) // 2 :]
-        names = [slot.user_id for slot, _ in half]
-        other = await self._writes.do(lambda: bulks.split(self._database, load.bulk, names))
+        names = [each.user_id for each in half]
+        other = await self._writes.do(lambda store: bulks.split(store, load.bulk, names))
         if other is None:
             self._done()
             return ()
@@ -337,14 +317,14 @@ class BulkSender:
                 unknown=True,
                 attempts=(Attempt(outcome.verdict, outcome.status, "bulk", slot.owed),),
             )
-            for slot, _ in load.users
+            for slot in (each.slot for each in load.users)
         ]
         quiet = self._settings.quiet_period
-        anew = await self._writes.do(lambda: slots.settle(self._database, self._name, batch, quiet))
+        anew = await persistently(lambda: slots.settle(self._database, self._name, batch, quiet), "bulk")
         self._on_done(Delivered(self._name, owed_anew=anew))
 
     async def _put_back(self, bulk: Bulk, outcome: Outcome | None = None, *, singly: bool = False) -> None:
-        await self._writes.do(lambda: bulks.put_back(self._database, bulk, outcome, singly=singly))
+        await self._writes.do(lambda store: bulks.put_back(store, bulk, outcome, singly=singly))
         self._done()
 
     def _done(self) -> None:

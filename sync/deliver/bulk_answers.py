@@ -11,24 +11,19 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from random import Random
 from typing import Protocol
 
 import httpx
 
 from sync import telemetry
-from sync.clock import Clock
-from sync.deliver.channel import Channel
 from sync.deliver.delivered import Delivered
 from sync.deliver.persistence import InTurn, persistently
-from sync.destinations.bulk import Bulk as Requests
+from sync.deliver.served import Served
 from sync.destinations.bulk import Progress
 from sync.destinations.mapped import ANSWER_BYTES, READ
-from sync.model.delivery import DeliverySettings
 from sync.model.outcome import Outcome, Verdict
 from sync.store import bulks
 from sync.store.bulks import Bulk
-from sync.store.engine import Database
 
 FIRST_WAIT, LONGEST_WAIT, GROWTH, JITTER = 1.0, 30.0, 1.5, 0.2
 """Seconds between two questions about a request, and how they grow."""
@@ -74,27 +69,14 @@ _NOT_NOW = (_End.PENDING, Progress(finished=False))
 class Answers:
     """One destination's requests that are ``under_way``."""
 
-    def __init__(
-        self,
-        database: Database,
-        requests: Requests,
-        name: str,
-        settings: DeliverySettings,
-        channel: Channel,
-        clock: Clock,
-        random: Random,
-        writes: InTurn,
-        *,
-        on_done: OnDone,
-        on_alive: Callable[[], None],
-    ) -> None:
-        self._database = database
-        self._requests = requests
-        self._name = name
-        self._settings = settings
-        self._channel = channel
-        self._clock = clock
-        self._random = random
+    def __init__(self, served: Served, writes: InTurn, *, on_done: OnDone, on_alive: Callable[[], None]) -> None:
+        self._database = served.database
+        self._requests = served.requests
+        self._name = served.name
+        self._settings = served.settings
+        self._channel = served.channel
+        self._clock = served.clock
+        self._random = served.random
         self._writes = writes
         self._on_done = on_done
         self._on_alive = on_alive
@@ -196,7 +178,7 @@ class Answers:
 
     async def _settle(self, bulk: Bulk, progress: Progress) -> None:
         quiet = self._settings.quiet_period
-        settled = await self._writes.do(lambda: bulks.settle(self._database, bulk, progress.failures, quiet))
+        settled = await self._writes.do(lambda store: bulks.settle(store, bulk, progress.failures, quiet))
         done = Delivered(self._name)
         if settled is not None:
             telemetry.step("bulk.settled", users=settled.accepted)
@@ -208,7 +190,7 @@ class Answers:
     async def _fail(self, bulk: Bulk, reason: str) -> None:
         """It failed as a whole, or nobody can read for whom: each user's own request will tell."""
         outcome = Outcome(Verdict.REFUSED, _OK, reason)
-        put_back = await self._writes.do(lambda: bulks.put_back(self._database, bulk, outcome, singly=True))
+        put_back = await self._writes.do(lambda store: bulks.put_back(store, bulk, outcome, singly=True))
         telemetry.event(
             "bulk.failed", level=logging.WARNING, destination=self._name, users=put_back or 0, reason=reason
         )
@@ -216,9 +198,7 @@ class Answers:
 
     async def _give_up(self, bulk: Bulk) -> None:
         outcome = Outcome(Verdict.UNKNOWN, None, "nobody knows how it ended")
-        put_back = await self._writes.do(
-            lambda: bulks.put_back(self._database, bulk, outcome, unknown=True, singly=True)
-        )
+        put_back = await self._writes.do(lambda store: bulks.put_back(store, bulk, outcome, unknown=True, singly=True))
         telemetry.event(
             "bulk.given_up", level=logging.WARNING, destination=self._name, users=put_back or 0, request=bulk.request_id
         )

@@ -4,6 +4,7 @@ sent within the lease."""
 from __future__ import annotations
 
 import asyncio
+from itertools import chain
 
 from sync import telemetry
 from sync.clock import Clock
@@ -107,11 +108,13 @@ class Claims:
 
     async def _take_many(self, bulk: BulkSender, most: int) -> tuple[int, bool]:
         """Claim for a bulk request; what goes alone is queued here, or put off where that would be too much."""
-        batch = await bulk.claim(most)
-        await self._compare([*batch.together, *batch.alone])
-        self._enqueue(batch.alone, batch.since)
-        bulk.add(batch)
-        return len(batch.together) + len(batch.alone), batch.full
+        batches = await bulk.claim(most)
+        for batch in batches:
+            if self.forwarder is not None:
+                await self.forwarder.compare([*chain.from_iterable(batch.together), *batch.alone])
+            self._enqueue(batch.alone, batch.since)
+            bulk.add(batch)
+        return sum(map(len, batches)), batches[-1].full
 
     async def _compare(self, batch: list[ClaimedSlot]) -> None:
         if self.forwarder is not None and batch:

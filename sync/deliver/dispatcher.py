@@ -30,6 +30,7 @@ from sync.deliver.patience import wait_for
 from sync.deliver.persistence import persistently
 from sync.deliver.reporter import Reporter
 from sync.deliver.sender import Sender
+from sync.deliver.served import Served
 from sync.deliver.settler import Settler
 from sync.deliver.tenure import Tenure
 from sync.destinations.bulk import InBulk
@@ -99,7 +100,7 @@ class Dispatcher:
         requests = destination.bulk if isinstance(destination, InBulk) else None
         if not isinstance(destination, InBulk) or requests is None:
             return None
-        return BulkSender(
+        served = Served(
             self._database,
             destination,
             requests,
@@ -108,10 +109,8 @@ class Dispatcher:
             self.channel,
             self._clock,
             self._random,
-            on_done=self._settled_in_bulk,
-            on_alive=self._progressed,
-            sends=sends,
         )
+        return BulkSender(served, on_done=self._settled_in_bulk, on_alive=self._progressed, sends=sends)
 
     async def forward_too(self, held: Tenure) -> Forwarder | None:
         """Forward events beside, if there are any for this destination; call it before anything is sent."""

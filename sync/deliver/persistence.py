@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import TypeVar
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from sync import telemetry
 from sync.errors import StoreUnavailable
+from sync.store.engine import Database
 
 _Answer = TypeVar("_Answer")
+
+_Write = Callable[[Database], Any]
+
+MOST_TOGETHER = 8
+"""Writes in one transaction: others want to write too."""
 
 PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0, 5.0)
 """Seconds between tries: together about a slot's lease, after which others take over (R6)."""
@@ -32,12 +40,42 @@ async def persistently(ask: Callable[[], _Answer], what: str) -> _Answer:
 
 
 class InTurn:
-    """Writes one after another: on SQLite whoever finds somebody else writing sleeps before they look again, and long."""
+    """Writes one after another. On SQLite those that wait for their turn share a transaction: the file has one writer, and
+    whoever commits waits for the disk.
 
-    def __init__(self) -> None:
-        self._turn = asyncio.Lock()
+    A write is told the store to write to, and must bear being asked twice (see `persistently`).
+    """
 
-    async def do(self, ask: Callable[[], _Answer]) -> _Answer:
-        """As `persistently`, when it is one's turn."""
-        async with self._turn:
-            return await persistently(ask, "bulk")
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._most = MOST_TOGETHER if database.dialect == "sqlite" else 1
+        self._waiting: deque[tuple[_Write, asyncio.Future[Any]]] = deque()
+        self._writer: asyncio.Task[None] | None = None
+
+    async def do(self, write: Callable[[Database], _Answer]) -> _Answer:
+        """What ``write`` says, once that is committed. Raises `StoreUnavailable` when the store stays away."""
+        done: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((write, done))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all())
+        return await done
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            some = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            try:
+                answers = await persistently(partial(self._write, [write for write, _ in some]), "bulk")
+            except Exception as error:  # noqa: BLE001 - whoever asked is told
+                for _, done in some:
+                    if not done.done():
+                        done.set_exception(error)
+                continue
+            for (_, done), answer in zip(some, answers, strict=True):
+                if not done.done():  # done: cancelled
+                    done.set_result(answer)
+
+    def _write(self, writes: Sequence[_Write]) -> list[object]:
+        if len(writes) == 1:
+            return [writes[0](self._database)]
+        with self._database.together() as database:
+            return [write(database) for write in writes]

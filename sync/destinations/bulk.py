@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import httpx
 
 from sync.model.outcome import Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class BulkUser:
+class BulkUser(NamedTuple):
     """One user of a bulk request, and the tags to set."""
 
     user_id: str
@@ -80,6 +79,12 @@ class InBulk(Protocol):
 
     @property
     def bulk(self) -> Bulk | None: ...
+
+    @property
+    def treats_alike(self) -> bool:
+        """Whether the tags never depend on whose event it is, nor on its ``messageId``, and the user is the ``userId``
+        as it stands, if it is not empty."""
+        ...
 
     def bulk_user(self, event: dict[str, object]) -> BulkUser | None:
         """The event as one user of such a request; ``None`` when it cannot go in one."""

@@ -18,6 +18,7 @@ validation   payloads against an action's fields: what is empty, what is missing
 coercion     from a value of the wrong type to a field's type, where there is a way
 dates        date-like values as RFC 3339
 mapping      a trigger, an action and field mappings, ready to take events
+apart        by what a mapping tells users apart
 remarks      what is no fault in a mapping and yet hardly meant
 ===========  ========================================================================
 """

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from sync.mapping.action import Action, Type
+from sync.mapping.apart import reads_user, user_fields
 from sync.mapping.compiler import compile_mapping, gives_nothing
 from sync.mapping.remarks import remarks
 from sync.mapping.trigger import Trigger, compile_trigger
@@ -26,6 +27,9 @@ _DIRECTIVE = "__segment_internal_directive"
 class Mapping:
     """One compiled mapping. ``reads_personas``: it wants to know which audience or trait an event is about.
 
+    ``user_fields`` are the fields that are plainly the ``userId``, where nothing else tells users apart (`apart`); ``None``
+    where something may. ``trigger_reads_user``: the trigger does.
+
     ``remarks`` are sentences on what is no fault and yet hardly meant.
 
     Never changes an event. Payloads share lists and objects with it, so whoever gets one must not change those either.
@@ -36,6 +40,8 @@ class Mapping:
     trigger: Trigger
     reads_personas: bool
     remarks: tuple[str, ...]
+    user_fields: frozenset[str] | None
+    trigger_reads_user: bool
     _resolve: Callable[[object], object] = field(repr=False)
     _validate: Validate = field(repr=False)
 
@@ -59,7 +65,17 @@ def compile_subscription(
     trigger = compile_trigger(subscribe, tolerant=tolerant)
     compiled = compile_mapping(mapping, _read_exactly(action))
     reads_personas = any(map(_reads_personas, (*trigger.fields, *compiled.paths)))
-    return Mapping(name, action, trigger, reads_personas, remarks(mapping), compiled, compile_validation(action))
+    return Mapping(
+        name,
+        action,
+        trigger,
+        reads_personas,
+        remarks(mapping),
+        user_fields(trigger, mapping),
+        reads_user(trigger),
+        compiled,
+        compile_validation(action),
+    )
 
 
 def _read_exactly(action: Action) -> frozenset[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -98,3 +98,21 @@ class ClaimedSlot:
         carried = self.versions if versions is None else versions
         content = orjson.dumps([destination, self.user_id, carried], option=orjson.OPT_SORT_KEYS)
         return "sync_" + hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Claimed slots that differ in nothing but their ``users``; ``slot`` is that of the first one."""
+
+    slot: ClaimedSlot
+    users: Sequence[str]
+
+    def __iter__(self) -> Iterator[ClaimedSlot]:
+        return map(self.of, self.users)
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def of(self, user_id: str) -> ClaimedSlot:
+        """One user's slot."""
+        return replace(self.slot, user_id=user_id)

@@ -11,6 +11,7 @@ recording       compare, owe, advance: the order of a recording's steps
 watermarks      how far each definition's source was read
 recordable      what those statements are told
 slots           the outbox: claim, settle, rescue, un-park
+bulk_claims     claim them; those who are owed the same stand together
 bulks           slots that go together in one request, until it has ended
 lanes           the log as a destination reads it: settle, hold, park; forwarding: since when, how far, by whom
 outlook         whether there is anything to do there, cheaply

@@ -14,21 +14,20 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, delete, select, text, update
+from sqlalchemy import insert as insert_into
 
 from sync.model.outcome import Outcome, Verdict
-from sync.model.slot import ClaimedSlot
 from sync.store import deletions
 from sync.store.counter import next_version
 from sync.store.engine import Database
 from sync.store.postgresql import bulks as postgresql_bulks
 from sync.store.schema import bulk as table
-from sync.store.slots import drop_empty, parsed, times
+from sync.store.slots import drop_empty, times
 from sync.store.sqlite import bulks as sqlite_bulks
 from sync.store.texts import storable
 
@@ -50,125 +49,12 @@ class Bulk:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """What a claim took: slots that go ``together``, if there are enough of them, as ``bulk``; and those that go alone,
-    which are claimed like any. ``full``: there may be more."""
-
-    bulk: Bulk | None
-    together: list[ClaimedSlot]
-    alone: list[ClaimedSlot]
-    full: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Settled:
     """What became of a bulk's slots: nothing more is owed; accepted, and to be confirmed; to be sent singly."""
 
     accepted: int
     unconfirmed: int
     singly: int
-
-
-PUT_OFF = 2.0
-"""Seconds for which those are left alone who go singly, and were claimed beyond what may be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A claim before its rows are `read`, which takes a while and needs no store."""
-
-    bulk: Bulk | None
-    together: Sequence[Sequence[Any]]
-    alone: Sequence[Sequence[Any]]
-    apart: str
-    full: bool
-
-    def read(self, database: Database) -> Claim:
-        """The claimed slots."""
-        token = "" if self.bulk is None else self.bulk.token
-        dialect = database.engine.dialect
-        return Claim(
-            self.bulk,
-            [parsed(row[:-2], token, dialect) for row in self.together],
-            [parsed(row[:-2], self.apart, dialect) for row in self.alone],
-            self.full,
-        )
-
-
-def claim(
-    database: Database,
-    destination: str,
-    most: int,
-    lease: float,
-    patience: float,
-    *,
-    fewest: int,
-    most_alone: int,
-) -> Taken:
-    """Take up to ``most`` due slots, as one bulk when at least ``fewest`` may go together: it has ``lease`` seconds to be
-    submitted, and ``patience`` until it must have ended. Else, and besides, ``most_alone`` that go singly."""
-    token, apart = uuid.uuid4().hex, uuid.uuid4().hex
-    with database.write() as connection:
-        now = database.now(connection)
-        give_up_at, until = now + timedelta(seconds=patience), now + timedelta(seconds=lease)
-        mine = times(database, {"destination": destination, "token": token, "give_up_at": give_up_at})
-        rows = _claimed(connection, _sql(database), {**mine, **times(database, {"now": now}), "most": most})
-        alone = [row for row in rows if row[-1]]
-        together = [row for row in rows if not row[-1]] if alone else rows
-        if len(together) < fewest:
-            alone, together = list(rows), []
-        if len(alone) > most_alone:
-            # Others go first, if there are any: they are on their way long before.
-            later = times(database, {"due_at": now + timedelta(seconds=PUT_OFF if together else 0.0)})
-            _put_off(connection, database, {**mine, **later}, alone[most_alone:])
-            del alone[most_alone:]
-        if alone:
-            values = {**mine, **times(database, {"until": until}), "apart": apart, "everybody": not together}
-            connection.execute(text(_sql(database).APART), values)
-        bulk = _insert(connection, destination, token, len(together), now, until, give_up_at) if together else None
-    return Taken(bulk, together, alone, apart, len(rows) == most)
-
-
-def _put_off(
-    connection: Connection, database: Database, values: dict[str, object], rows: Sequence[Sequence[Any]]
-) -> None:
-    users = orjson.dumps([row[0] for row in rows]).decode()
-    values = {**values, "unknown": False, "singly": False, "users": users}
-    connection.execute(text(_sql(database).PUT_SOME_BACK), values)
-
-
-_PRIORITY = itemgetter(-2)
-
-
-def _claimed(connection: Connection, sql: ModuleType, values: dict[str, object]) -> Sequence[Sequence[Any]]:
-    if sql.CLAIMED is None:
-        return sorted(connection.execute(text(sql.CLAIM), values).all(), key=_PRIORITY)
-    if not connection.execute(text(sql.CLAIM), values).rowcount:
-        return []
-    mine = {name: values[name] for name in ("destination", "token", "give_up_at")}
-    rows: list[list[Any]] = orjson.loads(connection.execute(text(sql.CLAIMED), mine).scalar_one())
-    return sorted(rows, key=_PRIORITY)
-
-
-def _insert(
-    connection: Connection,
-    destination: str,
-    token: str,
-    users: int,
-    now: datetime,
-    until: datetime,
-    give_up_at: datetime,
-) -> Bulk:
-    values = {
-        "destination": destination,
-        "token": token,
-        "users": users,
-        "sent_at": now,
-        "lease_until": until,
-        "give_up_at": give_up_at,
-    }
-    number: int = connection.execute(insert(table).values(values).returning(table.c.id)).scalar_one()
-    return Bulk(number, destination, token, users, give_up_at)
 
 
 def split(database: Database, bulk: Bulk, users: Sequence[str]) -> Bulk | None:
@@ -182,8 +68,30 @@ def split(database: Database, bulk: Bulk, users: Sequence[str]) -> Bulk | None:
         fewer = table.c.users - len(users)
         connection.execute(update(table).where(table.c.id == bulk.id).values(users=fewer))
         values = {**_mine(database, bulk), "other": token, "users": orjson.dumps(users).decode()}
-        connection.execute(text(_sql(database).SPLIT), values)
-        return _insert(connection, bulk.destination, token, len(users), row.sent_at, row.lease_until, bulk.give_up_at)
+        connection.execute(text(sql_of(database).SPLIT), values)
+        return insert(connection, bulk.destination, token, len(users), row.sent_at, row.lease_until, bulk.give_up_at)
+
+
+def insert(
+    connection: Connection,
+    destination: str,
+    token: str,
+    users: int,
+    now: datetime,
+    until: datetime,
+    give_up_at: datetime,
+) -> Bulk:
+    """A new one, for its slots."""
+    values = {
+        "destination": destination,
+        "token": token,
+        "users": users,
+        "sent_at": now,
+        "lease_until": until,
+        "give_up_at": give_up_at,
+    }
+    number: int = connection.execute(insert_into(table).values(values).returning(table.c.id)).scalar_one()
+    return Bulk(number, destination, token, users, give_up_at)
 
 
 def submitted(database: Database, bulk: Bulk, request_id: str) -> Bulk | None:
@@ -215,7 +123,7 @@ def under_way(database: Database, destination: str) -> list[tuple[Bulk, float]]:
 def users(database: Database, bulk: Bulk) -> set[str]:
     """Who is in it."""
     with database.read() as connection:
-        return set(connection.execute(text(_sql(database).USERS), _mine(database, bulk)).scalars())
+        return set(connection.execute(text(sql_of(database).USERS), _mine(database, bulk)).scalars())
 
 
 def abandon(database: Database, destination: str) -> None:
@@ -234,7 +142,7 @@ def leave_out(database: Database, bulk: Bulk, users: Sequence[str]) -> Bulk | No
         now = database.now(connection)
         values = _back(database, bulk, now, unknown=False, singly=True, seconds=0.0)
         _lock(connection, database, bulk)
-        connection.execute(text(_sql(database).PUT_SOME_BACK), {**values, "users": orjson.dumps(users).decode()})
+        connection.execute(text(sql_of(database).PUT_SOME_BACK), {**values, "users": orjson.dumps(users).decode()})
     return fewer
 
 
@@ -256,7 +164,7 @@ def put_back(
         _lock(connection, database, bulk)
         _record(connection, database, bulk, now, outcome)
         values = _back(database, bulk, now, unknown=unknown, singly=singly, seconds=seconds)
-        put_back = connection.execute(text(_sql(database).PUT_BACK), values).rowcount
+        put_back = connection.execute(text(sql_of(database).PUT_BACK), values).rowcount
         _ended(connection, bulk, now, doubtful=unknown)
     return put_back
 
@@ -272,7 +180,7 @@ def defer(database: Database, bulk: Bulk, outcome: Outcome, seconds: float, reas
         instants = times(database, {"now": now, "due_at": now + timedelta(seconds=seconds)})
         unknown = outcome.verdict is Verdict.UNKNOWN
         values = {**_mine(database, bulk), **instants, "unknown": unknown, "reason": storable(reason)}
-        deferred = connection.execute(text(_sql(database).DEFER), values).rowcount
+        deferred = connection.execute(text(sql_of(database).DEFER), values).rowcount
         _ended(connection, bulk, now, doubtful=unknown)
     return deferred
 
@@ -280,7 +188,7 @@ def defer(database: Database, bulk: Bulk, outcome: Outcome, seconds: float, reas
 def settle(database: Database, bulk: Bulk, failures: Mapping[str, str], quiet: float) -> Settled | None:
     """The request has ended: whoever is not among ``failures`` (reasons by user) holds what was sent. ``None`` when somebody
     else has settled it."""
-    sql, mine = _sql(database), _mine(database, bulk)
+    sql, mine = sql_of(database), _mine(database, bulk)
     with database.write() as connection:
         if not _take(connection, bulk):
             return None
@@ -309,7 +217,7 @@ def _run(connection: Connection, statement: str, values: Mapping[str, object]) -
 
 
 def _fail(connection: Connection, database: Database, bulk: Bulk, now: datetime, failures: Mapping[str, str]) -> int:
-    sql = _sql(database)
+    sql = sql_of(database)
     told = {user_id: storable(reason) for user_id, reason in failures.items()}
     values = {**_said(database, bulk, now, Outcome(Verdict.REFUSED, 200)), "failures": orjson.dumps(told).decode()}
     connection.execute(text(sql.RECORD_FAILED), values)
@@ -320,7 +228,7 @@ def _fail(connection: Connection, database: Database, bulk: Bulk, now: datetime,
 def _record(connection: Connection, database: Database, bulk: Bulk, now: datetime, outcome: Outcome | None) -> None:
     """An attempt of each user who is in it."""
     if outcome is not None:
-        connection.execute(text(_sql(database).RECORD), _said(database, bulk, now, outcome))
+        connection.execute(text(sql_of(database).RECORD), _said(database, bulk, now, outcome))
 
 
 def _said(database: Database, bulk: Bulk, now: datetime, outcome: Outcome) -> dict[str, object]:
@@ -362,10 +270,11 @@ def _mine(database: Database, bulk: Bulk) -> dict[str, object]:
 
 def _lock(connection: Connection, database: Database, bulk: Bulk) -> None:
     """Lock the slots in everybody's order."""
-    lock = _sql(database).LOCK
+    lock = sql_of(database).LOCK
     if lock is not None:
         connection.execute(text(lock), _mine(database, bulk))
 
 
-def _sql(database: Database) -> ModuleType:
+def sql_of(database: Database) -> ModuleType:
+    """The engine's statements."""
     return sqlite_bulks if database.dialect == "sqlite" else postgresql_bulks

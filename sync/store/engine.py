@@ -68,6 +68,12 @@ class Database:
             yield connection
 
     @contextmanager
+    def together(self) -> Iterator[Database]:
+        """The same, all of whose writes are one transaction; it commits when the block ends well."""
+        with self.write() as connection:
+            yield _InOneTransaction(self, connection)
+
+    @contextmanager
     def session(self) -> Iterator[Connection]:
         """A connection with TEMP tables of its own, closed for good at the end; begins no transaction by itself."""
         with translated(), self.engine.connect() as connection:
@@ -207,6 +213,22 @@ def _postgresql(url: URL, schema: str | None) -> Engine:
             context.is_disconnect = True
 
     return engine
+
+
+class _InOneTransaction(Database):
+    """Writes and reads are parts of a transaction that somebody else ends."""
+
+    def __init__(self, database: Database, connection: Connection) -> None:
+        super().__init__(database.engine, database.clock, database.schema)
+        self._connection = connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        yield self._connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        yield self._connection
 
 
 def begin_write(connection: Connection) -> RootTransaction:

@@ -14,7 +14,8 @@ from sync.deliver.foreground import deliver
 from sync.destinations.pushwoosh.public.bulk import Bulk
 from sync.destinations.pushwoosh.public.destination import PublicPushwoosh
 from sync.model.outcome import Outcome
-from sync.store import bulks, slots
+from sync.store import bulk_claims, bulks, slots
+from sync.store.bulk_claims import Wanted
 from tests.proofs import Road
 from tests.soak import FULL
 
@@ -287,7 +288,8 @@ def test_a_request_whose_id_nobody_knows_any_more_goes_singly_and_is_confirmed(w
     way.crowd(60)
     way.refresh()
     with way.app() as app, way.opened() as database:
-        found = bulks.claim(database, "pushwoosh", 100, 90.0, 900.0, fewest=51, most_alone=1).bulk
+        [claim] = bulk_claims.claim(database, "pushwoosh", Wanted(100, 51, 90.0, 900.0), most_alone=1)
+        found = claim.bulk
         assert found is not None
         bulks.submitted(database, found, request_id)
         [done] = deliver(app.database(), app.outlets(["pushwoosh"]), app.clock, patience=60)
@@ -300,7 +302,8 @@ def test_a_destination_that_takes_no_bulk_any_more_sends_what_was_under_way_sing
     way.crowd(60)
     way.refresh()
     with way.opened() as database:
-        found = bulks.claim(database, "pushwoosh", 100, 90.0, 900.0, fewest=51, most_alone=1).bulk
+        [claim] = bulk_claims.claim(database, "pushwoosh", Wanted(100, 51, 90.0, 900.0), most_alone=1)
+        found = claim.bulk
         assert found is not None
         bulks.submitted(database, found, "bulk-77")
     way.configure(more={"token": "device"}, deadline="60s", lease="90s")

@@ -10,7 +10,8 @@ import pytest
 from sync.deliver import deleting, tenure
 from sync.deliver.deleting import Told
 from sync.deliver.outlet import Outlet
-from sync.store import bulks, deletions
+from sync.store import bulk_claims, bulks, deletions
+from sync.store.bulk_claims import Wanted
 from sync.store.deletions import Settlement, State
 from sync.store.engine import Database
 from tests.deliver.told_to_delete import SETTINGS, Scripted, destination, forgotten
@@ -113,7 +114,8 @@ async def test_who_delivers_is_named_when_patience_ends(
 def carried_in_bulk(database: Database) -> bulks.Bulk:
     """A request that is under way with ``zoe`` in it."""
     record(database, audience(), ["zoe", "ann"])
-    found = bulks.claim(database, PUSH, 10, LEASE, 900.0, fewest=2, most_alone=1).bulk
+    [taken] = bulk_claims.claim(database, PUSH, Wanted(10, 2, LEASE, 900.0), most_alone=1)
+    found = taken.bulk
     assert found is not None
     stored = bulks.submitted(database, found, "r-1")
     assert stored is not None

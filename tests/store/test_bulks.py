@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping
 import orjson
 
 from sync.model.outcome import Outcome, Verdict
-from sync.store import bulks, forgetting, slots, suppressions
-from sync.store.bulks import Bulk, Claim, Settled
+from sync.store import bulk_claims, bulks, forgetting, slots, suppressions
+from sync.store.bulk_claims import Claim, Wanted
+from sync.store.bulks import Bulk, Settled
 from sync.store.engine import Database
 from tests.moving_clock import MovingClock
 from tests.recorder import LEASE, PUSH, QUIET, audience, claim, column, owed, record, state, trait, unknown
@@ -18,8 +19,9 @@ FOUR = ["ann", "bob", "cid", "dan"]
 
 
 def take(database: Database, *, fewest: int = 2, most_alone: int = 100, most: int = 100) -> Claim:
-    taken = bulks.claim(database, PUSH, most, LEASE, PATIENCE, fewest=fewest, most_alone=most_alone)
-    return taken.read(database)
+    wanted = Wanted(most, fewest, LEASE, PATIENCE)
+    [taken] = bulk_claims.claim(database, PUSH, wanted, most_alone=most_alone)
+    return taken.read()
 
 
 def together(database: Database) -> Bulk:
@@ -152,7 +154,7 @@ def test_what_was_given_up_goes_singly_until_something_new_is_owed(database: Dat
     assert bulks.put_back(database, bulk, outcome, unknown=True, singly=True) == 4
     record(database, trait(), {"dan": 1})
     found = take(database, fewest=1)
-    assert [slot.user_id for slot in found.together] == ["dan"]
+    assert [list(alike.users) for alike in found.together] == [["dan"]]
     assert sorted(slot.user_id for slot in found.alone) == ["ann", "bob", "cid"]
     assert all(slot.doubt for slot in found.alone)
     # So does what confirms it (R4).

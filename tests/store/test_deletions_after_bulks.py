@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sync.model.outcome import Outcome, Verdict
-from sync.store import bulks, deletions, forgetting, slots
+from sync.store import bulk_claims, bulks, deletions, forgetting, slots
+from sync.store.bulk_claims import Wanted
 from sync.store.bulks import Bulk
 from sync.store.engine import Database
 from tests.moving_clock import MovingClock
@@ -16,7 +17,8 @@ FOUR = ["ann", "bob", "cid", "dan"]
 def carried(database: Database, key: str = "vip", users: list[str] = FOUR) -> Bulk:
     """All that is due, as one request that is not submitted yet."""
     record(database, audience(key), users)
-    found = bulks.claim(database, PUSH, 100, LEASE, 900.0, fewest=2, most_alone=100).bulk
+    [taken] = bulk_claims.claim(database, PUSH, Wanted(100, 2, LEASE, 900.0), most_alone=100)
+    found = taken.bulk
     assert found is not None
     return found
 

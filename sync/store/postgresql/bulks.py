@@ -7,16 +7,21 @@ from __future__ import annotations
 
 _MINE = "destination = :destination AND state = 'sending' AND lease_until = :give_up_at AND token = :token"
 
-CLAIM = """
-WITH picked AS (
-    SELECT destination, user_id FROM slot
+_ALIKE = "owed, enrichment, version, doubt, attempts, failing_since, owed_since, priority"
+
+CLAIM = f"""
+WITH picked AS MATERIALIZED (
+    SELECT ctid FROM slot
     WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm') AND due_at <= :now
     ORDER BY priority, due_at LIMIT :most FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE slot s SET state = 'sending', token = :token, lease_until = :give_up_at, base = '{{}}', sent = owed
+    WHERE s.ctid = ANY (ARRAY(SELECT ctid FROM picked))
+    RETURNING user_id, {_ALIKE}, singly = version AS alone
 )
-UPDATE slot s SET state = 'sending', token = :token, lease_until = :give_up_at, base = '{}', sent = s.owed
-FROM picked p WHERE s.destination = p.destination AND s.user_id = p.user_id
-RETURNING s.user_id, s.owed::text, s.enrichment::text, s.version, s.doubt, s.attempts, s.failing_since, s.owed_since,
-    s.priority, s.singly = s.version"""
+SELECT coalesce(json_agg(a.alike), '[]')::text FROM (
+    SELECT json_build_array({_ALIKE}, alone, json_agg(user_id)) AS alike FROM claimed GROUP BY {_ALIKE}, alone) a"""
+"""One list for each group of slots that differ in nothing but their users. What is locked stays where it is."""
 
 CLAIMED = None
 """The claim itself says what it took."""

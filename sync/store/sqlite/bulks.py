@@ -17,11 +17,13 @@ WHERE destination = :destination AND user_id IN (
     WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm') AND due_at <= :now
     ORDER BY priority, due_at LIMIT :most)"""
 
+_ALIKE = "owed, enrichment, version, doubt, attempts, failing_since, owed_since, priority, singly = version"
+
 CLAIMED = f"""
-SELECT json_group_array(
-    json_array(user_id, json(owed), json(enrichment), version, doubt, attempts, failing_since, owed_since, priority,
-               singly = version))
-FROM {_SLOT} WHERE {_MINE}"""
+SELECT '[' || coalesce(group_concat(alike, ','), '') || ']' FROM (
+    SELECT json_array({_ALIKE}, json_group_array(user_id)) AS alike
+    FROM {_SLOT} WHERE {_MINE} GROUP BY {_ALIKE})"""
+"""One list for each group of slots that differ in nothing but their users."""
 
 APART = f"""
 UPDATE {_SLOT} SET token = :apart, lease_until = :until, sent = NULL WHERE {_MINE} AND (:everybody OR singly = version)"""

@@ -83,6 +83,7 @@ class PublicPushwoosh:
         self._skipped = SkippedTags(self._tokens.all())
         chosen = presets() if mappings is None else mappings
         self._mappings = tuple((each, label_of(each, chosen)) for each in chosen)
+        self._treats_alike = all(map(_treats_alike, chosen))
         self._addresses: dict[tuple[httpx.URL, str], tuple[httpx.URL, httpx.Headers]] = {}
 
     def requests_for(self, event: dict[str, object]) -> Mapped:
@@ -132,6 +133,11 @@ class PublicPushwoosh:
         headers = self._headers(url, self._tokens.server)
         return Bulk(url, self._app_code, self._tokens.server, headers, self._tokens.all())
 
+    @property
+    def treats_alike(self) -> bool:
+        """Whether no mapping tells users apart, other than by the ``userId`` as the external id."""
+        return self._treats_alike
+
     def bulk_user(self, event: dict[str, object]) -> BulkUser | None:
         """The event as one user of a bulk request; ``None`` when it is anything else than tags of one user."""
         found: BulkUser | None = None
@@ -141,7 +147,7 @@ class PublicPushwoosh:
             if found is not None or chosen.action.slug != update_user_profile.ACTION.slug:
                 return None
             try:
-                found = _alike(chosen.payload(event))
+                found = _tags_alone(chosen.payload(event))
             except InvalidEvent:
                 return None
             if found is None:
@@ -280,7 +286,13 @@ def _text(payload: Mapping[str, object], field: str) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
-def _alike(profile: JsonObject) -> BulkUser | None:
+def _treats_alike(chosen: mapping.Mapping) -> bool:
+    if chosen.action.slug != update_user_profile.ACTION.slug:
+        return not chosen.trigger_reads_user
+    return chosen.user_fields == frozenset({"external_id"})
+
+
+def _tags_alone(profile: JsonObject) -> BulkUser | None:
     """A profile that becomes one ``setTags`` by user id, and nothing else."""
     user_id = _text(profile, "external_id")
     if user_id is None or _text(profile, "device_id") is not None:
