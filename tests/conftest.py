@@ -10,6 +10,7 @@
 ``shop``               a customer's database on each engine in turn: ``shop.source``, ``shop.run(…)``
 ``sqlite_shop``        the same on one engine
 ``postgresql_shop``
+``duckdb_shop``
 ``source``             ``shop.source``
 ``postgresql_url``     the server of this session
 =====================  ==========================================================================
@@ -207,6 +208,15 @@ def postgresql_shop(kept_shops: KeptDatabases) -> Iterator[Shop]:
     with kept_shops.one() as name:
         url = of_database(kept_shops.server, name)
         yield Shop(url, Source("shop", url, statement_timeout=30))
+
+
+@pytest.fixture
+def duckdb_shop(tmp_path: Path) -> Shop:
+    """A customer's DuckDB file."""
+    url = f"duckdb:///{tmp_path / 'shop.duckdb'}"
+    found = Shop(url, Source("shop", url, statement_timeout=30))
+    found.run("CREATE SCHEMA own")
+    return found
 
 
 @pytest.fixture(params=ENGINES)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import psycopg
 
 from sync.source.connection import Source
@@ -29,6 +30,9 @@ class Shop:
             with sqlite3.connect(self.path) as connection:
                 connection.execute(statement) if rows is None else connection.executemany(statement, rows)
             connection.close()
+        elif self.dialect == "duckdb":
+            with duckdb.connect(self.url.removeprefix("duckdb:///")) as owner:
+                owner.execute(statement) if rows is None else owner.executemany(statement, list(rows))
         else:
             with psycopg.connect(self.url) as other, other.cursor() as cursor:
                 if rows is None:

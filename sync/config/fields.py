@@ -18,6 +18,8 @@ from sync.config import durations, listen
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+_.-]*://")
 _POSTGRES = re.compile(r"(postgres|postgresql|postgresql\+psycopg)://", re.IGNORECASE)
+_SERVERS = ("mysql", "mysql+pymysql", "mariadb", "mariadb+pymysql")
+_READABLE = ("sqlite", "sqlite+pysqlite", "duckdb", *_SERVERS)
 _RATE = re.compile(r"(?P<count>\d{1,9}(\.\d{1,6})?)\s*/\s*(?P<unit>[a-z]+)", re.ASCII)
 
 
@@ -205,9 +207,7 @@ def _check_server(url: str) -> None:
         raise ValueError("has more than one `@`: write %40 for an `@` that belongs to the user name or password")
     port = before_options.rpartition("@")[2].partition("/")[0].rpartition("]")[2].partition(":")[2]
     if port and not (port.isascii() and port.isdigit() and int(port) <= 65_535):
-        raise ValueError(
-            "has a port that is no number up to 65535: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-        )
+        raise ValueError("has a port that is no number up to 65535: write DATABASE://USER:PASSWORD@HOST:PORT/NAME")
 
 
 def is_postgresql(url: SecretStr) -> bool:
@@ -217,8 +217,13 @@ def is_postgresql(url: SecretStr) -> bool:
 
 def _source_url(secret: SecretStr) -> SecretStr:
     url = _database_url(secret)
-    if not is_postgresql(url) and url.get_secret_value().partition("://")[0] not in {"sqlite", "sqlite+pysqlite"}:
-        raise ValueError("must be sqlite or postgresql (with psycopg); other databases cannot be read yet")
+    scheme, _, rest = url.get_secret_value().partition("://")
+    if not is_postgresql(url) and scheme not in _READABLE:
+        raise ValueError("must be sqlite, postgresql (with psycopg), duckdb, mysql or mariadb (with pymysql)")
+    if scheme in _SERVERS:
+        _check_server(url.get_secret_value())
+    if scheme == "duckdb" and rest.partition("?")[0] in {"", "/", "/:memory:"}:
+        raise ValueError("must name a file, like `duckdb:///warehouse.duckdb`")
     return url
 
 

@@ -111,7 +111,7 @@ class SourceSection(Section):
     """One of the customer's databases; opened read-only. A plain text is the `url`."""
 
     shorthand = "url"
-    url: SourceUrl = Field(description="SQLite or PostgreSQL, as a SQLAlchemy URL.")
+    url: SourceUrl = Field(description="SQLite, PostgreSQL, DuckDB, MySQL or MariaDB, as a SQLAlchemy URL.")
     statement_timeout: Duration = Field(default=300.0, description="The longest one statement may run.")
     profiles: ProfilesSection | None = Field(default=None, description="The table with one row for each person.")
     events: list[EventsSection] = Field(default_factory=list, description="The tables whose rows are events.")
@@ -134,6 +134,9 @@ class SourceSection(Section):
         only = [key for key, given in (("schema", self.schema_name), ("lateness", self.lateness)) if given is not None]
         if self.layout is None and only:
             raise ValueError(f"has `{only[0]}` without `layout: segment`, which alone reads it: add that, or remove it")
+        scheme = self.url.get_secret_value().partition("://")[0].partition("+")[0]
+        if scheme not in ("sqlite", "postgresql") and any(each.forward for each in self.events):
+            raise ValueError("has a `forward`, which SQLite and PostgreSQL alone can do: remove it")
         return self
 
 

@@ -18,7 +18,7 @@ from sync.source import tables
 from sync.source.connection import Source
 from sync.source.feed import cursor_of, is_cursor
 from sync.source.lenient import make_lenient
-from sync.source.questions import Asked, posed
+from sync.source.questions import Asked, for_the_driver, posed
 
 
 def survey(source: Source, connection: Connection, definition: Definition) -> Survey:
@@ -53,10 +53,9 @@ def question_of_changes(
         profiles_cursor=cursor,
         unread=[each for each in every if since.marks.get(_name(each)) is None],
     )
-    compiled = changes.statement.compile(dialect=engine.dialect)
     bound = {each.bind: _bound(connection, since.marks[_name(each)]) for each in changes.watched}
     instants = {"as_of": engine.bound(as_of), "since": engine.bound(since.as_of)}
-    return Asked(str(compiled), {**compiled.params, **instants, **bound}, (bool, *changes.decoded))
+    return for_the_driver(changes.statement, engine, {**instants, **bound}, (bool, *changes.decoded))
 
 
 def _fingerprint(*parts: str) -> str:

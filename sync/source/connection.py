@@ -1,7 +1,8 @@
 """Open a customer's database so that it cannot be written, whatever the definitions' SQL says.
 
 SQLite: ``mode=ro`` and an authorizer that lets nothing but reading compile. PostgreSQL: every transaction is READ ONLY
-with a statement timeout, and queries run as server-side cursors, which take nothing but a query.
+with a statement timeout, and queries run as server-side cursors, which take nothing but a query. DuckDB and MySQL have
+modules of their own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +26,7 @@ from sqlalchemy.pool import NullPool
 from sync.errors import ConfigurationError, DataError, QueryError, SourceError, SourceUnavailable
 from sync.model.feed import Tables
 from sync.model.silence import patience
+from sync.source import duckdb, mysql
 
 _READING = frozenset(
     {
@@ -74,7 +76,8 @@ class Source:
             raise ConfigurationError(
                 [f"{self.setting}: cannot be read as a database URL: write sqlite:///FILE or postgresql://…"]
             ) from None
-        self.dialect = parsed.get_backend_name()
+        scheme = parsed.get_backend_name()
+        self.dialect = "mysql" if scheme in mysql.SCHEMES else scheme
         where = f"{parsed.render_as_string(hide_password=True)} {schema or ''}"
         self.place = hashlib.sha256(where.encode()).hexdigest()[:16]
         self.has_options = "options" in parsed.query or schema is not None
@@ -104,7 +107,13 @@ class Source:
                     **patience(url.query),
                 },
             )
-        raise ConfigurationError([f"{self.setting}: {self.dialect} cannot be read yet: use sqlite or postgresql"])
+        if self.dialect == "duckdb":
+            return duckdb.engine(url, self.setting)
+        if self.dialect == "mysql":
+            return mysql.engine(url, self.setting, self.statement_timeout)
+        raise ConfigurationError(
+            [f"{self.setting}: {self.dialect} cannot be read: use sqlite, postgresql, duckdb, mysql or mariadb"]
+        )
 
     def _connect_sqlite(self, path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
@@ -129,9 +138,15 @@ class Source:
         """Let whoever reads end soon, with `SourceUnavailable`. From another thread; may have to wait for a server."""
         self._given_up = True
         reading = self._reading
-        if reading is not None and self.dialect == "postgresql":
+        if reading is None:
+            return
+        if self.dialect == "postgresql":
             with suppress(psycopg.Error):  # it has ended by itself, or its server is gone: then there is nothing to end
                 reading.cancel()
+        elif self.dialect == "duckdb":
+            reading.interrupt()
+        elif self.dialect == "mysql":
+            mysql.give_up(self._engine, reading)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -159,6 +174,8 @@ class Source:
                     connection.connection.driver_connection.set_authorizer(None)  # type: ignore[union-attr]
                     connection.exec_driver_sql("BEGIN")
                 connection.exec_driver_sql("CREATE TABLE engage_sync_proof (x integer)")
+                if self.dialect == "mysql":  # no transaction takes that back
+                    connection.exec_driver_sql("DROP TABLE engage_sync_proof")
         except QueryError as error:
             if _WRITES.search(str(error)):
                 return
@@ -169,17 +186,30 @@ class Source:
     def translated(self) -> Iterator[None]:
         """Turn a driver's trouble into a sentence."""
         try:
-            yield
-        except (DBAPIError, sqlite3.Error, sqlite3.Warning, psycopg.Error) as error:
+            with self._timed():
+                yield
+        except (
+            DBAPIError,
+            sqlite3.Error,
+            sqlite3.Warning,
+            psycopg.Error,
+            self._engine.dialect.loaded_dbapi.Error,
+        ) as error:
             # Until Python 3.12, sqlite3 has a Warning of its own for two statements in one.
             original = error.orig if isinstance(error, DBAPIError) and error.orig else error
             raise self._in_our_words(original) from error
 
+    def _timed(self) -> AbstractContextManager[None]:
+        if self.dialect == "duckdb" and self._reading is not None:
+            return duckdb.interrupted(self._reading, self._deadline - time.monotonic())
+        return nullcontext()
+
     def _in_our_words(self, error: BaseException) -> SourceError:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        sqlstate = getattr(error, "sqlstate", None) or ""
+        text = mysql.message(error) if self.dialect == "mysql" else str(error)
+        said = (text.strip().splitlines() or [type(error).__name__])[0]
+        sqlstate = (mysql.sqlstate(error) if self.dialect == "mysql" else getattr(error, "sqlstate", None)) or ""
         where, state = f"source {self.name!r}", f" (SQLSTATE {sqlstate})" if sqlstate else ""
-        if sqlstate == "57014" or said == "interrupted":
+        if sqlstate == "57014" or said in _INTERRUPTED:
             ours = (
                 f"{where}: the query took longer than statement_timeout ({self.statement_timeout:g} s): "
                 "nothing was recorded; make it faster or raise the timeout"
@@ -188,14 +218,15 @@ class Source:
         if said.startswith("Could not decode to UTF-8"):
             ours = f"{where}: the answer holds text that is not valid UTF-8: nothing was recorded"
             return DataError(ours, for_log=ours)
-        if sqlstate == "25006" or "data-modifying" in said or (not sqlstate and _WRITES.search(said)):
+        away = not sqlstate and _AWAY.search(said)
+        if sqlstate == "25006" or "data-modifying" in said or (not sqlstate and not away and _WRITES.search(said)):
             ours = f"{where}: the query tries to write, and sources are opened read-only"
             return QueryError(f"{ours} ({said})", for_log=ours)
         if said == TOO_DEEP:
             return QueryError(f"{where}: {too_deep()}", for_log=f"{where}: {too_deep()}")
         if not sqlstate and _NO_SUCH_OPTION.search(said):
             return SourceError(f"{where} cannot be opened ({_short(said)}): check {self.setting}")
-        if sqlstate[:2] in ("08", "57", "53", "28", "3D") or (not sqlstate and _AWAY.search(said)):
+        if sqlstate[:2] in ("08", "57", "53", "28", "3D") or away:
             return self._away(_short(said), state)
         if isinstance(error, psycopg.OperationalError) and not sqlstate:
             return self._away(_short(said), state)
@@ -233,8 +264,11 @@ def _authorize(action: int, name: str | None, value: str | None, *_: str | None)
 _WRITES = re.compile(r"readonly database|not authorized|authorization denied|read-only", re.IGNORECASE)
 _NO_SUCH_OPTION = re.compile(r"invalid (connection option|dsn)", re.IGNORECASE)
 _AWAY = re.compile(
-    r"unable to open|database is locked|not a database|disk image is malformed|disk I/O error", re.IGNORECASE
+    r"unable to open|database is locked|not a database|disk image is malformed|disk I/O error"
+    r"|cannot open (database|file)|not a valid DuckDB|could not set lock|different configuration",
+    re.IGNORECASE,
 )
+_INTERRUPTED = ("interrupted", "INTERRUPT Error: Interrupted!")
 
 
 def _short(said: str) -> str:

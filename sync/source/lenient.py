@@ -27,8 +27,9 @@ def make_lenient(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         driver.text_factory = text_of
         return
-    for kind, loader in _LOADERS.items():
-        driver.adapters.register_loader(kind, loader)
+    if connection.dialect.name == "postgresql":
+        for kind, loader in _LOADERS.items():
+            driver.adapters.register_loader(kind, loader)
 
 
 def text_of(value: bytes) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
 
 from sync.language.references import asked
 from sync.language.sql import Compiled, compile_query
@@ -55,8 +55,18 @@ def question(source: Source, connection: Connection, definition: Definition, as_
     make_lenient(connection)
     engine = tables.engine(connection.dialect.name)
     found = _compiled(source, connection, definition, engine)
-    compiled = found.statement.compile(dialect=engine.dialect)
-    return Asked(str(compiled), {**compiled.params, "as_of": engine.bound(as_of)}, found.decoded)
+    return for_the_driver(found.statement, engine, {"as_of": engine.bound(as_of)}, found.decoded)
+
+
+def for_the_driver(
+    statement: Select[Any], engine: Engine, given: Mapping[str, Any], decoded: tuple[Callable[[object], object], ...]
+) -> Asked:
+    """A statement of ours with what is bound in it."""
+    compiled = statement.compile(dialect=engine.dialect)
+    parameters = {**compiled.params, **given}
+    if compiled.positiontup is not None:  # DuckDB has numbers for names
+        parameters = {str(place): parameters[name] for place, name in enumerate(compiled.positiontup, 1)}
+    return Asked(str(compiled), parameters, decoded)
 
 
 def readable(source: Source, connection: Connection, definition: Definition) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,21 +17,16 @@ from sync.model.canonical import LONGEST_USER_ID, encodable, json_string, user_i
 from sync.model.chunk import Chunk
 from sync.model.definition import Definition, Kind
 from sync.model.watermark import Since
+from sync.source import duckdb, mysql
 from sync.source.changes import question_of_changes
 from sync.source.connection import Source
+from sync.source.derived import bound
 from sync.source.questions import Asked, question
 
 ROWS_PER_CHUNK = 10_000
 
 _PLAIN_NUMBER = 100
 """Characters up to which a number needs no second look at its size."""
-
-# What may hold a colon that is none of ours (strings, names, comments, dollar quotes), or else our bind.
-_BIND_OR_OPAQUE = re.compile(
-    r"""(?<!\w)[eE]'(?:[^'\\]|\\.|'')*' | '[^']*' | "[^"]*" | --[^\n]* | /\*.*?\*/ | \$(\w*)\$.*?\$\1\$
-        | (?<![:\w]):as_of\b""",
-    re.DOTALL | re.VERBOSE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +40,7 @@ class Answer:
 @contextmanager
 def answer(source: Source, definition: Definition, as_of: datetime) -> Iterator[Answer]:
     """Ask ``source`` for a definition's rows as of an instant. Everything wrong with the rows is a `DataError`."""
-    with named(definition), source.read() as connection, closing(_cursor(connection)) as cursor:
+    with named(definition), source.read() as connection, closing(cursor_of(connection)) as cursor:
         with source.translated():
             asked = question(source, connection, definition, as_of) if definition.query is not None else None
             sql, parameters = (asked.sql, asked.parameters) if asked else _question(connection, definition, as_of)
@@ -60,7 +54,7 @@ def answer(source: Source, definition: Definition, as_of: datetime) -> Iterator[
 @contextmanager
 def candidates(source: Source, definition: Definition, as_of: datetime, since: Since) -> Iterator[Answer]:
     """Ask for the users whose answer can have changed, with what it is now: of who is in it no more, there is no value."""
-    with named(definition), source.read() as connection, closing(_cursor(connection)) as cursor:
+    with named(definition), source.read() as connection, closing(cursor_of(connection)) as cursor:
         with source.translated():
             asked = question_of_changes(source, connection, definition, as_of, since)
             cursor.execute(asked.sql, asked.parameters)
@@ -81,10 +75,12 @@ def named(definition: Definition) -> Iterator[None]:
         raise type(error)(f"{title}: {error}", for_log=f"{title}: {error.for_log}") from error
 
 
-def _cursor(connection: Connection) -> Any:
+def cursor_of(connection: Connection) -> Any:
     """The driver's own cursor, which streams; on PostgreSQL a server-side one, which takes nothing but a query."""
     driver: Any = connection.connection.driver_connection
-    return driver.cursor(name="answer") if connection.dialect.name == "postgresql" else driver.cursor()
+    if connection.dialect.name == "postgresql":
+        return driver.cursor(name="answer")
+    return mysql.cursor(driver) if connection.dialect.name == "mysql" else driver.cursor()
 
 
 def _question(connection: Connection, definition: Definition, as_of: datetime) -> tuple[str, dict[str, object]]:
@@ -92,17 +88,14 @@ def _question(connection: Connection, definition: Definition, as_of: datetime) -
     if definition.table is not None:
         return str(_membership(definition).compile(dialect=connection.dialect)), {}
     asked = (definition.sql or "").strip()
+    if connection.dialect.name == "duckdb":
+        return duckdb.question(connection.connection.driver_connection, asked, as_of)
+    if connection.dialect.name == "mysql":
+        return mysql.question(asked, as_of)
     if connection.dialect.name == "sqlite":
         # SQLite knows a bind from a string or a comment by itself.
         return asked, {"as_of": as_of.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")}
-    return _bound(asked), {"as_of": as_of}
-
-
-def _bound(asked: str) -> str:
-    """The query in psycopg's form; any colon but that of ``:as_of`` stays what it is."""
-    return _BIND_OR_OPAQUE.sub(
-        lambda match: "%(as_of)s" if match.group() == ":as_of" else match.group(), asked.replace("%", "%%")
-    )
+    return bound(asked.replace("%", "%%"), "%(as_of)s")[0], {"as_of": as_of}
 
 
 def _membership(definition: Definition) -> Select[Any]:

@@ -11,6 +11,7 @@ from sync.errors import QueryError
 from sync.language.sql.duckdb import Duckdb
 from sync.language.sql.engine import Engine
 from sync.language.sql.layout import WITHOUT_ORDER, Column, Events, Layout, Profiles, Type
+from sync.language.sql.mysql import Mysql
 from sync.language.sql.postgresql import Postgresql
 from sync.language.sql.sqlite import Sqlite
 from sync.model.feed import EventsTable, ProfilesTable, Tables
@@ -53,7 +54,7 @@ WHERE a.attrelid = to_regclass(CAST(:name AS text)) AND a.attnum > 0 AND NOT a.a
 def engine(dialect: str, *, readable: bool = False) -> Engine:
     """What compiles for a source of this dialect."""
     engines: dict[str, type[Sqlite | Postgresql | Duckdb]]
-    engines = {"sqlite": Sqlite, "postgresql": Postgresql, "duckdb": Duckdb}
+    engines = {"sqlite": Sqlite, "postgresql": Postgresql, "duckdb": Duckdb, "mysql": Mysql}
     return engines[dialect](readable=readable)
 
 
@@ -106,7 +107,7 @@ def _profiles(connection: Connection, found: ProfilesTable, collected: bool) -> 
     columns = columns_of(connection, found.table)
     _check(found.table, columns, (found.user_id, found.traits))
     if found.newest_by:
-        read = (found.user_id, *found.newest_by, *found.columns)
+        read = (found.user_id, found.cursor, *found.newest_by, *found.columns)
         columns = {name: kind for name, kind in columns.items() if name in read}
     _check_document(connection, found.table, columns, found.traits)
     cursor = columns.get(found.cursor) if found.cursor else None
@@ -213,8 +214,45 @@ _DUCKDB_TYPES = {
     "JSON": Type.JSON,
 }
 
+_MYSQL = text("""
+SELECT column_name, data_type, column_type, coalesce(collation_name, '') FROM information_schema.columns
+WHERE table_schema = coalesce(:schema, database()) AND table_name = :name ORDER BY ordinal_position""")
+_MYSQL_TYPES = {
+    **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "bigint", "year"), Type.INTEGER),
+    "decimal": Type.NUMERIC,
+    **dict.fromkeys(("float", "double"), Type.FLOAT),
+    **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext"), Type.TEXT),
+    "date": Type.DATE,
+    "datetime": Type.TIMESTAMP,
+    "timestamp": Type.INSTANT,
+    "json": Type.JSON,
+}
+_MYSQL_LIKE_TEXT = ("enum", "set", "uuid")
+_BY_CODE_POINT = ("_bin", "_as_cs")
+
+
+def _mysql_columns(connection: Connection, name: str) -> Mapping[str, Column]:
+    schema, _, own = name.rpartition(".")
+    rows = connection.execute(_MYSQL, {"schema": schema or None, "name": own})
+    return {str(row[0]): mysql_column(*(str(each).lower() for each in row[1:])) for row in rows}
+
+
+def mysql_column(name: str, declared: str, collation: str) -> Column:
+    """By what the server says of a column. MariaDB keeps JSON in a longtext, in which it is looked for all the same."""
+    if declared == "tinyint(1)":
+        return Column(Type.BOOLEAN, Type.BOOLEAN)
+    kind = _MYSQL_TYPES.get(name)
+    if kind is Type.TEXT:
+        return Column(kind, f"text {collation}", exact=collation.endswith(_BY_CODE_POINT))
+    if kind is not None:
+        return Column(kind, kind)
+    like_text = name in _MYSQL_LIKE_TEXT
+    return Column(Type.TEXT if like_text else Type.OTHER, name, cast=True, exact=not like_text)
+
+
 _READ: dict[str, Callable[[Connection, str], Mapping[str, Column]]] = {
     "sqlite": _sqlite_columns,
     "postgresql": _postgresql_columns,
     "duckdb": _duckdb_columns,
+    "mysql": _mysql_columns,
 }

@@ -118,6 +118,31 @@ def test_a_layout_that_does_not_fit_is_told(problems_of: Problems, keys: str, se
     assert problem.startswith(f"sync.yaml:2: sources.shop{sentence}")
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["duckdb:///w.duckdb", "mysql://r:pw@h:3306/shop", "mysql+pymysql://h/shop", "mariadb://h/shop", "mariadb+pymysql://h/shop"],
+)  # fmt: skip
+def test_a_source_may_be_of_another_database(settings_of: Load, url: str) -> None:
+    found = settings_of(f"version: 1\nsources: {{shop: '{url}'}}\n").sources["shop"]
+    assert found.url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "sentence"),
+    [
+        ("{url: 'duckdb://'}", ".url", "must name a file, like `duckdb:///warehouse.duckdb`"),
+        ("{url: 'duckdb:///:memory:'}", ".url", "must name a file"),
+        ("{url: 'mysql://r:p@ss@h/shop'}", ".url", "has more than one `@`: write %40"),
+        ("{url: 'mysql://h:x/shop'}", ".url", "has a port that is no number up to 65535"),
+        ("{url: 'mssql://h/shop'}", ".url", "must be sqlite, postgresql (with psycopg), duckdb, mysql or mariadb (with pymysql)"),
+        (f"{{url: 'duckdb:///w', events: [{{{EVENT}, cursor: id, forward: true}}]}}", "", "has a `forward`, which SQLite and PostgreSQL alone can do: remove it"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_told(problems_of: Problems, source: str, path: str, sentence: str) -> None:
+    (problem,) = problems_of(f"version: 1\nsources: {{shop: {source}}}\n")
+    assert problem.startswith(f"sync.yaml:2: sources.shop{path}: {sentence}")
+
+
 def test_definitions_may_ask_what_the_collector_received(settings_of: Load, problems_of: Problems) -> None:
     audience = "audiences: [{name: A, sql: x, source: collector}]\n"
     assert settings_of("version: 1\n" + audience).definitions[0].source == "collector"

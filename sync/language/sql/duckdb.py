@@ -54,7 +54,7 @@ class Duckdb(Engine):
     """DuckDB 1.0 or later. ``readable``: with ``:as_of`` instead of a bind, for people."""
 
     def __init__(self, *, readable: bool = False) -> None:
-        self.dialect = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
+        self.dialect = PGDialect(paramstyle="named" if readable else "numeric_dollar")  # type: ignore[no-untyped-call]
         self._readable = readable
 
     def instant(self, name: str) -> Expression:

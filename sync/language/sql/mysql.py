@@ -50,7 +50,7 @@ class Mysql(Duckdb):
     """MySQL 8.0.17 or later, MariaDB 10.6 or later; the connection must be in UTC."""
 
     def __init__(self, *, readable: bool = False) -> None:
-        self.dialect = MySQLDialect(paramstyle="named")
+        self.dialect = MySQLDialect(paramstyle="named" if readable else "pyformat")
         self._readable = readable
 
     def instant(self, name: str) -> Expression:
@@ -173,7 +173,8 @@ class Mysql(Duckdb):
         return number
 
     def user(self, column: Expression, kind: Column, *, as_text: bool) -> Expression:  # noqa: ARG002
-        return cast(column, CHAR) if as_text else column
+        # By code point, whatever the column's own collation takes for one.
+        return cast(column, CHAR(charset="utf8mb4")).collate("utf8mb4_bin") if as_text else column
 
     def equals(self, column: Expression, kind: Column, text: str) -> Expression:  # noqa: ARG002
         # The first for an index, the second for the letters' case.

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, FromClause, Select, and_, func, literal_co
 from sync.language.sql.branches import person
 from sync.language.sql.engine import Engine
 from sync.language.sql.layout import Layout, Profiles
+from sync.model.warehouse import is_standard
 
 
 def people(engine: Engine, layout: Layout) -> FromClause:
@@ -42,8 +43,8 @@ def _newest(said: FromClause, profiles: Profiles) -> Select[Any]:
     everybody = select(said.c[own]).where(said.c[own].is_not(None)).distinct().subquery("everybody")
     columns: list[ColumnElement[Any]] = [everybody.c[own]]
     joined: FromClause = everybody
-    for number, name in enumerate(each for each in profiles.columns if each not in (own, *profiles.newest_by)):
-        order = [said.c[each].desc() for each in profiles.newest_by]
+    for number, name in enumerate(each for each in profiles.columns if not is_standard(each)):
+        order = [part for each in profiles.newest_by for part in (said.c[each].is_(None), said.c[each].desc())]
         place = func.row_number().over(partition_by=said.c[own], order_by=order).label("place")
         placed = select(said.c[own], said.c[name], place).where(said.c[name].is_not(None)).subquery(f"said_{number}")
         joined = joined.outerjoin(

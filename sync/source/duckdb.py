@@ -1,0 +1,60 @@
+"""DuckDB as a source: the file is opened read-only, and what is asked can be nothing but one query.
+
+Read-only keeps the file as it is, and not the rest of the disk: a ``COPY … TO`` may even stand in a ``WITH``. So the SQL of
+a definition becomes a derived table, in which none may. DuckDB has no statement timeout: it is interrupted instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from threading import Timer
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import NullPool
+
+from sync.errors import ConfigurationError, QueryError
+from sync.source.derived import bound, derived
+from sync.source.extras import installed
+
+_HAS_ZONES = "SELECT 1 FROM duckdb_extensions() WHERE extension_name = 'icu' AND installed"
+
+
+def engine(url: URL, setting: str) -> Engine:
+    """What opens the file, and never makes it; raises `ConfigurationError` where that cannot be."""
+    if not url.database or url.database == ":memory:":
+        raise ConfigurationError([f"{setting}: must name a file, like `duckdb:///warehouse.duckdb`"])
+    installed(setting, "duckdb", "duckdb", "duckdb_engine")
+    arguments = {"read_only": True, "config": {"autoinstall_known_extensions": "false"}}
+    found = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
+    event.listen(found, "connect", _in_utc)
+    return found
+
+
+def _in_utc(driver: Any, _: object) -> None:
+    """Without its extension for time zones, DuckDB knows none but UTC."""
+    if driver.execute(_HAS_ZONES).fetchone() is not None:
+        driver.execute("SET TimeZone = 'UTC'")
+
+
+def question(driver: Any, sql: str, as_of: datetime) -> tuple[str, dict[str, object]]:
+    """A definition's SQL with its one parameter, as the driver wants them; raises `QueryError` where it is no query."""
+    asked, used = bound(derived(sql), "$as_of")
+    if len(driver.extract_statements(asked)) != 1:
+        raise QueryError("it must be one SELECT")
+    return asked, {"as_of": as_of} if used else {}
+
+
+@contextmanager
+def interrupted(driver: Any, seconds: float) -> Iterator[None]:
+    """Let what runs meanwhile end with an error after so many seconds."""
+    timer = Timer(max(seconds, 0), driver.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
