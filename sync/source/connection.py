@@ -256,9 +256,13 @@ def too_deep() -> str:
 
 
 def _authorize(action: int, name: str | None, value: str | None, *_: str | None) -> int:
-    """SQLite asks while it compiles: nothing but reading (and asking, not setting, a pragma) gets through."""
+    """SQLite asks while it compiles: nothing but reading (and asking, not setting, a pragma) gets through.
+
+    A table-valued function such as ``json_each`` is declared on its first use, as if it were written into the schema.
+    """
     asks = action == sqlite3.SQLITE_PRAGMA and (value is None or name in _ASKING)
-    return sqlite3.SQLITE_OK if asks or action in _READING else sqlite3.SQLITE_DENY
+    declares = action == sqlite3.SQLITE_UPDATE and name == "sqlite_master"
+    return sqlite3.SQLITE_OK if asks or declares or action in _READING else sqlite3.SQLITE_DENY
 
 
 _WRITES = re.compile(r"readonly database|not authorized|authorization denied|read-only", re.IGNORECASE)

@@ -30,6 +30,7 @@ ONLY_SQLITE = [
     "PRAGMA user_version = 7",
     "PRAGMA journal_mode = delete",
     "PRAGMA query_only = 0",
+    "UPDATE sqlite_master SET sql = ''",
     "REINDEX",
     "SAVEPOINT here",
 ]
@@ -84,6 +85,10 @@ def test_a_postgresql_source_takes_nothing_but_a_query(postgresql_shop: Shop, as
         "$$ CREATE TABLE made_by_a_function (x integer); SELECT 1 $$"
     )
     refuse(postgresql_shop, ask, statement)
+
+
+def test_a_table_valued_function_is_no_write(sqlite_shop: Shop, ask: Asked) -> None:
+    assert ask(sqlite_shop.source, "SELECT value AS user_id FROM json_each('[7]')") == [("7", None, None)]
 
 
 def test_a_write_is_refused_with_a_sentence(shop: Shop, ask: Asked) -> None:
