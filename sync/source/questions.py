@@ -13,6 +13,7 @@ from sync.language.references import asked
 from sync.language.sql import Compiled, compile_query
 from sync.language.sql.engine import Engine
 from sync.language.sql.layout import Layout
+from sync.language.sql.lines import in_lines
 from sync.language.tree import Query
 from sync.model.canonical import value_text
 from sync.model.definition import Definition
@@ -74,7 +75,7 @@ def readable(source: Source, connection: Connection, definition: Definition) -> 
     engine = tables.engine(connection.dialect.name, readable=True)
     found = _compiled(source, connection, definition, engine)
     text = str(found.statement.compile(dialect=engine.dialect, compile_kwargs=_UNREADABLE))
-    return "\n".join(line.strip() for line in text.splitlines() if line.strip())
+    return in_lines(text)
 
 
 def _compiled(source: Source, connection: Connection, definition: Definition, engine: Engine) -> Compiled:

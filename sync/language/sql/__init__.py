@@ -15,6 +15,7 @@ conditions   conditions, two-valued
 values       a value whose type is known only when it is read
 engine       what each database says in its own way: sqlite (isotext), postgresql, duckdb, mysql
 isodates     what a date looks like
+lines        a statement for people
 ===========  ==========================================================================
 
 Two rules hold everywhere. No statement ends in an error because of what the data is: nothing is cast before it is known to
