@@ -207,3 +207,14 @@ def test_profiles_that_cannot_be_doubled_are_read_as_they_are(shop: Shop, key: s
     sql = readable_sql(Source("shop", shop.url, 30, tables=Tables((), PEOPLE)), definition("trait('plan') = 'pro'"))
 
     assert ("row_number()" in sql) is grouped
+
+
+@pytest.mark.parametrize("name", ["Größe", 'it\'s "odd" $%', "a/b~c", ""])
+def test_whatever_a_property_is_called_it_is_read(shop: Shop, name: str) -> None:
+    kinds = ("jsonb", "timestamptz") if shop.dialect == "postgresql" else ("text", "text")
+    shop.run("CREATE TABLE tracked (id integer, user_id text, name text, props {}, ts {})".format(*kinds))
+    document = orjson.dumps({name or "x": {name or "y": 5}}).decode()
+    shop.run("INSERT INTO tracked VALUES (1, 'ann', 'Bought', ?, '2026-11-20 10:00:00Z')", [(document,)])
+    quoted = (f"{name}.{name}" if name else "x.y").replace("'", r"\'")
+
+    assert values(shop, Tables((TRACKED,)), f"event('Bought').max(property('{quoted}'))") == {"ann": 5}
