@@ -10,19 +10,20 @@ from sync.language.tree import Query, Stream, Trait
 
 def events(query: Query) -> frozenset[str]:
     """The names of the events."""
-    return frozenset(each.event for each in _nodes(query) if isinstance(each, Stream))
+    return frozenset(each.event for each in nodes(query) if isinstance(each, Stream))
 
 
 def profile_traits(query: Query) -> frozenset[tuple[str, ...]]:
     """The traits of profiles, as the pieces between the dots; the keys of definitions were put in place before."""
-    return frozenset(each.path for each in _nodes(query) if isinstance(each, Trait))
+    return frozenset(each.path for each in nodes(query) if isinstance(each, Trait))
 
 
-def _nodes(node: object) -> Iterator[object]:
+def nodes(node: object) -> Iterator[object]:
+    """Everything in a tree, in what references have put in place too."""
     if isinstance(node, tuple):
         for each in node:
-            yield from _nodes(each)
+            yield from nodes(each)
     elif is_dataclass(node):
         yield node
         for field in fields(node):
-            yield from _nodes(getattr(node, field.name))
+            yield from nodes(getattr(node, field.name))

@@ -105,7 +105,7 @@ def _is_document(column: Column | None) -> bool:
 
 def _profiles(connection: Connection, found: ProfilesTable, collected: bool) -> Profiles:
     columns = columns_of(connection, found.table)
-    _check(found.table, columns, (found.user_id, found.traits))
+    _check(found.table, columns, (found.user_id, found.traits, found.cursor))
     if found.newest_by:
         read = (found.user_id, found.cursor, *found.newest_by, *found.columns)
         columns = {name: kind for name, kind in columns.items() if name in read}

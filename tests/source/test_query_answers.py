@@ -106,6 +106,14 @@ def test_json_that_is_none_and_json_that_jsonb_has_not_end_no_run(shop: Shop) ->
     assert (last["u3"], last["u5"]) == (5, "😀")
 
 
+def test_a_property_of_any_name_is_found_in_json(shop: Shop) -> None:
+    instant, document = ("text", "text") if shop.dialect == "sqlite" else ("timestamptz", "json")
+    shop.run(f"CREATE TABLE tracked (id int, user_id text, ts {instant}, name text, props {document})")
+    shop.run("INSERT INTO tracked VALUES (1, 'ann', '2026-11-21 10:00:00', 'A', '{\"it''s $ %\": 5}')")
+    query = """event('A').max(property("it's $ %"))"""
+    assert values(shop, Tables((TRACKED,)), query) == {"ann": 5}
+
+
 def test_what_is_no_instant_is_no_event_and_infinity_never_comes(postgresql_shop: Shop) -> None:
     shop = postgresql_shop
     shop.run("CREATE TABLE bought (id int, user_id uuid, ts timestamp)")

@@ -41,9 +41,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import NullType
 
+from sync.language.reads import nodes, profile_traits
 from sync.language.sql.branches import Tables, called, person
 from sync.language.sql.compiler import compile_query
-from sync.language.sql.edges import edges, inside, reads_profiles
+from sync.language.sql.edges import edges
 from sync.language.sql.engine import Engine
 from sync.language.sql.layout import WITHOUT_ORDER, Column, Events, Layout, Profiles
 from sync.language.sql.unknown import drivers
@@ -128,13 +129,13 @@ def _if_any(decoded: Callable[[object], object]) -> Callable[[object], object]:
 
 
 def _obstacles(query: Query, layout: Layout, profiles_cursor: str | None) -> Iterator[str]:
-    for each in inside(query):
+    for each in nodes(query):
         if isinstance(each, RecencyMatch):
             yield f"`{each.comparator}` counts from the time of the run: answers change although no row does"
     for table in _events(query, layout):
         yield from _without_order("events", table.table, table.columns, table.cursor)
     if (profiles := _profiles(query, layout)) is not None:
-        said = "reads traits of profiles" if reads_profiles(query) else "says something of people without events too"
+        said = "reads traits of profiles" if profile_traits(query) else "says something of people without events too"
         for sentence in _without_order("profiles", profiles.table, profiles.columns, profiles_cursor):
             yield f"it {said}, and {sentence}"
 
@@ -142,7 +143,7 @@ def _obstacles(query: Query, layout: Layout, profiles_cursor: str | None) -> Ite
 def _without_order(kind: str, table: str, columns: Mapping[str, Column], cursor: str | None) -> Iterator[str]:
     if cursor is None:
         yield f"{kind} table {table!r} has no `cursor`, which tells new rows from old ones: name the column"
-    elif columns[cursor].type in WITHOUT_ORDER:
+    elif cursor in columns and columns[cursor].type in WITHOUT_ORDER:
         yield f"the `cursor` of {kind} table {table!r}, {cursor!r}, has no order: name a column with numbers or instants"
 
 
@@ -155,7 +156,7 @@ def _events(query: Query, layout: Layout) -> list[Events]:
 
 def _profiles(query: Query, layout: Layout) -> Profiles | None:
     """The table with profiles, where a new or a changed one can matter."""
-    return layout.profiles if drivers(query) is None or reads_profiles(query) else None
+    return layout.profiles if drivers(query) is None or profile_traits(query) else None
 
 
 class _Candidates:
@@ -217,7 +218,7 @@ class _Candidates:
     def _changed(self, profiles: Profiles, cursor: str) -> Select[Any]:
         """Users of profiles that are new or have changed."""
         engine = self._engine
-        rows = engine.table(profiles.table, list(profiles.columns)).alias(self._named("changed"))
+        rows = engine.table(profiles.table, [profiles.user_id, cursor]).alias(self._named("changed"))
         user, somebody = person(engine, profiles, self._layout, rows)
         return select(user.label("user_id")).where(somebody, *self._is_new(rows, profiles.table, cursor))
 

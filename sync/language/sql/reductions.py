@@ -42,7 +42,7 @@ class Streams:
         """The profiles, their users, and the conditions for being somebody who is asked about."""
         profiles, engine = self.layout.profiles, self.engine
         assert profiles is not None  # noqa: S101 - the caller's branch
-        table = people(engine, self.layout).alias(self.name("profiles"))
+        table = people(engine, self.layout, self.among).alias(self.name("profiles"))
         kind, as_text = profiles.columns[profiles.user_id], not self.layout.one_family
         user = engine.user(table.c[profiles.user_id], kind, as_text=as_text)
         asked = [] if self.among is None else [self.among(user)]
