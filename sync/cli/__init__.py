@@ -8,12 +8,12 @@ checking       check, migrate
 deltas         plan, delta, backfill
 progress       what a delivery shows while it runs
 daemon         daemon
-status         status, runs
+status         status, runs; extents: what the next run of each definition reads
 parked         parked list, show, redrive, drop; parked_events: the same of events
 users          user show, suppress, unsuppress
 events         events show, tail; sending: events send; jsonlines: how lines are read
 happened       how events and what became of them look
-audiences      audience list, members, sql
+audiences      audience list, members, sql, acknowledge
 queries        query eval
 sandbox        sandbox
 demo           demo

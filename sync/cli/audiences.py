@@ -1,4 +1,4 @@
-"""``audience list``, ``sql``, ``members``: look at definitions, at the SQL they run, at the snapshot."""
+"""``audience list``, ``sql``, ``members``: look at definitions, at the SQL they run, at the snapshot; ``acknowledge``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sync.cli import output
 from sync.cli.options import configured, group_config, opened, reporting
 from sync.errors import UsageError
 from sync.source.inspection import readable_sql
-from sync.store import reports
+from sync.store import reports, watermarks
 
 
 @click.group("audience")
@@ -93,6 +93,24 @@ def members(name: str, limit: int | None, as_csv: bool, as_json: bool, config: P
             else:
                 for user_id, value in found:
                     click.echo(user_id if value == "true" else f"{user_id}\t{_plain(value)}")
+
+
+@audience.command("acknowledge")
+@click.argument("name")
+@reporting
+@configured
+def acknowledge(name: str, as_json: bool, config: Path) -> None:
+    """Refresh a query incrementally again, although incremental runs had missed changes: their cause is gone."""
+    with opened(config) as app:
+        definition = app.settings.definition(name)
+        missed = watermarks.acknowledge(app.database(), definition.key)
+    if as_json:
+        output.as_json({"key": definition.key, "missed": missed})
+    elif missed is None:
+        click.echo(f"{definition.key}: nothing is to be acknowledged")
+    else:
+        users = output.plural(missed, "user")
+        click.echo(f"{definition.key}: {users} had been missed; from now on it is refreshed by what has changed again")
 
 
 def _plain(value: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from sync.cli import output
+from sync.cli import extents, output
 from sync.cli.options import at_instant, configured, opened, reporting, waiting
 from sync.cli.progress import progress
 from sync.daemon.app import App
@@ -151,6 +151,8 @@ def _print_notes(each: Refreshed) -> None:
         click.echo(f"{each.definition.key}: new at {', '.join(each.joined)}: all its members are sent there")
     if each.resumed:
         click.echo(f"{each.definition.key}: the backfill at {', '.join(each.resumed)} is unfinished and is resumed")
+    if each.missed:
+        click.secho(extents.broken(each.definition.key, each.missed), fg="yellow")
     if each.hold is not None:
         click.secho(
             f"HELD {each.definition.key}: {output.plural(each.counts.held, 'exit')} held, because {each.hold.value}. "
@@ -261,6 +263,7 @@ def _plan_document(made: Plan, told: list[str]) -> dict[str, Any]:
                 **_counts(each.counts),
                 "hold": each.hold,
                 "joined": each.joined,
+                "full": each.full,
                 "sample": each.samples,
             }
             for each in made.definitions
@@ -287,6 +290,9 @@ def _cycle_document(cycle: Cycle, told: list[str]) -> dict[str, Any]:
                 "hold": each.hold,
                 "joined": each.joined,
                 "resumed": each.resumed,
+                "full": each.full,
+                "candidates": each.candidates,
+                "missed": each.missed,
             }
             for each in cycle.refreshed
         ],

@@ -9,11 +9,23 @@ from typing import Any
 
 import click
 
-from sync.cli import output, undeleted
+from sync.cli import extents, output, undeleted
 from sync.cli.options import configured, opened, reporting
 from sync.daemon.app import App
 from sync.errors import UsageError
-from sync.store import configurations, deletions, destinations, event_measures, feeds, reports, slots, ticks
+from sync.model.watermark import Extent
+from sync.store import (
+    configurations,
+    definitions,
+    deletions,
+    destinations,
+    event_measures,
+    feeds,
+    reports,
+    slots,
+    ticks,
+    watermarks,
+)
 from sync.store.configurations import Announced
 
 
@@ -42,14 +54,22 @@ def _gather(app: App) -> dict[str, Any]:
         deleting = undeleted.documents(
             app.settings.destinations, deletions.backlog(connection), deletions.refused(connection, undeleted.SHOWN)
         )
+        holding = reports.held_runs(connection)
         return {
             "store": where,
             "definitions": _definitions(
                 app,
                 known,
                 last,
-                reports.held_runs(connection),
+                holding,
                 ticks.latest(connection, [each.key for each in app.settings.definitions]),
+                extents.documents(
+                    app.settings.definitions,
+                    watermarks.every(connection),
+                    definitions.fingerprints(connection),
+                    holding,
+                    database.now(connection),
+                ),
             ),
             "removed": [row for key, row in known.items() if row["removed_at"] is not None],
             "destinations": [
@@ -103,6 +123,7 @@ def _definitions(
     last: dict[str, Any],
     holding: dict[str, Any],
     ticked: Mapping[str, datetime],
+    reading: Mapping[str, dict[str, Any]],
 ) -> list[dict[str, Any]]:
     now = app.clock.now()
     found = []
@@ -127,6 +148,7 @@ def _definitions(
                 "hold": hold["message"] if hold else None,
                 "last_tick": ticked.get(each.key),
                 "next_run": schedule.next_after(since, now) if each.enabled else None,
+                "refresh": reading[each.key],
             }
         )
     return found
@@ -151,6 +173,7 @@ def _print_status(found: dict[str, Any], now: datetime) -> None:
         ],
         numbers=("members",),
     )
+    extents.show(found["definitions"], now)
     for each in found["definitions"]:
         if each["held"]:
             click.secho(
@@ -281,12 +304,13 @@ def runs(ctx: click.Context, limit: int, as_json: bool, config: Path) -> None:
     counts = ("members", "entered", "exited", "changed", "held")
     output.table(
         "",
-        ("run", "definition", "kind", "status", "as of", "started", "took", *counts),
+        ("run", "definition", "kind", "evaluated", "status", "as of", "started", "took", *counts),
         [
             (
                 str(row["id"]),
                 row["key"],
                 row["kind"],
+                _evaluated(row),
                 row["status"],
                 row["as_of"],
                 row["started_at"],
@@ -316,6 +340,13 @@ def show(run_id: int, as_json: bool, config: Path) -> None:
         return
     for name, value in row.items():
         click.echo(f"{name.replace('_', ' '):>16}  {output.cell(value)}")
+
+
+def _evaluated(row: dict[str, Any]) -> str:
+    if row["extent"] == Extent.INCREMENTAL:
+        return output.plural(row["candidates"], "candidate")
+    missed = f", {output.number(row['missed'])} missed" if row["missed"] else ""
+    return "-" if row["extent"] is None else f"all{missed}"
 
 
 def _took(row: dict[str, Any]) -> str:

@@ -14,14 +14,15 @@ from enum import StrEnum
 
 
 class AlertKind(StrEnum):
-    """What can be wrong. Destinations can be down, have parked users or events, and refuse deletions; definitions can fail and
-    have held exits."""
+    """What can be wrong. Destinations can be down, have parked users or events, and refuse deletions; definitions can fail,
+    have held exits, and read tables that do not keep their promise."""
 
     DESTINATION_DOWN = "destination_down"
     DEFINITION_FAILING = "definition_failing"
     GUARD_HELD = "guard_held"
     PARKED_ABOVE = "parked_above"
     DELETION_REFUSED = "deletion_refused"
+    REFRESH_BROKEN = "refresh_broken"
 
 
 _OF_DESTINATIONS = (AlertKind.DESTINATION_DOWN, AlertKind.PARKED_ABOVE, AlertKind.DELETION_REFUSED)
@@ -41,6 +42,7 @@ class Observed:
     ``breakers``: state and reason of those that were ever reported. ``parked``: users, where there are any; ``parked_events``
     likewise. ``failed``: the instants of ticks that failed for good, where no run has been recorded since.
     ``held``: exits, where the newest recorded run holds some. ``refused_deletions``: users, where there are any.
+    ``missed``: users whom incremental runs had missed, where nobody has acknowledged it.
     """
 
     breakers: Mapping[str, tuple[str, str]]
@@ -49,6 +51,7 @@ class Observed:
     held: Mapping[str, int]
     parked_events: Mapping[str, int] = field(default_factory=dict)
     refused_deletions: Mapping[str, int] = field(default_factory=dict)
+    missed: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,7 @@ def judge(
     for key in definitions:
         found[Subject(AlertKind.DEFINITION_FAILING, key)] = _failing(key, observed.failed.get(key))
         found[Subject(AlertKind.GUARD_HELD, key)] = _held(key, observed.held.get(key, 0))
+        found[Subject(AlertKind.REFRESH_BROKEN, key)] = _broken(observed.missed.get(key, 0))
     return {subject: finding for subject, finding in found.items() if subject.kind in watch.kinds}
 
 
@@ -163,6 +167,13 @@ def _held(key: str, exits: int) -> Finding:
         return Finding(AlertState.RESOLVED, "holds no exits back any more")
     detail = f"holds {exits} exits back until somebody decides, see `engage-sync plan {key}`"
     return Finding(AlertState.FIRING, detail)
+
+
+def _broken(missed: int) -> Finding:
+    if not missed:
+        return Finding(AlertState.RESOLVED, "is refreshed by what has changed again")
+    who = f"{missed} change{'' if missed == 1 else 's'}"
+    return Finding(AlertState.FIRING, f"had missed {who} and is refreshed in full until somebody acknowledges it")
 
 
 _OWN_WORDS = re.compile(

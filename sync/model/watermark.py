@@ -8,7 +8,7 @@ when anything but the rows may be another than last time, everything is read.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -51,7 +51,7 @@ class Survey:
 class Watermark:
     """What the last recorded run of a definition had read. ``read_at`` is an instant of the store's clock, before its answer.
 
-    ``marks``: of each table by name, oldest first. ``full_at``: when everybody was last evaluated. ``missed``: users whom
+    ``marks``: of each table by name, oldest first. ``in_full``: why the next run has nothing to read on from, if so. ``full_at``: when everybody was last evaluated. ``missed``: users whom
     incremental runs should have found, counted since it came out ``broken_at``.
     """
 
@@ -162,7 +162,7 @@ def _is_before(cursor: Cursor, marks: tuple[Mark, ...]) -> bool:
 
 
 def pending(known: Watermark, interval: float, now: datetime) -> str | None:
-    """Why the next run evaluates everybody, as far as that can be told without a look at the source."""
+    """Why everybody is evaluated although what changed could be told."""
     if known.broken_at is not None:
         return BROKEN
     return DUE if now - known.full_at >= timedelta(seconds=interval) else None
@@ -182,7 +182,10 @@ def advanced(
     before = known.marks if known is not None and known.place == found.place else {}
     marks = {name: _kept(before.get(name, ()), each, read_at) for name, each in found.followed.items()}
     full_at = known.full_at if known is not None and course.full is None else read_at
-    return Watermark(read_at, as_of, found.asked, found.place, marks, found.in_full, full_at)
+    reached = Watermark(read_at, as_of, found.asked, found.place, marks, found.in_full, full_at)
+    if all(_begin(reached, name, each.lateness) for name, each in found.followed.items()):
+        return reached
+    return replace(reached, in_full=YOUNG)
 
 
 def _kept(marks: tuple[Mark, ...], found: Followed, read_at: datetime) -> tuple[Mark, ...]:

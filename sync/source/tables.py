@@ -18,11 +18,15 @@ from sync.model.feed import EventsTable, ProfilesTable, Tables
 from sync.source.uniqueness import is_unique
 
 COLLECTED = Tables(
-    (EventsTable("collected_events", "user_id", "timestamp", name="event", properties="properties", cursor="id"),),
+    (
+        EventsTable(
+            "collected_events", "user_id", "timestamp", name="event", properties="properties", cursor="id", lateness=0
+        ),
+    ),
     ProfilesTable("collected_profiles", "user_id", cursor="updated_at", traits="traits"),
     collected=True,
 )
-"""What the collector received."""
+"""What the collector received. Its events are numbered in the order in which they are committed."""
 
 _TYPES = {
     "bool": Type.BOOLEAN,

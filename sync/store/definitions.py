@@ -154,6 +154,13 @@ def personas(connection: Connection) -> dict[str, dict[str, object]]:
     return {row.key: persona(project, Kind(row.kind), row.key, row.computation_id) for row in rows}
 
 
+def fingerprints(connection: Connection) -> dict[str, str]:
+    """What was asked when a definition was last recorded, by key; of none that was removed."""
+    recorded = (definition.c.recorded_at.is_not(None), definition.c.removed_at.is_(None))
+    rows = connection.execute(select(definition.c.key, definition.c.fingerprint).where(*recorded))
+    return {row.key: row.fingerprint for row in rows}
+
+
 def count(connection: Connection) -> int:
     """How many definitions the store knows."""
     number: int = connection.execute(select(func.count()).select_from(definition)).scalar_one()

@@ -13,7 +13,7 @@ from sync.model.run import RunStatus
 from sync.store import deletions, destinations, event_measures, reports, upkeep
 from sync.store.engine import Database
 from sync.store.event_measures import EventBacklog, LogMeasure
-from sync.store.schema import definition, run, slot, tick
+from sync.store.schema import definition, run, slot, tick, watermark
 
 _RECORDED = (RunStatus.SUCCEEDED, RunStatus.HELD)
 
@@ -24,7 +24,8 @@ STATEMENT_MILLISECONDS = 4000
 @dataclass(frozen=True, slots=True)
 class DefinitionMeasure:
     """One definition. ``recorded_at`` is ``None`` before its first success; the counts are those of its newest recorded
-    run, ``status`` and ``seconds`` those of the newest that ended, also of one that failed."""
+    run, ``status`` and ``seconds`` those of the newest that ended, also of one that failed. ``broken``: incremental runs
+    had missed changes."""
 
     kind: str
     members: int
@@ -35,6 +36,7 @@ class DefinitionMeasure:
     exited: int
     changed: int
     held: int
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,9 @@ def _definitions(connection: Connection) -> dict[str, DefinitionMeasure]:
     last = (ended.c.status, ended.c.started_at, ended.c.finished_at)
     counts = (recorded.c.entered, recorded.c.exited, recorded.c.changed, recorded.c.held)
     query = (
-        select(*own, *last, *counts)
+        select(*own, *last, *counts, watermark.c.broken_at)
         .select_from(definition)
+        .join(watermark, isouter=True)
         .join(ended, ended.c.id == _newest(run.c.finished_at.is_not(None)), isouter=True)
         .join(recorded, recorded.c.id == _newest(run.c.status.in_(_RECORDED)), isouter=True)
         .where(definition.c.removed_at.is_(None))
@@ -126,7 +129,8 @@ def _newest(condition: ColumnElement[bool]) -> ScalarSelect[int]:
 def _definition(row: Any) -> DefinitionMeasure:
     took = (row.finished_at - row.started_at).total_seconds() if row.finished_at else 0.0
     counts = (row.entered or 0, row.exited or 0, row.changed or 0, row.held or 0)
-    return DefinitionMeasure(row.kind, row.members, row.recorded_at, row.status, max(0.0, took), *counts)
+    broken = row.broken_at is not None
+    return DefinitionMeasure(row.kind, row.members, row.recorded_at, row.status, max(0.0, took), *counts, broken)
 
 
 def _backlogs(connection: Connection) -> dict[str, BacklogMeasure]:

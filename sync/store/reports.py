@@ -33,6 +33,10 @@ _RUN = (
     run.c.unchanged,
     run.c.held,
     run.c.message,
+    run.c.extent,
+    run.c.why_full,
+    run.c.candidates,
+    run.c.missed,
 )
 
 Row = dict[str, Any]

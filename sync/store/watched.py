@@ -1,5 +1,5 @@
 """What alerts look at, in one reading: breakers, parked users and events, ticks that failed for good, held exits,
-and deletions that were refused.
+deletions that were refused, and incremental runs that had missed changes.
 
 It is asked every few seconds, so every question is answered from an index, however long the history is.
 """
@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import Connection, func, select, text
 
 from sync.model.alert import Observed
-from sync.store import deletions, destinations, reports
+from sync.store import deletions, destinations, reports, watermarks
 from sync.store.instants import Instant
 from sync.store.schema import slot
 
@@ -35,6 +35,7 @@ def observe(connection: Connection, keys: Collection[str]) -> Observed:
         },
         parked_events={row.destination: row.parked for row in connection.execute(_PARKED_EVENTS) if row.parked},
         refused_deletions={name: each.refused for name, each in deletions.backlog(connection).items() if each.refused},
+        missed=watermarks.broken(connection),
         held={key: row["held"] for key, row in reports.held_runs(connection).items()},
     )
 

@@ -45,6 +45,12 @@ def every(connection: Connection) -> dict[str, Watermark]:
     return {row.key: _watermark(row) for row in rows}
 
 
+def broken(connection: Connection) -> dict[str, int]:
+    """How many users were missed of the definitions whose promise is broken, by key."""
+    query = select(definition.c.key, watermark.c.missed).join(definition).where(watermark.c.broken_at.is_not(None))
+    return {row.key: row.missed for row in connection.execute(query)}
+
+
 def record(connection: Connection, definition_id: int, reading: Reading, missed: int, at: datetime) -> None:
     """Move a definition's watermark; what was no query has none from now on. Who was ``missed`` breaks the promise.
 

@@ -73,6 +73,11 @@ ENTERED = _gauge(
 EXITED = _gauge("definition_last_run_exited", "Users who left in it.", "definition")
 CHANGED = _gauge("definition_last_run_changed", "Users whose value changed in it.", "definition")
 HELD = _gauge("definition_last_run_held", "Users whose exit it held: somebody must decide.", "definition")
+BROKEN = _gauge(
+    "definition_refresh_broken",
+    "1 while it is refreshed in full because incremental runs had missed changes, until somebody acknowledges it.",
+    "definition",
+)
 BACKLOG = _gauge(
     "backlog_users",
     "Users who are owed something, by state: `due`, `sending`, `waiting` (for another try), `confirm`, `parked`.",
@@ -143,6 +148,11 @@ RUN_TIME = _counter("run_seconds", "Time that runs took in this daemon.", "defin
 ENTERED_TOTAL = _counter("entered", "Users who entered, recorded by this daemon.", "definition")
 EXITED_TOTAL = _counter("exited", "Users who left, recorded by this daemon.", "definition")
 CHANGED_TOTAL = _counter("changed", "Users whose value changed, recorded by this daemon.", "definition")
+MISSED = _counter(
+    "refresh_missed",
+    "Users whom incremental runs should have found changed, as a full run of this daemon found.",
+    "definition",
+)
 DELIVERED = _counter("delivered", "Users who got all that was owed to them.", "destination")
 DEFERRED = _counter("deferred", "Times that a user was put off for another try.", "destination")
 REFUSED = _counter("refused", "Users who were parked because the destination refuses their data.", "destination")

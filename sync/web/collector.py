@@ -186,6 +186,7 @@ def _number(metric: Metric, found: DefinitionMeasure | None) -> float:
         catalogue.EXITED: found.exited,
         catalogue.CHANGED: found.changed,
         catalogue.HELD: found.held,
+        catalogue.BROKEN: found.broken,
     }
     return float(numbers[metric])
 

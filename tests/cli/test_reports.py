@@ -10,6 +10,7 @@ from tests.command import Project
 RUN_KEYS = {
     *("id", "definition_kind", "key", "name", "kind", "status", "as_of", "forced", "started_at", "finished_at"),
     *("members", "entered", "exited", "changed", "unchanged", "held", "message"),
+    *("extent", "why_full", "candidates", "missed"),
 }
 COUNTS = {"members", "entered", "exited", "changed", "unchanged", "held"}
 
@@ -26,7 +27,7 @@ def test_status_shows_definitions_backlog_and_who_is_parked(synced: Project) -> 
     assert [each["key"] for each in found["definitions"]] == ["everybody", "listed", "number"]
     assert set(found["definitions"][0]) == {
         *("key", "kind", "name", "enabled", "members", "as_of", "recorded_at", "fresh_seconds", "last_run", "held"),
-        *("hold", "last_tick", "next_run"),
+        *("hold", "last_tick", "next_run", "refresh"),
     }
     assert [each["members"] for each in found["definitions"]] == [10, 0, 10]
     (destination,) = found["destinations"]

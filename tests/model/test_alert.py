@@ -30,6 +30,7 @@ FAILING = Subject(AlertKind.DEFINITION_FAILING, "vip")
 HELD = Subject(AlertKind.GUARD_HELD, "vip")
 PARKED = Subject(AlertKind.PARKED_ABOVE, "pushwoosh")
 UNDELETED = Subject(AlertKind.DELETION_REFUSED, "pushwoosh")
+BROKEN = Subject(AlertKind.REFRESH_BROKEN, "vip")
 AN_INSTANT = datetime(2026, 11, 21, 10, 15, tzinfo=UTC)
 
 
@@ -39,13 +40,18 @@ def judged(observed: Observed, watch: Watch = EVERYTHING) -> dict[Subject, Findi
 
 def test_where_nothing_is_wrong_nothing_fires() -> None:
     found = judged(NOTHING)
-    assert set(found) == {DOWN, FAILING, HELD, PARKED, UNDELETED}
+    assert set(found) == {DOWN, FAILING, HELD, PARKED, UNDELETED, BROKEN}
     assert {each.state for each in found.values()} == {AlertState.RESOLVED}
 
 
 @pytest.mark.parametrize(
     ("observed", "subject", "detail"),
     [
+        (
+            Observed({}, {}, {}, {}, missed={"vip": 1}),
+            BROKEN,
+            "had missed 1 change and is refreshed in full until somebody acknowledges it",
+        ),
         (
             Observed({"pushwoosh": ("open", "401 unauthorized")}, {}, {}, {}),
             DOWN,

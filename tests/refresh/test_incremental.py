@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from sync.model.definition import Definition, Kind, Question
 from sync.model.feed import EventsTable, ProfilesTable, Tables
-from sync.model.run import RunKind
-from sync.model.watermark import NEVER
+from sync.model.guard import Hold
+from sync.model.run import RunKind, RunStatus
+from sync.model.watermark import BACK, BROKEN, DUE, EDITED, HELD, NEVER, SHRUNK, YOUNG
+from sync.refresh.plan import plan
+from sync.refresh.reading import ASKED, JOINS
+from sync.refresh.removal import absent, remove
 from sync.refresh.run import Refreshed, refresh
 from sync.source.connection import Source
+from sync.store import enrolments, suppressions, watermarks
 from sync.store.engine import Database
+from sync.store.forgetting import forget, sweep
 from tests.moving_clock import MovingClock, TimedDatabase
-from tests.recorder import PUSH, drain
+from tests.recorder import PUSH, drain, owed
 from tests.shop import Shop
 
 RECENT = Definition(
@@ -72,6 +80,12 @@ def till(database: Database, sqlite_shop: Shop) -> Till:
     return Till(database, sqlite_shop)
 
 
+@pytest.fixture
+def small_till(sqlite_database: Database, sqlite_shop: Shop) -> Till:
+    """Both on SQLite: for what is decided before any statement is run."""
+    return Till(sqlite_database, sqlite_shop)
+
+
 def changed(done: Refreshed) -> tuple[int, int, int, int]:
     return done.counts.members, done.counts.entered, done.counts.exited, done.counts.changed
 
@@ -106,3 +120,263 @@ def test_only_who_can_have_changed_is_asked_about_at_a_postgresql_source(
     database: Database, postgresql_shop: Shop
 ) -> None:
     story(Till(database, postgresql_shop))
+
+
+def test_a_plan_says_what_the_delta_after_it_does(till: Till) -> None:
+    till.buy("ann", "bob")
+    till.refresh()
+    till.buy("cid", day=1)
+    (planned,) = plan(
+        till.database, {"shop": till.source}, [RECENT], [PUSH], as_of=START + DAY, kept=[RECENT]
+    ).definitions
+    done = till.refresh(day=1)
+    assert (planned.full, planned.counts) == (done.full, done.counts) == (None, done.counts)
+    assert [sample.user_id for sample in planned.samples] == ["cid"]
+
+
+def test_who_is_in_no_table_any_more_is_asked_about_by_their_profile(small_till: Till) -> None:
+    small_till.buy("ann", day=0)
+    small_till.shop.run("INSERT INTO people VALUES ('bob', 1, 'Oslo')")
+    small_till.refresh(LAPSED, day=0)
+    assert small_till.sent() == {"bob": {"lapsed": True}}
+    small_till.shop.run("INSERT INTO people VALUES ('cid', 2, 'Oslo')")
+    done = small_till.refresh(LAPSED, day=8)
+    assert (done.full, changed(done)) == (None, (3, 2, 0, 0))
+    assert small_till.sent() == {"ann": {"lapsed": True}, "cid": {"lapsed": True}}
+
+
+def test_a_late_row_is_found_as_long_as_it_comes_within_lateness(small_till: Till) -> None:
+    (bought,) = TABLES.events
+    small_till.tables = replace(TABLES, events=(replace(bought, lateness=3600),))
+    small_till.buy("ann")
+    assert small_till.refresh().full == NEVER
+    small_till.clock.advance(3600)
+    assert small_till.refresh().full == YOUNG
+    small_till.shop.run("INSERT INTO bought VALUES (3, 'bob', ?, 1)", [(START.isoformat(" "),)])
+    assert small_till.refresh().full is None
+    small_till.shop.run("INSERT INTO bought VALUES (2, 'late', ?, 1)", [(START.isoformat(" "),)])
+    done = small_till.refresh()
+    assert (done.full, done.counts.entered) == (None, 1)
+
+
+def test_with_lateness_a_table_is_read_on_from_where_it_was_that_long_before(small_till: Till) -> None:
+    (bought,) = TABLES.events
+    small_till.tables = replace(TABLES, events=(replace(bought, lateness=3600),))
+    for user_id in ("ann", "bob", "cid", "dan", "eve"):
+        small_till.buy(user_id)
+        small_till.refresh()
+        small_till.clock.advance(1800)
+    small_till.buy("fay")
+    done = small_till.refresh()
+    assert (done.full, done.counts.entered) == (None, 1)
+    assert 1 < (done.candidates or 0) < 6
+
+
+def test_all_rows_of_a_table_that_was_empty_are_new(till: Till) -> None:
+    assert till.refresh().counts.members == 0
+    till.buy("ann")
+    done = till.refresh()
+    assert (done.full, done.counts.entered) == (None, 1)
+
+
+def test_an_edited_question_is_asked_about_everybody_once(small_till: Till) -> None:
+    small_till.buy("ann")
+    small_till.refresh()
+    edited = replace(RECENT, query=Question("event('Bought').within(7 days).count() >= 2"))
+    done = small_till.refresh(edited)
+    assert (done.full, done.candidates, done.missed, done.counts.exited) == (EDITED, None, None, 1)
+    assert small_till.refresh(edited).full is None
+
+
+def test_a_table_with_another_column_is_read_whole_once(small_till: Till) -> None:
+    small_till.buy("ann")
+    small_till.refresh()
+    small_till.shop.run("ALTER TABLE bought ADD COLUMN colour text")
+    assert [small_till.refresh().full, small_till.refresh().full] == [EDITED, None]
+
+
+def test_another_database_is_read_whole(small_till: Till, tmp_path: object) -> None:
+    small_till.buy("ann")
+    small_till.refresh()
+    moved = Shop(f"sqlite:///{tmp_path}/moved.db", Source("shop", f"sqlite:///{tmp_path}/moved.db", 60.0))
+    other = Till(small_till.database, moved)
+    other.buy("bob")
+    done = other.refresh()
+    assert (done.full, changed(done)) == (EDITED, (1, 1, 1, 0))
+
+
+CROWD = [f"u{number:02d}" for number in range(40)]
+
+
+def test_held_exits_are_counted_against_all_members_and_looked_at_again_in_full(till: Till) -> None:
+    till.buy(*CROWD)
+    till.buy(*CROWD[:18], day=5)
+    till.refresh()
+    till.sent()
+    done = till.refresh(day=8)
+    assert (done.full, done.status, done.hold) == (None, RunStatus.HELD, Hold.TOO_MANY)
+    assert (done.counts.held, done.counts.members, done.counts.unchanged) == (22, 40, 18)
+    again = till.refresh(day=8)
+    assert (again.full, again.status, again.counts, again.missed) == (HELD, RunStatus.HELD, done.counts, None)
+    assert till.refresh(day=8, forced=True).counts.exited == 22
+    assert till.refresh(day=8).full is None
+
+
+def test_fewer_exits_than_the_share_allowed_are_recorded(small_till: Till) -> None:
+    small_till.buy(*CROWD)
+    small_till.buy(*CROWD[:28], day=5)
+    small_till.refresh()
+    done = small_till.refresh(day=8)
+    assert (done.full, done.status, done.counts.exited) == (None, RunStatus.SUCCEEDED, 12)
+
+
+def test_an_earlier_instant_is_evaluated_for_everybody(small_till: Till) -> None:
+    small_till.buy("ann", day=2)
+    small_till.refresh(day=3)
+    done = small_till.refresh(day=1, forced=True)
+    assert (done.full, done.counts.exited) == (BACK, 1)
+    done = small_till.refresh(day=3)
+    assert (done.full, done.counts.entered) == (None, 1)
+
+
+def test_a_backfill_and_whoever_asks_evaluate_everybody(small_till: Till) -> None:
+    small_till.buy("ann", "bob")
+    small_till.refresh()
+    assert small_till.refresh(full=True).full == ASKED
+    assert small_till.refresh(forced=True).full == ASKED
+    small_till.sent()
+    with small_till.database.write() as connection:
+        enrolments.finish_backfills(connection, PUSH, small_till.clock.now())
+    assert small_till.refresh(kind=RunKind.BACKFILL).full == ASKED
+    assert small_till.sent().keys() == {"ann", "bob"}
+
+
+def test_a_new_destination_gets_everybody(till: Till) -> None:
+    till.buy("ann")
+    till.refresh()
+    till.buy("bob")
+    done = till.refresh(replace(RECENT, destinations=(PUSH, "other")))
+    assert (done.full, done.joined) == (JOINS, ("other",))
+    assert owed(till.database, "other") == {"ann": {"recent": True}, "bob": {"recent": True}}
+
+
+def test_after_the_interval_a_run_is_full_and_finds_nothing_that_was_missed(till: Till) -> None:
+    till.buy("ann")
+    till.refresh()
+    till.clock.advance(RECENT.full_refresh)
+    till.buy("bob")
+    done = till.refresh()
+    assert (done.full, done.candidates, done.missed, done.counts.entered) == (DUE, 1, 0, 1)
+    assert till.refresh().full is None
+
+
+def test_an_old_row_that_was_deleted_breaks_the_promise_until_it_is_acknowledged(till: Till) -> None:
+    till.buy("ann", "bob", "cid")
+    till.refresh()
+    till.sent()
+    till.shop.run("DELETE FROM bought WHERE user_id IN ('ann', 'bob')")
+    till.buy("dan")
+    assert till.refresh().counts.exited == 0
+    done = till.refresh(full=True)
+    assert (done.missed, done.counts.exited) == (2, 2)
+    assert till.sent() == {"ann": {"recent": False}, "bob": {"recent": False}, "dan": {"recent": True}}
+    assert (till.refresh().full, till.refresh().missed) == (BROKEN, 0)
+    assert watermarks.acknowledge(till.database, "recent") == 2
+    assert watermarks.acknowledge(till.database, "recent") is None
+    assert till.refresh().full is None
+
+
+def test_an_old_row_that_was_changed_is_found_by_the_next_full_run(small_till: Till) -> None:
+    small_till.buy("ann", "bob")
+    small_till.refresh(SPEND)
+    small_till.sent()
+    small_till.shop.run("UPDATE bought SET price = 7 WHERE user_id = 'ann'")
+    assert small_till.refresh(SPEND).counts.changed == 0
+    small_till.clock.advance(SPEND.full_refresh)
+    assert (small_till.refresh(SPEND).missed, small_till.sent()) == (1, {"ann": {"spend": 7}})
+
+
+def test_a_cursor_that_goes_back_is_noticed_at_once(small_till: Till) -> None:
+    small_till.buy("ann", "bob")
+    small_till.refresh()
+    small_till.shop.run("DELETE FROM bought")
+    small_till.shop.run("INSERT INTO bought VALUES (1, 'cid', ?, 1)", [(START.isoformat(" "),)])
+    done = small_till.refresh()
+    assert (done.full, done.missed, changed(done)) == (SHRUNK, 3, (1, 1, 2, 0))
+
+
+def test_a_definition_that_returns_is_read_whole(till: Till) -> None:
+    till.buy("ann")
+    till.refresh()
+    for known in absent(till.database, []):
+        remove(till.database, known)
+    assert till.refresh().full == NEVER
+
+
+def test_who_was_forgotten_is_no_member_and_no_change_that_was_missed(till: Till) -> None:
+    till.buy("ann", "bob")
+    till.refresh()
+    forget(till.database, "ann", [], by="test")
+    till.buy("ann", "cid")
+    done = till.refresh()
+    assert (done.full, changed(done)) == (None, (2, 1, 0, 0))
+    done = till.refresh(full=True)
+    assert (done.missed, changed(done)) == (0, (2, 0, 0, 0))
+
+
+def test_who_is_taken_in_again_after_being_forgotten_is_found_by_a_full_run(till: Till) -> None:
+    till.buy("ann", "bob")
+    till.refresh()
+    number = forget(till.database, "ann", [], by="test")
+    assert number is not None
+    sweep(till.database, number)
+    suppressions.unsuppress(till.database, "ann")
+    done = till.refresh()
+    assert (done.full, done.missed, changed(done)) == (EDITED, None, (2, 1, 0, 0))
+
+
+def test_a_run_that_fails_moves_no_watermark(small_till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_till.buy("ann")
+    small_till.refresh()
+    small_till.buy("bob")
+    with monkeypatch.context() as broken:
+        broken.setattr("sync.store.watermarks.record", _failing)
+        with pytest.raises(RuntimeError):
+            small_till.refresh()
+    done = small_till.refresh()
+    assert (done.full, done.counts.entered) == (None, 1)
+
+
+def _failing(*_: object) -> None:
+    raise RuntimeError("just before the commit")
+
+
+def test_what_has_no_cursor_is_read_whole_each_time_and_says_why(small_till: Till) -> None:
+    (bought,) = TABLES.events
+    small_till.tables = replace(TABLES, events=(replace(bought, cursor=None),))
+    small_till.buy("ann")
+    small_till.refresh()
+    done = small_till.refresh()
+    assert done.full is not None
+    assert "no `cursor`" in done.full
+    assert done.candidates is None
+
+
+def test_what_comes_along_is_that_of_who_changed(till: Till) -> None:
+    with_town = replace(RECENT, enrichment=("town",))
+    till.shop.run("INSERT INTO people VALUES ('ann', 1, 'Oslo'), ('bob', 2, 'Voss')")
+    till.buy("ann")
+    till.refresh(with_town)
+    till.sent()
+    till.buy("bob")
+    assert till.refresh(with_town).full is None
+    with till.database.read() as connection:
+        assert "Voss" in str(connection.execute(text("SELECT enrichment FROM slot")).scalar_one())
+
+
+def test_no_candidate_ends_a_run_that_a_full_one_would_get_through(small_till: Till) -> None:
+    big = replace(RECENT, query=Question("event('Bought').within(7 days).count() >= 2"))
+    small_till.buy("ann")
+    small_till.refresh(big)
+    small_till.buy("x" * 1001)  # longer than any user id may be, and no member
+    assert small_till.refresh(big).full is None
