@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,11 @@ from sync.errors import ConfigurationError, SyncError
 from sync.model.definition import Definition
 from sync.source.connection import Source
 from sync.source.feed import inspect
-from sync.source.inspection import columns, unknown_events
+from sync.source.indexes import Lacking
+from sync.source.inspection import columns, lacking_indexes, unknown_events
+
+_NAMED = 3
+"""Definitions that are named where many want the same."""
 
 
 @click.command("check")
@@ -42,16 +46,20 @@ def check(offline: bool, as_json: bool, config: Path) -> int:
                 found += list(_connections(app))
     except ConfigurationError as error:
         if as_json:
-            output.as_json({"checks": [{"what": str(config), "problem": each} for each in error.problems]})
+            output.as_json({"checks": [_as_json(str(config), each) for each in error.problems]})
         raise
     if as_json:
-        output.as_json({"checks": [{"what": each.what, "problem": each.problem} for each in found]})
+        output.as_json({"checks": [_as_json(each.what, each.problem, each.verdict) for each in found]})
     for each in found:
         if each.problem is not None:
             click.echo(f"error: {each.problem}", err=True)
         elif not as_json:
             click.echo(f"{each.verdict:<7}{each.what}")
     return max(each.exit_code for each in found)
+
+
+def _as_json(what: str, problem: str | None, verdict: str = "ok") -> dict[str, str | None]:
+    return {"what": what, "problem": problem, "verdict": verdict if problem is None else "error"}
 
 
 def _summary(app: App) -> str:
@@ -97,7 +105,7 @@ def _mappings(app: App) -> Iterator[Checked]:
 
 def _connections(app: App) -> Iterator[Checked]:
     yield _store(app)
-    away = set()
+    away: set[str] = set()
     for name in app.settings.sources:
         checked = _try(f"source {name}", "read-only", app.source(name).prove_read_only)
         if checked.problem is not None:
@@ -107,6 +115,17 @@ def _connections(app: App) -> Iterator[Checked]:
             yield _try(
                 f"events of table {table.table}", "it has its columns", partial(inspect, app.source(name), table)
             )
+    yield from _definitions(app, away)
+    for outlet in app.outlets(app.settings.destinations):
+        pinged = _ping(outlet)
+        yield pinged
+        if pinged.problem is None:
+            yield from tags(app, outlet)
+
+
+def _definitions(app: App, away: Collection[str]) -> Iterator[Checked]:
+    """Every definition whose source is not away."""
+    lacking: dict[tuple[str, Lacking], list[str]] = {}
     for definition in app.settings.definitions:
         if definition.source in away:
             continue
@@ -119,11 +138,9 @@ def _connections(app: App) -> Iterator[Checked]:
         yield checked
         if checked.problem is None:
             yield from _unknown_events(source, definition)
-    for outlet in app.outlets(app.settings.destinations):
-        pinged = _ping(outlet)
-        yield pinged
-        if pinged.problem is None:
-            yield from tags(app, outlet)
+            for index in lacking_indexes(source, definition):
+                lacking.setdefault((source.name, index), []).append(f"{definition.kind} {definition.key}")
+    yield from _slow(lacking)
 
 
 def _unknown_events(source: Source, definition: Definition) -> Iterator[Checked]:
@@ -131,6 +148,17 @@ def _unknown_events(source: Source, definition: Definition) -> Iterator[Checked]
     for event, close in unknown_events(source, definition).items():
         said = f"{definition.kind} {definition.key}: source {source.name} has no table with events {event!r} of known users"
         yield Checked(f"{said} (there is: {', '.join(close)})" if close else said, verdict="note")
+
+
+def _slow(lacking: Mapping[tuple[str, Lacking], Sequence[str]]) -> Iterator[Checked]:
+    """Large tables that are looked through where an index would do."""
+    for (source, index), wanting in lacking.items():
+        who = f"{', '.join(wanting[:_NAMED])}{f' and {len(wanting) - _NAMED} more' if len(wanting) > _NAMED else ''}"
+        said = (
+            f"table {index.table} of source {source} has no index that begins with ({', '.join(index.leading)}), by which "
+            f"{who} would look up rows: {index.statement}"
+        )
+        yield Checked(said, verdict="warn")
 
 
 def _store(app: App) -> Checked:

@@ -8,8 +8,9 @@ from datetime import datetime
 from sync.language.references import asked
 from sync.model.definition import Definition
 from sync.model.watermark import Survey
-from sync.source import changes, questions, reader, warehouse
+from sync.source import changes, indexes, questions, reader, warehouse
 from sync.source.connection import Source
+from sync.source.indexes import Lacking
 
 
 def columns(source: Source, definition: Definition, as_of: datetime) -> tuple[str, ...]:
@@ -27,6 +28,14 @@ def unknown_events(source: Source, definition: Definition) -> Mapping[str, list[
         return {}
     with reader.named(definition), source.read() as connection, source.translated():
         return warehouse.unknown(connection, source.tables, asked(definition))
+
+
+def lacking_indexes(source: Source, definition: Definition) -> tuple[Lacking, ...]:
+    """The indexes that a query would use if its source had them."""
+    if definition.query is None:
+        return ()
+    with reader.named(definition), source.read() as connection, source.translated():
+        return tuple(indexes.lacking(source, connection, definition))
 
 
 def survey(source: Source, definition: Definition) -> Survey:

@@ -173,10 +173,14 @@ def _sqlite_column(declared: str) -> Column:
     return Column(Type.ANY, "numeric")
 
 
-def _postgresql_columns(connection: Connection, name: str) -> Mapping[str, Column]:
+def quoted(connection: Connection, name: str) -> str:
+    """A table's name, its schema before a dot, as SQL wants it."""
     schema, _, own = name.rpartition(".")
-    quoted = connection.dialect.identifier_preparer.format_table(table(own, schema=schema or None))
-    rows = connection.execute(_POSTGRESQL, {"name": quoted})
+    return connection.dialect.identifier_preparer.format_table(table(own, schema=schema or None))
+
+
+def _postgresql_columns(connection: Connection, name: str) -> Mapping[str, Column]:
+    rows = connection.execute(_POSTGRESQL, {"name": quoted(connection, name)})
     return {row.attname: _postgresql_column(row.type, row.category, row.collation, row.exact) for row in rows}
 
 
@@ -191,9 +195,7 @@ def _postgresql_column(name: str, category: str, collation: str, exact: bool) ->
 
 def _duckdb_columns(connection: Connection, name: str) -> Mapping[str, Column]:
     """From a cursor of no rows: whatever else tells of columns is not there in all versions."""
-    schema, _, own = name.rpartition(".")
-    quoted = connection.dialect.identifier_preparer.format_table(table(own, schema=schema or None))
-    found: Any = connection.exec_driver_sql(f"SELECT * FROM {quoted} LIMIT 0")
+    found: Any = connection.exec_driver_sql(f"SELECT * FROM {quoted(connection, name)} LIMIT 0")
     return {each[0]: _duckdb_column(str(each[1])) for each in found.cursor.description}
 
 

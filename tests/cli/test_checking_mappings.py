@@ -46,7 +46,7 @@ def test_check_notes_what_no_mapping_takes_and_finds_no_fault_in_it(tmp_path: Pa
     )
     (_, noted) = checked(tmp_path, [{"action": "trackEvent"}], "--json").json["checks"]
     assert noted["what"].startswith("destination pw: no enabled mapping takes the changes of audience vip_0: ")
-    assert noted["problem"] is None
+    assert (noted["problem"], noted["verdict"]) == (None, "note")
 
 
 def test_check_notes_placeholders_that_are_always_empty(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_check_tells_a_wrong_configuration_as_json_too(tmp_path: Path) -> None:
     assert said.code == 2
     problems = [line.removeprefix("error: ") for line in said.err.splitlines()]
     assert len(problems) == 2
-    assert said.json == {"checks": [{"what": str(config), "problem": each} for each in problems]}
+    assert said.json == {"checks": [{"what": str(config), "problem": each, "verdict": "error"} for each in problems]}
 
 
 def test_check_tells_a_missing_configuration_as_json_too(tmp_path: Path) -> None:

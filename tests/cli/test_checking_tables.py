@@ -48,3 +48,21 @@ def test_an_event_that_a_warehouse_has_no_table_of_is_noted(tmp_path: Path, caps
         "ok     audience buyers: its SQL runs\nnote   audience buyers: source shop has no table with events "
         "'Orders Completed' of known users (there is: order_completed)\n"
     )
+
+
+def test_an_index_that_is_not_there_is_warned_of_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.execute("CREATE TABLE orders (customer text, at text)")
+        connection.executemany("INSERT INTO orders VALUES (?, ?)", [("ann", "2026-11-20")] * 10_001)
+        connection.commit()
+    (tmp_path / "sync.yaml").write_text(
+        f"version: 1\nstore: sqlite:///{tmp_path}/store.db\nsources:\n  shop:\n    url: sqlite:///{tmp_path}/shop.db\n"
+        "    events: [{table: orders, event: Ordered, user_id: customer, timestamp: at}]\n"
+        "audiences:\n  - {name: Weekly, query: event('Ordered').within(7 days).count() >= 1}\n"
+        "  - {name: Monthly, query: event('Ordered').within(30 days).count() >= 1}\n"
+    )
+    assert main(["check", "--config", str(tmp_path / "sync.yaml")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "warn   table orders of source shop has no index that begins with (at), by which audience weekly, audience monthly "
+        "would look up rows: CREATE INDEX orders_at_customer ON orders (at, customer)"
+    )

@@ -111,7 +111,7 @@ def test_a_store_that_is_not_there_yet_is_looked_at_without_making_it(sqlite_sho
 def test_a_check_looks_at_everything_and_offline_at_the_file_only(project: Project) -> None:
     found = project.json("check")
     assert list(found) == ["checks"]
-    assert all(set(each) == {"what", "problem"} and each["problem"] is None for each in found["checks"])
+    assert all(set(each) == {"what", "problem", "verdict"} and each["problem"] is None for each in found["checks"])
     said = project.done("check").out
     for what in (
         "3 definitions",

@@ -10,6 +10,7 @@ users        a set of users, and what is known of each
 reductions   streams that become one value, for all users or for one event of a funnel
 branches     where the events of one name stand
 people       one row for each person
+access       by which columns rows are looked for
 flattened    columns as Segment and RudderStack name them
 conditions   conditions, two-valued
 values       a value whose type is known only when it is read
