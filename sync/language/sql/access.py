@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sync.language.reads import nodes
 from sync.language.sql.changes import in_full, watched
-from sync.language.sql.edges import edges, inside
+from sync.language.sql.edges import edges
 from sync.language.sql.layout import Events, Layout
 from sync.language.sql.unknown import drivers
 from sync.language.tree import Between, Query, Within
@@ -52,7 +53,7 @@ def _of_events(query: Query, layout: Layout, events: Events, *, follows: bool) -
         yield Access(events.table, (*name, at), (*name, at, user))
     if follows and drivers(query) is None and (name or not read):
         yield Access(events.table, (at,), (at, user))
-    if read and layout.one_family and (follows or any(map(_of_parent, inside(query)))):
+    if read and layout.one_family and (follows or any(map(_of_parent, nodes(query)))):
         yield Access(events.table, (user,), (user, *name, at), ((*name, user),))
 
 
