@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from random import Random
 
 import pytest
-from sqlalchemy import NullPool, create_engine
 
 from tests.language.compiled import compilable
-from tests.language.growing import Growing, answers, grown, spans_of
+from tests.language.databases import LAYOUTS
+from tests.language.growing import Growing, answers, growing, grown
 from tests.language.reference.cases import random_cases, same
 from tests.soak import FULL, SEED
 
 _DEFINITIONS = 10
 """Asked of one world: loading it costs more than asking."""
 
-_WORLDS = {"sqlite": 1000, "postgresql": 300, "duckdb": 300} if FULL else {"sqlite": 25, "postgresql": 4, "duckdb": 4}
+_WORLDS = {"sqlite": 1000, "postgresql": 300, "duckdb": 300} if FULL else {"sqlite": 20, "postgresql": 5, "duckdb": 4}
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql", "duckdb"])
-def test_whoever_has_another_answer_is_found_with_it(engine: str, request: pytest.FixtureRequest) -> None:
-    url = {"sqlite": "sqlite://", "duckdb": "duckdb:///:memory:"}.get(engine)
-    url = url or request.getfixturevalue("postgresql_url").replace("postgresql:", "postgresql+psycopg:")
+def test_whoever_has_another_answer_is_found_with_it(engine: str, postgresql_url: str) -> None:
     wrong, changed = [], 0
-    with create_engine(url, poolclass=NullPool).connect() as connection:
-        database = Growing(connection)
+    with ExitStack() as stack:
+        databases = [stack.enter_context(growing(engine, layout, postgresql_url)) for layout in LAYOUTS]
         for world in range(_WORLDS[engine]):
-            found = _compared(Random(SEED * 100_000 + world), database)
-            wrong += found[0]
+            random = Random(f"{SEED} {world}")
+            found = _compared(random, databases[world % 3 // 2])
+            wrong += [f"world {world}: {each}" for each in found[0]]
             changed += found[1]
     assert not wrong, "\n".join(wrong)
     assert changed > 10 * _WORLDS[engine]
@@ -36,12 +36,10 @@ def test_whoever_has_another_answer_is_found_with_it(engine: str, request: pytes
 
 def _compared(random: Random, database: Growing) -> tuple[list[str], int]:
     """Where definitions over one world go wrong, and how many answers have changed."""
-    cases = compilable(random_cases(random, _DEFINITIONS))
-    exact = random.random() < 0.5
-    found = grown(cases[0][0], spans_of([case for case, _ in cases]), random, exact=exact)
-    database.load_grown(found, exact=exact)
+    cases = random_cases(random, _DEFINITIONS)
+    found = database.load(grown(cases, random, exact=random.random() < 0.5))
     wrong, changed = [], 0
-    for case, asked in cases:
+    for case, asked in compilable(cases):
         if database.in_full(asked) is not None:
             continue
         before, now = answers(case, found.before, found.since), answers(case, found.now, found.as_of)
