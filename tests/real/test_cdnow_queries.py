@@ -1,10 +1,11 @@
-"""The purchase log once more: definitions in Segment's language send what those in SQL send, day by day, user by user."""
+"""The purchase log once more: definitions in Segment's language, most runs of them incremental, send what those in SQL send,
+day by day, user by user."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from sync.store.engine import connect
 from tests.command import Project, serving
 from tests.conftest import ENGINES
 from tests.kept import KeptStores
@@ -32,6 +34,7 @@ SOURCE = {
             "user_id": "customer_id",
             "timestamp": "day",
             "cursor": "id",
+            "lateness": "0s",  # all rows are there, so that every run but the first can be incremental
         }
     ]
 }
@@ -60,6 +63,14 @@ class Twins:
     def sent(self, *arguments: str) -> list[dict[str, list[Any]]]:
         """What each sandbox receives while a command runs: per user, the bodies in their order."""
         return [_sent(project, arguments) for project in (self.in_sql, self.as_queries)]
+
+    def incremental_runs(self) -> int:
+        """How many runs of the queries looked only at those for whom something can have changed."""
+        store = self.as_queries.document["store"]
+        database = connect(store) if isinstance(store, str) else connect(store["url"], store["schema"])
+        with closing(database), database.engine.connect() as connection:
+            found = connection.exec_driver_sql("SELECT count(*) FROM run WHERE extent = 'incremental'")
+            return int(found.scalar_one())
 
 
 def _sent(project: Project, arguments: tuple[str, ...]) -> dict[str, list[Any]]:
@@ -103,4 +114,5 @@ def test_definitions_as_queries_send_what_definitions_in_sql_send(twins: Twins) 
         users.append(len(expected))
     assert users[0] > 10 * max(users[1:])  # everybody once, and then only those who changed
     assert max(users[1:]) > 0
+    assert twins.incremental_runs() > 0
     assert twins.in_sql.sandbox.users() == twins.as_queries.sandbox.users()
