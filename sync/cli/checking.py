@@ -23,7 +23,7 @@ from sync.model.definition import Definition
 from sync.source.connection import Source
 from sync.source.feed import inspect
 from sync.source.indexes import Lacking
-from sync.source.inspection import columns, lacking_indexes, unknown_events
+from sync.source.inspection import columns, lacking_indexes, unknown_events, warehouse_tables
 
 _NAMED = 3
 """Definitions that are named where many want the same."""
@@ -115,12 +115,22 @@ def _connections(app: App) -> Iterator[Checked]:
             yield _try(
                 f"events of table {table.table}", "it has its columns", partial(inspect, app.source(name), table)
             )
+        if name not in away and app.settings.sources[name].warehouse is not None:
+            yield _warehouse(app.source(name))
     yield from _definitions(app, away)
     for outlet in app.outlets(app.settings.destinations):
         pinged = _ping(outlet)
         yield pinged
         if pinged.problem is None:
             yield from tags(app, outlet)
+
+
+def _warehouse(source: Source) -> Checked:
+    try:
+        there = warehouse_tables(source)
+    except SyncError as error:
+        return Checked(f"source {source.name}", f"source {source.name}: {error}", error.exit_code)
+    return Checked(f"source {source.name}: filled by Segment or RudderStack ({', '.join(there)})")
 
 
 def _definitions(app: App, away: Collection[str]) -> Iterator[Checked]:

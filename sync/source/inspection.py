@@ -19,6 +19,13 @@ def columns(source: Source, definition: Definition, as_of: datetime) -> tuple[st
         return found.columns
 
 
+def warehouse_tables(source: Source) -> list[str]:
+    """Prove that a warehouse is one that Segment or RudderStack fills, by the tables that are always there."""
+    assert source.tables.warehouse is not None  # noqa: S101 - the caller's branch
+    with source.read() as connection, source.translated():
+        return warehouse.standard_tables(connection, source.tables.warehouse)
+
+
 def unknown_events(source: Source, definition: Definition) -> Mapping[str, list[str]]:
     """The events of a query for which its source has no table, and the names of tables that come close.
 

@@ -59,6 +59,12 @@ def resolved(connection: Connection, tables: Tables, query: Query, enrichment: I
     return replace(tables, events=(*own, *schema.everybody(own)), profiles=people, warehouse=None)
 
 
+def standard_tables(connection: Connection, warehouse: Warehouse) -> list[str]:
+    """Those tables that are there whatever the events are; raises `QueryError` where there is none."""
+    schema = _Schema(connection, warehouse)
+    return [each for each in _ALWAYS if each in schema.names]
+
+
 def unknown(connection: Connection, tables: Tables, query: Query) -> Mapping[str, list[str]]:
     """The events of a query for which a warehouse has no table, and the tables with names that come close."""
     if tables.warehouse is None:
@@ -75,9 +81,9 @@ class _Schema:
         self._connection, self._warehouse = connection, warehouse
         asked = {"schema": warehouse.schema or ""}
         names = connection.execute(text(_NAMES[connection.dialect.name]), asked)
-        self._names = {str(name).casefold(): str(name) for (name,) in names}
+        self.names = {str(name).casefold(): str(name) for (name,) in names}
         self._columns: dict[str, Mapping[str, Column]] = {}
-        if not any(each in self._names for each in _ALWAYS):
+        if not any(each in self.names for each in _ALWAYS):
             where = (
                 "where names are looked up, there is"
                 if warehouse.schema is None
@@ -102,7 +108,7 @@ class _Schema:
     def everybody(self, known: Collection[EventsTable]) -> Iterator[EventsTable]:
         """What else tells who had events: of track calls one table, or all of those that there are."""
         taken = {each.table for each in known}
-        calls = [name for name in ("tracks", "pages", "screens") if name in self._names]
+        calls = [name for name in ("tracks", "pages", "screens") if name in self.names]
         for name in calls if "tracks" in calls else [*calls, *self._own()]:
             found = self._table(name)
             if found is not None and found.table not in taken:
@@ -139,7 +145,7 @@ class _Schema:
 
     def _own(self) -> list[str]:
         """The tables that may be of one event each."""
-        return [each for each in self._names if each not in STANDARD_TABLES]
+        return [each for each in self.names if each not in STANDARD_TABLES]
 
     def _table(self, name: str) -> EventsTable | None:
         """A table whose rows are events of somebody; `None` for anything else."""
@@ -152,12 +158,12 @@ class _Schema:
         return EventsTable(self._qualified(name), "user_id", at, cursor=cursor, lateness=lateness, warehouse=True)
 
     def _columns_of(self, name: str) -> Mapping[str, Column]:
-        if name not in self._names:
+        if name not in self.names:
             return {}
         if name not in self._columns:
             self._columns[name] = columns_of(self._connection, self._qualified(name))
         return self._columns[name]
 
     def _qualified(self, name: str) -> str:
-        own = self._names[name]
+        own = self.names[name]
         return own if self._warehouse.schema is None else f"{self._warehouse.schema}.{own}"

@@ -45,8 +45,23 @@ def test_an_event_that_a_warehouse_has_no_table_of_is_noted(tmp_path: Path, caps
     )
     assert main(["check", "--config", str(tmp_path / "sync.yaml")]) == 0
     assert capsys.readouterr().out.endswith(
+        "ok     source shop: filled by Segment or RudderStack (tracks)\n"
         "ok     audience buyers: its SQL runs\nnote   audience buyers: source shop has no table with events "
         "'Orders Completed' of known users (there is: order_completed)\n"
+    )
+
+
+def test_a_warehouse_without_any_of_the_tables_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.execute("CREATE TABLE orders (id text)")
+    (tmp_path / "sync.yaml").write_text(
+        f"version: 1\nstore: sqlite:///{tmp_path}/store.db\n"
+        f"sources: {{shop: {{url: 'sqlite:///{tmp_path}/shop.db', layout: segment}}}}\n"
+    )
+    assert main(["check", "--config", str(tmp_path / "sync.yaml")]) == 2
+    assert capsys.readouterr().err == (
+        "error: source shop: where names are looked up, there is no table that Segment or RudderStack fills "
+        "(tracks, pages, screens, users, identifies): name the schema that holds them with `schema`\n"
     )
 
 

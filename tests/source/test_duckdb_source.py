@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from datetime import timedelta
 from pathlib import Path
 from threading import Timer
 
@@ -12,10 +13,11 @@ import pytest
 from sync.errors import ConfigurationError, QueryError, SourceUnavailable
 from sync.model.definition import Definition, Kind, Question, Table
 from sync.model.feed import EventsTable, ProfilesTable, Tables
+from sync.model.watermark import Since
 from sync.source import extras
 from sync.source.connection import Source
-from sync.source.inspection import readable_sql
-from sync.source.reader import answer
+from sync.source.inspection import readable_sql, survey
+from sync.source.reader import answer, candidates
 from tests.shop import Shop
 from tests.source.conftest import NOON, Asked
 from tests.source.warehouses import MEMBERS, TABLES, as_segment_fills_it
@@ -126,6 +128,18 @@ def test_a_warehouse_of_segments_is_read(duckdb_shop: Shop) -> None:
             return sorted(user_id for chunk in opened.chunks for user_id in chunk.user_ids)
 
     assert {query: members(query) for query in MEMBERS} == MEMBERS
+
+
+def test_who_can_have_changed_is_told_by_new_rows(duckdb_shop: Shop) -> None:
+    duckdb_shop.run("CREATE TABLE bought (who text, ts timestamptz, loaded timestamptz)")
+    duckdb_shop.run("INSERT INTO bought VALUES (?, ?, ?)", [("ann", "2026-11-01 10:00:00Z", "2026-11-01 10:00:00Z")])
+    tables = Tables((EventsTable("bought", "who", "ts", event="Bought", cursor="loaded"),))
+    source = Source("shop", duckdb_shop.url, 30, tables=tables)
+    asked = Definition(Kind.TRAIT, "key", "Name", "shop", (), query=Question("event('Bought').count()"))
+    marks = {name: each.newest for name, each in survey(source, asked).followed.items()}
+    duckdb_shop.run("INSERT INTO bought VALUES (?, ?, ?)", [("bob", "2026-11-01 10:00:00Z", "2026-11-20 10:00:00Z")])
+    with candidates(source, asked, NOON, Since(NOON - timedelta(hours=1), marks)) as opened:
+        assert [(chunk.user_ids, chunk.values) for chunk in opened.chunks] == [(["bob"], ["1"])]
 
 
 def test_a_query_that_takes_too_long_is_stopped(duckdb_shop: Shop, ask: Asked) -> None:

@@ -95,6 +95,15 @@ def test_nothing_is_told_of_a_query_without_windows_and_cursors(shop: Shop) -> N
     assert lacking(filled(shop), Tables((ONE, MANY)), "event('Bought').count() >= 1") == []
 
 
+def test_nothing_is_told_of_profiles_that_are_not_read(shop: Shop) -> None:
+    filled(shop).run("CREATE TABLE others (id text, since integer)")
+    shop.run("INSERT INTO others VALUES (?, ?)", [("u", 1)] * 3)
+    tables = Tables(
+        (EventsTable("bought", "who", "at", event="Bought", cursor="id"),), ProfilesTable("others", "id", "since")
+    )
+    assert [each for each in lacking(shop, tables, WINDOW) if "others" in each] == []
+
+
 def test_nothing_is_told_of_small_tables(shop: Shop) -> None:
     assert lacking(filled(shop, rows=2), Tables((ONE,)), WINDOW) == []
 

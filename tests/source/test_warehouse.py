@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -11,9 +11,11 @@ from sync.errors import QueryError
 from sync.language import parse
 from sync.model.definition import Definition, Kind, Question
 from sync.model.feed import Tables, Warehouse
+from sync.model.watermark import Since
 from sync.source import warehouse
 from sync.source.connection import Source
-from sync.source.reader import answer
+from sync.source.inspection import survey
+from sync.source.reader import answer, candidates
 from tests.shop import Shop
 from tests.source.warehouses import MEMBERS, STANDARD, TABLES, TRACK, as_segment_fills_it, create, happened
 
@@ -134,6 +136,16 @@ def test_rows_are_told_to_be_new_by_when_they_were_loaded(segment: Shop) -> None
     assert cursors["tracks"] == ("uuid_ts", 3 * 3600.0, True)
     assert found.profiles is not None
     assert (found.profiles.table, found.profiles.cursor) == ("users", "uuid_ts")
+
+
+def test_who_can_have_changed_is_known_by_what_was_loaded_since(segment: Shop) -> None:
+    asked = Definition(Kind.AUDIENCE, "key", "Name", "shop", (), query=Question("event('Signed Up').count() >= 1"))
+    before = survey(source(segment), asked)
+    late = ("late", "bob", "2026-01-01 10:00:00Z", "2026-11-21 11:30:00Z", "Signed Up")
+    segment.run("INSERT INTO signed_up (id, user_id, timestamp, uuid_ts, event_text) VALUES (?, ?, ?, ?, ?)", [late])
+    marks = {name: each.newest for name, each in before.followed.items()}
+    with candidates(source(segment), asked, NOON, Since(NOON - timedelta(hours=1), marks)) as opened:
+        assert [(chunk.user_ids, chunk.values) for chunk in opened.chunks] == [(["bob"], ["true"])]
 
 
 def test_an_event_without_a_table_is_known_with_what_comes_close(segment: Shop) -> None:

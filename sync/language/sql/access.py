@@ -34,12 +34,12 @@ def accesses(query: Query, layout: Layout) -> Iterator[Access]:
     """
     cursor = None if layout.profiles is None else layout.profiles.cursor
     follows = in_full(query, layout, profiles_cursor=cursor) is None
-    if follows:
-        for each in watched(query, layout, profiles_cursor=cursor):
-            yield Access(each.table, (each.cursor,), (each.cursor,))
+    new = watched(query, layout, profiles_cursor=cursor) if follows else ()
+    for each in new:
+        yield Access(each.table, (each.cursor,), (each.cursor,))
     for events in layout.events:
         yield from _of_events(query, layout, events, follows=follows)
-    if follows and layout.profiles is not None:
+    if layout.profiles is not None and layout.profiles.table in [each.table for each in new]:
         user = layout.profiles.user_id
         yield Access(layout.profiles.table, (user,), (user,))
 
