@@ -21,7 +21,7 @@ from sync.source.connection import Source
 from sync.store import enrolments, suppressions, watermarks
 from sync.store.engine import Database
 from sync.store.forgetting import forget, sweep
-from tests.moving_clock import MovingClock, TimedDatabase
+from tests.moving_clock import MovingClock
 from tests.recorder import PUSH, drain, owed
 from tests.shop import Shop
 
@@ -35,25 +35,30 @@ LAPSED = Definition(
 START = datetime.fromisoformat("2026-11-01 12:00:00+00:00")
 DAY = timedelta(days=1)
 TABLES = Tables(
-    (EventsTable("bought", "user_id", "at", event="Bought", cursor="id", lateness=0),),
+    (EventsTable("bought", "user_id", "bought_at", event="Bought", cursor="id", lateness=0),),
     ProfilesTable("people", "user_id", cursor="version", lateness=0),
 )
+
+
+def instant(day: float = 0) -> str:
+    """A day as the shop writes it: in UTC, without saying so."""
+    return (START + day * DAY).replace(tzinfo=None).isoformat(" ")
 
 
 class Till:
     """A shop whose purchases come in one after the other, and a store. Days are counted from ``START``."""
 
-    def __init__(self, database: Database, shop: Shop) -> None:
-        self.clock = MovingClock()
-        self.database = TimedDatabase(database.engine, self.clock, database.schema)
+    def __init__(self, database: Database, shop: Shop, ids: str = "text") -> None:
+        assert isinstance(database.clock, MovingClock)
+        self.database, self.clock = database, database.clock
         self.shop, self.tables, self.rows = shop, TABLES, 0
-        instant = "text" if shop.dialect == "sqlite" else "timestamptz"
-        shop.run(f"CREATE TABLE bought (id integer PRIMARY KEY, user_id text, at {instant}, price numeric)")
-        shop.run("CREATE TABLE people (user_id text, version integer, town text)")
+        stamp = "text" if shop.dialect == "sqlite" else "timestamp"
+        shop.run(f"CREATE TABLE bought (id integer, user_id {ids}, bought_at {stamp}, price numeric)")
+        shop.run(f"CREATE TABLE people (user_id {ids}, version integer, town text)")
 
-    def buy(self, *user_ids: str, day: float = 0, price: float = 1) -> None:
+    def buy(self, *user_ids: object, day: float = 0, price: float = 1) -> None:
         """One purchase of each."""
-        at = (START + day * DAY).isoformat(" ")
+        at = instant(day)
         self.shop.run(
             "INSERT INTO bought VALUES (?, ?, ?, ?)",
             [(self.rows + place, user_id, at, price) for place, user_id in enumerate(user_ids, 1)],
@@ -122,6 +127,18 @@ def test_only_who_can_have_changed_is_asked_about_at_a_postgresql_source(
     story(Till(database, postgresql_shop))
 
 
+@pytest.mark.parametrize("engine", ["postgresql", "duckdb"])
+def test_users_may_be_numbers(sqlite_database: Database, engine: str, request: pytest.FixtureRequest) -> None:
+    till = Till(sqlite_database, request.getfixturevalue(f"{engine}_shop"), ids="integer")
+    till.shop.run("INSERT INTO people VALUES (9, 1, 'Oslo')")
+    till.buy(1, 2)
+    assert [till.refresh(each).counts.members for each in (RECENT, LAPSED)] == [2, 1]
+    till.buy(3, day=8)
+    done = [till.refresh(each, day=8) for each in (RECENT, LAPSED)]
+    assert [each.full for each in done] == [None, None]
+    assert [changed(each) for each in done] == [(1, 1, 2, 0), (3, 2, 0, 0)]
+
+
 def test_a_plan_says_what_the_delta_after_it_does(till: Till) -> None:
     till.buy("ann", "bob")
     till.refresh()
@@ -152,9 +169,9 @@ def test_a_late_row_is_found_as_long_as_it_comes_within_lateness(small_till: Til
     assert small_till.refresh().full == NEVER
     small_till.clock.advance(3600)
     assert small_till.refresh().full == YOUNG
-    small_till.shop.run("INSERT INTO bought VALUES (3, 'bob', ?, 1)", [(START.isoformat(" "),)])
+    small_till.shop.run("INSERT INTO bought VALUES (3, 'bob', ?, 1)", [(instant(),)])
     assert small_till.refresh().full is None
-    small_till.shop.run("INSERT INTO bought VALUES (2, 'late', ?, 1)", [(START.isoformat(" "),)])
+    small_till.shop.run("INSERT INTO bought VALUES (2, 'late', ?, 1)", [(instant(),)])
     done = small_till.refresh()
     assert (done.full, done.counts.entered) == (None, 1)
 
@@ -300,7 +317,7 @@ def test_a_cursor_that_goes_back_is_noticed_at_once(small_till: Till) -> None:
     small_till.buy("ann", "bob")
     small_till.refresh()
     small_till.shop.run("DELETE FROM bought")
-    small_till.shop.run("INSERT INTO bought VALUES (1, 'cid', ?, 1)", [(START.isoformat(" "),)])
+    small_till.shop.run("INSERT INTO bought VALUES (1, 'cid', ?, 1)", [(instant(),)])
     done = small_till.refresh()
     assert (done.full, done.missed, changed(done)) == (SHRUNK, 3, (1, 1, 2, 0))
 

@@ -175,7 +175,9 @@ class _Candidates:
             found += [self._arrived(events), *self._crossed(events)]
         if (profiles := _profiles(self._query, self._layout)) is not None:
             found.append(self._changed(profiles, str(profiles_cursor)))
-        nobody = select(cast(null(), String).label("user_id")).where(false())
+        # Without a type beside others, whatever type these have.
+        none: Expression = null() if found else cast(null(), String)
+        nobody = select(none.label("user_id")).where(false())
         return self._engine.computed_once(
             union(*(found or [nobody]), nobody, *self._engine.padding(1)), "can_have_changed"
         )
