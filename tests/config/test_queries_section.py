@@ -163,3 +163,22 @@ def test_a_list_cannot_be_compared_from_elsewhere(problems_of: Problems) -> None
 )
 def test_a_definition_has_exactly_one_question(problems_of: Problems, definition: str, said: str) -> None:
     assert said in problem(problems_of, definition + "\n")
+
+
+def test_full_refresh_is_a_day_unless_it_is_given_for_all_or_for_one(settings_of: Load) -> None:
+    text = "audiences: [{name: A, query: trait('x') = 1}, {name: B, query: trait('x') = 1, full_refresh: 6 hours}]\n"
+    assert [each.full_refresh for each in settings_of(HEAD + text).definitions] == [86_400.0, 21_600.0]
+    given = settings_of(HEAD + text + "defaults: {full_refresh: 2 days}\n").definitions
+    assert [each.full_refresh for each in given] == [172_800.0, 21_600.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sql: select 1, full_refresh: 1 day", "goes with `query` only, for what `sql` gives is read whole each time"),
+        ("table: {name: t, user_id: u}, full_refresh: 1 day", "goes with `query` only, for what `table` gives"),
+        ("query: trait('x') = 1, full_refresh: often", "must be a duration with its unit"),
+    ],
+)
+def test_a_full_refresh_that_means_nothing_is_refused(problems_of: Problems, text: str, said: str) -> None:
+    assert f"audiences[0].full_refresh: {said}" in problem(problems_of, f"audiences: [{{name: A, {text}}}]")

@@ -8,8 +8,9 @@ from sqlalchemy import Connection, text
 from sync.model.chunk import Chunk
 from sync.store import recording
 from sync.store.engine import Database
+from sync.store.postgresql import recording as postgresql
 from sync.store.postgresql.recording import CHANGED_KEYS
-from sync.store.sqlite.recording import ENTERED_OR_CHANGED, EXITED
+from sync.store.sqlite.recording import ENTERED_OR_CHANGED, EXITED, EXITED_CANDIDATES
 from tests.recorder import audience, record
 
 MANY = [f"user {number:05d}" for number in range(20_000)]
@@ -37,6 +38,56 @@ def test_the_diff_on_postgresql_is_a_merge_join_of_two_index_only_scans(postgres
     assert "Merge Full Join" in plan
     assert plan.count("Index Only Scan") == 2
     assert "Sort" not in plan
+
+
+FEW = MANY[::500]
+
+
+def candidates(session: recording.Session) -> None:
+    values: list[str | None] = ["true" if place % 2 else None for place, _ in enumerate(FEW)]
+    session.load_candidates([Chunk(FEW, values)], ("user_id", "value"))
+    assert session.stage_candidates() == (len(FEW) // 2, [])
+
+
+@pytest.mark.parametrize("statement", [postgresql.CHANGED_CANDIDATES, postgresql.EXITED_CANDIDATES])
+def test_candidates_are_looked_up_on_postgresql_however_many_users_there_are(
+    postgresql_database: Database, statement: str
+) -> None:
+    record(postgresql_database, audience(), MANY)
+    with postgresql_database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM (ANALYZE) snapshot")
+    with recording.session(postgresql_database) as session:
+        candidates(session)
+        connection = session._connection
+        with connection.begin():
+            assert session._statements.compare_candidates(connection, 1, "false") == (0, len(FEW) // 2, 0, 0)
+            values = {"definition_id": 1} | ({"absent": "false"} if ":absent" in statement else {})
+            lines = connection.execute(text(f"EXPLAIN (COSTS OFF) {statement}"), values).scalars()
+            plan = "\n".join(lines)
+    assert "Nested Loop" in plan
+    assert "using snapshot_pkey" in plan
+    assert "Scan on snapshot p" not in plan.replace("Index Scan using snapshot_pkey on snapshot p", "")
+
+
+def test_candidates_are_looked_up_on_sqlite_however_many_users_there_are(sqlite_database: Database) -> None:
+    record(sqlite_database, audience(), MANY)
+    with recording.session(sqlite_database) as session:
+        candidates(session)
+        connection = session._connection
+        with connection.begin():
+            assert session._statements.compare_candidates(connection, 1, "false") == (0, len(FEW) // 2, 0, 0)
+            plan = [
+                str(row[-1])
+                for statement in (ENTERED_OR_CHANGED, EXITED_CANDIDATES)
+                for row in connection.execute(
+                    text(f"EXPLAIN QUERY PLAN {statement}"), {"definition_id": 1, "absent": "false"}
+                )
+            ]
+    assert [each for each in plan if " p " in each or each.endswith(" p")] == [
+        "SEARCH p USING PRIMARY KEY (definition_id=? AND user_id=?) LEFT-JOIN",
+        "SEARCH p USING PRIMARY KEY (definition_id=? AND user_id=?)",
+    ]
+    assert not any("AUTOMATIC" in each for each in plan)
 
 
 @pytest.mark.parametrize("statement", [ENTERED_OR_CHANGED, EXITED])
