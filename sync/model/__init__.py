@@ -2,6 +2,8 @@
 
 =============  ==================================================================================
 naming         from a definition's name to its key; reserved names
+warehouse      how Segment and RudderStack name tables and columns
+feed           what a customer's own tables mean
 canonical      one text form for a user id and for a value, so that equal things compare equal
 chunk          rows on their way from a source to staging, by columns
 location       where a membership table really is

@@ -2,11 +2,18 @@
 
 =============  ==================================================================================
 connection     open it so that it cannot be written, and prove it; driver errors in our words
+duckdb, mysql  the same for databases whose drivers are extras; derived (SQL that can be nothing but a query)
 reader         a definition's answer, in chunks of canonical text
+questions      a query as a statement; lenient (values that no driver can read end no run)
+tables         which tables and columns there are, for the query language
+warehouse      the same where Segment or RudderStack fills them
+indexes        those that a query would use, and that are not there
 changes        what a query's source says of what has changed
-inspection     does a definition run, which columns does it give, which SQL is it
+inspection     does a definition run, which columns does it give, which SQL is it, what is wanting
 uniqueness     whether a user can stand in a table twice
 location       where a membership table really is
+feed           new rows of a table of events
+scratch        profiles and events for a moment
 sample         the demo's shop
 =============  ==================================================================================
 """
