@@ -118,8 +118,6 @@ class Source:
     def _connect_sqlite(self, path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
         connection.set_progress_handler(self._is_over, _STEPS_BETWEEN_LOOKS)
-        with suppress(sqlite3.Error):  # to set up a function that gives rows, SQLite asks for more than for reading
-            connection.execute("SELECT 1 FROM json_each('{}')").close()
         connection.set_authorizer(_authorize)
         return connection
 

@@ -62,7 +62,7 @@ def grown(cases: Sequence[Case], random: Random, *, exact: bool) -> Grown:
     profiles = list({each["user_id"]: each for each in case.profiles if isinstance(each.get("user_id"), str)}.values())
     earlier = [_earlier(each, profiles, random) for each in profiles]
     before = Data([each for each in earlier if each is not None], first)
-    since = _since(as_of, events, _spans(cases), random)
+    since = _since(as_of, events, spans_of(cases), random)
     return Grown(since, as_of, before, Data(profiles, first + then), exact)
 
 
@@ -87,7 +87,7 @@ def _since(as_of: datetime, events: Sequence[Object], spans: Sequence[timedelta]
     return random.choice(earlier) if earlier and random.random() < 0.7 else as_of - random.choice(_AGES)
 
 
-def _spans(cases: Sequence[Case]) -> list[timedelta]:
+def spans_of(cases: Sequence[Case]) -> list[timedelta]:
     """All that windows are long in the definitions."""
     definitions: list[Definition] = [each for case in cases for each in (case.definition, *_others(case).values())]
     return sorted({each.long for one in definitions for each in inside(one) if isinstance(each, Span)})

@@ -23,13 +23,22 @@ from tests.language.reference.evaluate import Data, Event, Object
 from tests.language.reference.values import instant, sort_of
 
 OWN = "Shoes Bought"
-_TABLES = Tables(
-    (
-        EventsTable("shoes_bought", "who", "happened", event=OWN, cursor="n"),
-        EventsTable("all_events", "user_id", "ts", name="event_name", properties="props", cursor="id"),
-    ),
-    ProfilesTable("customers", "id"),
-)
+TABLES = ("shoes_bought", "all_events", "customers")
+
+
+def following(lateness: float, cursor: str | None = "changed") -> Tables:
+    """What these tables mean, with what they promise."""
+    return Tables(
+        (
+            EventsTable("shoes_bought", "who", "happened", event=OWN, cursor="n", lateness=lateness),
+            EventsTable(
+                "all_events", "user_id", "ts", name="event_name", properties="props", cursor="id", lateness=lateness
+            ),
+        ),
+        ProfilesTable("customers", "id", cursor=cursor, lateness=lateness),
+    )
+
+
 _PROPERTIES = {
     "price": "number",
     "spend": "number",
@@ -104,7 +113,7 @@ class Typed:
             kind = "TEMPORARY TABLE" if temporary else "TABLE"
             connection.exec_driver_sql(f"CREATE {kind} {name} ({listed})".replace("%", self._percent))
         connection.commit()  # an error takes back what was loaded, and not the tables
-        self.layout = tables.layout(connection, _TABLES)
+        self.layout = tables.layout(connection, following(0))
         self.engine = tables.engine(self._dialect)
 
     @property
@@ -128,6 +137,18 @@ class Typed:
                 f"p{place}": self._given(*each) for place, each in enumerate(zip(row, columns.values(), strict=True))
             }
             self.connection.execute(text(f"INSERT INTO {name} VALUES ({places})"), given)
+
+    def break_promise(self, chance: float) -> bool:
+        """Change some old rows as nobody may, delete others; whether there are any. The newest stays: it would be noticed."""
+        found = 0
+        for name, cursor, user in (("shoes_bought", "n", "who"), ("all_events", "id", "user_id")):
+            old = f"{cursor} < (SELECT max({cursor}) FROM {name})"
+            some = f"CAST({cursor} AS INTEGER) % 3 = {int(chance * 3)}"
+            found += self.connection.execute(text(f"DELETE FROM {name} WHERE {old} AND {some}")).rowcount
+            moved = f"UPDATE {name} SET {user} = 'u1' WHERE {old} AND CAST({cursor} AS INTEGER) % 5 = 0"
+            found += self.connection.execute(text(moved)).rowcount
+        self.connection.commit()
+        return found > 0
 
     def _given(self, value: object, sort: str) -> object:
         if value is None:
