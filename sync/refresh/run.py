@@ -38,9 +38,9 @@ class Refreshed:
     hold: Hold | None
     joined: tuple[str, ...]
     resumed: tuple[str, ...]
-    full: str | None
-    candidates: int | None
-    missed: int | None
+    full: str | None = None
+    candidates: int | None = None
+    missed: int | None = None
 
 
 def refresh(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,8 @@ from sync.source.connection import Source
 from sync.source.feed import cursor_of, is_cursor
 from sync.source.lenient import make_lenient
 from sync.source.questions import Asked, for_the_driver, posed
+
+_ROWS_PER_FETCH = 1000
 
 
 def survey(source: Source, connection: Connection, definition: Definition) -> Survey:
@@ -85,9 +88,10 @@ def _newest(connection: Connection, each: Watched) -> Cursor:
     statement = select(cursor).select_from(engine.table(each.table, [each.cursor])).where(cursor.is_not(None))
     statement = statement.order_by(cursor.desc())
     for limited in (statement.limit(1), statement):  # mostly the first row will do, which an index knows
-        for (value,) in connection.execute(limited):
-            if is_cursor(value):
-                return cursor_of(value)
+        with closing(connection.execute(limited, execution_options={"yield_per": _ROWS_PER_FETCH})) as found:
+            for (value,) in found:
+                if is_cursor(value):
+                    return cursor_of(value)
     return None
 
 

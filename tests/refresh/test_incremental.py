@@ -397,3 +397,14 @@ def test_no_candidate_ends_a_run_that_a_full_one_would_get_through(small_till: T
     small_till.refresh(big)
     small_till.buy("x" * 1001)  # longer than any user id may be, and no member
     assert small_till.refresh(big).full is None
+
+
+def test_a_cursor_that_is_infinite_is_no_mark(sqlite_database: Database, postgresql_shop: Shop) -> None:
+    till = Till(sqlite_database, postgresql_shop)
+    till.shop.run("ALTER TABLE bought ALTER id TYPE double precision")
+    till.buy("ann")
+    till.shop.run("INSERT INTO bought VALUES ('infinity', 'bob', ?, 1)", [(instant(),)])
+    assert till.refresh().counts.members == 2
+    till.buy("cid")
+    done = till.refresh()
+    assert (done.full, done.counts.entered) == (None, 1)
