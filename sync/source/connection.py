@@ -177,7 +177,7 @@ class Source:
                 if self.dialect == "mysql":  # no transaction takes that back
                     connection.exec_driver_sql("DROP TABLE engage_sync_proof")
         except QueryError as error:
-            if _WRITES.search(str(error)):
+            if _WRITES.search(str(error)) or _MAY_NOT.search(str(error)):
                 return
             raise
         raise SourceError(f"source {self.name!r} could be written: it must be opened read-only")
@@ -266,6 +266,8 @@ def _authorize(action: int, name: str | None, value: str | None, *_: str | None)
 
 
 _WRITES = re.compile(r"readonly database|not authorized|authorization denied|read-only", re.IGNORECASE)
+_MAY_NOT = re.compile(r"CREATE command denied")
+"""MySQL, should it look at a user's rights before it looks at the transaction."""
 _NO_SUCH_OPTION = re.compile(r"invalid (connection option|dsn)", re.IGNORECASE)
 _AWAY = re.compile(
     r"unable to open|database is locked|not a database|disk image is malformed|disk I/O error"

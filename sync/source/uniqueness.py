@@ -10,6 +10,19 @@ JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
 WHERE i.indrelid = to_regclass(CAST(:name AS text)) AND i.indisunique AND i.indisvalid AND i.indnkeyatts = 1
 AND i.indpred IS NULL AND i.indexprs IS NULL AND a.attname = :column""")
 
+_DUCKDB = text("""
+SELECT count(*) FROM duckdb_constraints()
+WHERE database_name = current_database() AND table_name = :name AND constraint_column_names = [:column]
+AND schema_name = CASE WHEN :schema = '' THEN current_schema() ELSE :schema END
+AND constraint_type IN ('PRIMARY KEY', 'UNIQUE')""")
+
+_MYSQL = text("""
+SELECT count(*) FROM (
+  SELECT index_name FROM information_schema.statistics
+  WHERE table_schema = CASE WHEN :schema = '' THEN database() ELSE :schema END AND table_name = :name AND non_unique = 0
+  GROUP BY index_name HAVING count(*) = 1 AND max(column_name) = :column AND max(sub_part) IS NULL
+) AS alone""")
+
 
 def is_unique(connection: Connection, name: str, column: str) -> bool:
     """Whether it is the whole of a primary or a unique key of the table, which a view never has."""
@@ -20,6 +33,9 @@ def is_unique(connection: Connection, name: str, column: str) -> bool:
         case "postgresql":
             quoted = connection.dialect.identifier_preparer.format_table(table(own, schema=schema or None))
             return bool(connection.execute(_POSTGRESQL, {"name": quoted, "column": column}).scalar())
+        case "duckdb" | "mysql" as dialect:
+            asked = {"schema": schema, "name": own, "column": column}
+            return bool(connection.execute(_DUCKDB if dialect == "duckdb" else _MYSQL, asked).scalar())
     return False
 
 
