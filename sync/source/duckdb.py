@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from threading import Timer
+from threading import Event, Thread
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
@@ -21,6 +21,8 @@ from sync.source.derived import bound, derived
 from sync.source.extras import installed
 
 _HAS_ZONES = "SELECT 1 FROM duckdb_extensions() WHERE extension_name = 'icu' AND installed"
+_BETWEEN_INTERRUPTIONS = 0.1
+"""Seconds."""
 
 
 def engine(url: URL, setting: str) -> Engine:
@@ -50,11 +52,22 @@ def question(driver: Any, sql: str, as_of: datetime) -> tuple[str, dict[str, obj
 
 @contextmanager
 def interrupted(driver: Any, seconds: float) -> Iterator[None]:
-    """Let what runs meanwhile end with an error after so many seconds."""
-    timer = Timer(max(seconds, 0), driver.interrupt)
-    timer.daemon = True
-    timer.start()
+    """Let what runs meanwhile end with an error after so many seconds.
+
+    An interruption before it runs is none, so there is one after the other until it has ended.
+    """
+    ended = Event()
+
+    def interrupt() -> None:
+        pause = max(seconds, 0)
+        while not ended.wait(pause):
+            driver.interrupt()
+            pause = _BETWEEN_INTERRUPTIONS
+
+    thread = Thread(target=interrupt, name="duckdb-timeout", daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        timer.cancel()
+        ended.set()
+        thread.join()
