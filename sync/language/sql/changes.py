@@ -37,7 +37,6 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    union,
 )
 from sqlalchemy.types import NullType
 
@@ -175,12 +174,8 @@ class _Candidates:
             found += [self._arrived(events), *self._crossed(events)]
         if (profiles := _profiles(self._query, self._layout)) is not None:
             found.append(self._changed(profiles, str(profiles_cursor)))
-        # Without a type beside others, whatever type these have.
-        none: Expression = null() if found else cast(null(), String)
-        nobody = select(none.label("user_id")).where(false())
-        return self._engine.computed_once(
-            union(*(found or [nobody]), nobody, *self._engine.padding(1)), "can_have_changed"
-        )
+        nobody = select(cast(null(), String).label("user_id")).where(false())
+        return self._engine.computed_once(self._engine.united(found or [nobody]), "can_have_changed")
 
     def _arrived(self, events: Events) -> Select[Any]:
         """Users of new rows. Only of these is it asked what they are called: else an index of names might be taken."""

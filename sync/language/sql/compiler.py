@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import FromClause, Select, String, case, cast, false, null, select, union
+from sqlalchemy import FromClause, Select, String, case, cast, false, null, select
 
 from sync.language.sql.branches import Among
 from sync.language.sql.conditions import holds
@@ -88,12 +88,11 @@ def _users(wanted: Drivers | None, streams: Streams) -> Users:
     if len(wanted) == 1:
         (driver,) = wanted
         return _of_one(driver, streams)
-    some = _union(
-        [
-            select(users.user.label("user_id")).select_from(users.joined()).where(*users.real)
-            for users in (_of_one(driver, streams) for driver in sorted(wanted, key=repr))
-        ]
-    )
+    parts = [
+        select(users.user.label("user_id")).select_from(users.joined()).where(*users.real)
+        for users in (_of_one(driver, streams) for driver in sorted(wanted, key=repr))
+    ]
+    some = streams.engine.united(parts).subquery("everybody")
     return Users(streams, some, some.c.user_id)
 
 
@@ -116,8 +115,6 @@ def _everybody(streams: Streams) -> FromClause:
     """Whoever has a profile, or an event up to the instant that is asked about."""
     parts = [_of_one(Known.PROFILES, streams)] if streams.layout.profiles is not None else []
     selects = [select(each.user.label("user_id")).select_from(each.joined()).where(*each.real) for each in parts]
-    return _union(selects + streams.seen()) if selects or streams.layout.events else _nobody(streams).joined()
-
-
-def _union(selects: list[Select[Any]]) -> FromClause:
-    return (union(*selects) if len(selects) > 1 else selects[0].distinct()).subquery("everybody")
+    if not selects and not streams.layout.events:
+        return _nobody(streams).joined()
+    return streams.engine.united(selects + streams.seen()).subquery("everybody")

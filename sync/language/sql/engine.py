@@ -19,12 +19,17 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    select,
     table,
+    union,
 )
 from sqlalchemy import column as named
 
 from sync.language.sql.layout import Column
 from sync.language.sql.values import Expression, Found
+
+_MOST_PARTS = 400
+"""SQLite unites no more than 500 at once."""
 
 
 class Clock(ABC):
@@ -74,6 +79,14 @@ class Engine(ABC):
     def computed_once(self, statement: CompoundSelect[Any] | Select[Any], name: str) -> CTE:
         """A statement that is run by itself and kept, however often and wherever it is read."""
         return statement.cte(name).prefix_with("MATERIALIZED")
+
+    def united(self, parts: Sequence[Select[Any]]) -> Select[Any] | CompoundSelect[Any]:
+        """The users of all parts, each once."""
+        while len(parts) > _MOST_PARTS:
+            some = [parts[place : place + _MOST_PARTS] for place in range(0, len(parts), _MOST_PARTS)]
+            parts = [select(*union(*each).subquery().c) if len(each) > 1 else each[0] for each in some]
+        every = [*parts, *self.padding(1)]
+        return union(*every) if len(every) > 1 else every[0].distinct()
 
     def padding(self, columns: int) -> list[Select[Any]]:  # noqa: ARG002
         """What is added to the rows of users that are joined to each other, lest the database think them too few."""
