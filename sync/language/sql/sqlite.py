@@ -204,7 +204,7 @@ class _Stamps(Clock):
         self.at = column
 
     def during(self, after: Expression | None, until: Expression) -> list[Expression]:
-        return [*([] if after is None else [self.at > after]), self.at <= until]
+        return [*([] if after is None else [_wide(self.at > after)]), self.at <= until]
 
 
 class _Dates(Clock):
@@ -227,8 +227,13 @@ class _Dates(Clock):
         if after is not None:
             inside.insert(0, column > after)
             meant.insert(0, self._meant > after)
-            around.insert(0, column >= func.date(after, literal_column("'-1 day'")))
+            around.insert(0, _wide(column >= func.date(after, literal_column("'-1 day'"))))
         return [*around, case((self._plain, and_(*inside)), else_=and_(*meant))]
+
+
+def _wide(bound: Expression) -> Expression:
+    """So that SQLite does not take a range of time for so narrow that looking for the user besides is worth nothing."""
+    return func.likelihood(bound, literal_column("0.9"))
 
 
 def _stamp(instant: datetime) -> str:
