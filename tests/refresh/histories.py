@@ -33,8 +33,9 @@ _LATENESS = (0.0, 3_600.0, 86_400.0, 259_200.0)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What has been written since the step before, who has another profile, the instant of it, and what is asked then."""
+    """What has been written since the step before, who has another profile, and what is asked then, as of which instant."""
 
+    clock: datetime
     as_of: datetime
     rows: Rows
     profiles: dict[str, list[Any]]
@@ -59,11 +60,13 @@ def random_history(random: Random, key: str, steps: int) -> History:
     lateness, guard = random.choice(_LATENESS), random.choice((0.0, 0.3, 1.0))
     along = random.choice(((), (), ("email",), ("vip", "address.city")))
     definitions = [_definition(case, key, guard, along) for case in cases]
-    rows, profiles = _writings(data, times, lateness, random)
+    # What was is gone through again in no time, or lived through.
+    clocks = [times[-1] + timedelta(seconds=place) for place in range(steps)] if random.random() < 0.15 else times
+    rows, profiles = _writings(data, clocks, lateness, random)
     now, found = definitions[0], []
     for place, at in enumerate(times):
         now = random.choice(definitions) if random.random() < 0.07 else now
-        found.append(Step(at, rows[place], profiles[place], now, [random.random() for _ in range(8)]))
+        found.append(Step(clocks[place], at, rows[place], profiles[place], now, [random.random() for _ in range(8)]))
     return History(found, lateness)
 
 
@@ -130,28 +133,28 @@ def _referred(key: str, other: Other) -> Referred:
 
 
 def _writings(
-    data: Data, times: Sequence[datetime], lateness: float, random: Random
+    data: Data, clocks: Sequence[datetime], lateness: float, random: Random
 ) -> tuple[list[Rows], list[dict[str, list[Any]]]]:
     """The events that are first seen at each step, and the profiles that are written then.
 
-    A cursor rises with each row or, at times, only with each step.
+    A cursor rises with each row or, at clocks, only with each step.
     """
     tables = rows_of(*cleaned(data))
     coarse, few = random.random() < 0.2, random.random() < 0.5
-    profiles = _profiles(tables.pop("customers"), len(times), random, coarse=coarse)
-    seen: list[Rows] = [{name: [] for name in tables} for _ in times]
+    profiles = _profiles(tables.pop("customers"), len(clocks), random, coarse=coarse)
+    seen: list[Rows] = [{name: [] for name in tables} for _ in clocks]
     for name, rows in tables.items():
-        begins = sorted(0 if few and random.random() < 0.6 else random.randrange(len(times)) for _ in rows)
+        begins = sorted(0 if few and random.random() < 0.6 else random.randrange(len(clocks)) for _ in rows)
         for place, (step, row) in enumerate(zip(begins, random.sample(rows, len(rows)), strict=True)):
             row[0] = step if coarse else place
-            seen[_seen(step, times, lateness, random)][name].append(row)
+            seen[_seen(step, clocks, lateness, random)][name].append(row)
     return seen, profiles
 
 
-def _seen(step: int, times: Sequence[datetime], lateness: float, random: Random) -> int:
+def _seen(step: int, clocks: Sequence[datetime], lateness: float, random: Random) -> int:
     """When a row of this step can be seen: whoever reads at the step before may still find it missing by the promise."""
     late = timedelta(seconds=lateness)
-    possible = [each for each in range(step, len(times)) if each == step or times[each - 1] < times[step] + late]
+    possible = [each for each in range(step, len(clocks)) if each == step or clocks[each - 1] < clocks[step] + late]
     return step if random.random() < 0.7 else random.choice(possible)
 
 

@@ -59,7 +59,7 @@ class Lives:
         last: Refreshed | None = None
         for number, step in enumerate(history.steps):
             _write(tables, step)
-            self._clock.at = step.as_of
+            self._clock.at = step.clock
             earlier = history.steps[number - 1].as_of if number and step.chances[0] < 0.02 else None
             forced = earlier is not None or (last is not None and last.hold is not None and step.chances[1] < 0.5)
             wrong, last = self._step(source, step, earlier, forced=forced)
@@ -75,7 +75,7 @@ class Lives:
         definition, wrong, planned = step.definition, [], None
         if step.chances[4] < 0.1 and kind is RunKind.DELTA and earlier is None:
             planned = plan(self._changing, {"shop": source}, [definition], [PUSH], as_of=step.as_of, forced=forced)
-        asked: dict[str, Any] = {"kind": kind, "as_of": earlier, "forced": forced}
+        asked: dict[str, Any] = {"kind": kind, "as_of": earlier or step.as_of, "forced": forced}
         one = refresh(self._changing, source, definition, full=step.chances[3] < 0.06, **asked)
         other = self._in_full(source, definition, alone=step.chances[6] < 0.8, **asked)
         wrong += self._differences(one, other)
@@ -97,7 +97,7 @@ class Lives:
         """Old rows are changed, against the promise: the next full run finds what incremental ones cannot see."""
         if lateness or not tables.break_promise(step.chances[7]):
             return []
-        asked: dict[str, Any] = {"kind": RunKind.DELTA, "as_of": None, "forced": False}
+        asked: dict[str, Any] = {"kind": RunKind.DELTA, "as_of": step.as_of, "forced": False}
         definition = replace(step.definition, max_exits=1.0)
         blind = refresh(self._changing, source, definition, **asked)
         self._in_full(source, definition, alone=True, **asked)
