@@ -14,7 +14,7 @@ COUNTS = {"members", "entered", "exited", "changed", "unchanged", "held"}
 def test_a_plan_has_the_documented_shape_and_changes_nothing(project: Project) -> None:
     made = project.json("plan")
     assert set(made) == {"definitions", "failed", "removed", "destinations", "notes"}
-    assert set(made["definitions"][0]) == {"key", "kind", "hold", "joined", "sample"} | COUNTS
+    assert set(made["definitions"][0]) == {"key", "kind", "hold", "joined", "full", "sample"} | COUNTS
     assert made["destinations"] == [{"name": "pushwoosh", "users": 10, "filtered": 0, "already_owed": 0}]
     assert project.sandbox.requests == 0
     assert "10 users would be sent" in project.done("plan").out
@@ -45,7 +45,9 @@ def test_a_hold_stays_in_sight_when_a_later_run_fails(project: Project, sqlite_s
 def test_a_delta_has_the_documented_shape(project: Project) -> None:
     done = project.json("delta")
     assert set(done) == {"runs", "failed", "removed", "delivered", "notes", "exit_code"}
-    assert set(done["runs"][0]) == {"run", "key", "kind", "status", "hold", "joined", "resumed"} | COUNTS
+    assert set(done["runs"][0]) == COUNTS | {
+        *("run", "key", "kind", "status", "hold", "joined", "resumed", "full", "candidates", "missed")
+    }
     assert set(done["delivered"][0]) == {
         *("destination", "users", "accepted", "filtered", "deferred", "refused", "parked", "owed_anew", "by_verdict"),
         *("still_owed", "stopped", "delivered_by", "by_others", "warnings"),
