@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from sync.model.definition import Definition, Kind, Question
-from sync.model.feed import EventsTable, ProfilesTable, Tables
+from sync.model.feed import EventsTable, ProfilesTable, Tables, Warehouse
 from sync.model.guard import Hold
 from sync.model.run import RunKind, RunStatus
 from sync.model.watermark import BACK, BROKEN, DUE, EDITED, HELD, NEVER, SHRUNK, YOUNG
@@ -408,3 +408,21 @@ def test_a_cursor_that_is_infinite_is_no_mark(sqlite_database: Database, postgre
     till.buy("cid")
     done = till.refresh()
     assert (done.full, done.counts.entered) == (None, 1)
+
+
+def test_a_warehouse_is_read_on_from_what_was_loaded_last(sqlite_database: Database, sqlite_shop: Shop) -> None:
+    till = Till(sqlite_database, sqlite_shop)
+    till.tables = Tables(warehouse=Warehouse(lateness=0))
+    sqlite_shop.run("CREATE TABLE tracks (id text, user_id text, event text, timestamp text, received_at text)")
+    sqlite_shop.run("CREATE TABLE users (id text, plan text, received_at text)")
+    sqlite_shop.run("INSERT INTO users VALUES ('ann', 'free', '2026-11-01 12:00:00')")
+    lapsed = replace(LAPSED, query=Question("event('Bought It').count() = 0 AND trait('plan') = 'pro'"))
+    assert till.refresh(lapsed).counts.members == 0
+    sqlite_shop.run("CREATE TABLE bought_it (id text, user_id text, timestamp text, received_at text)")
+    sqlite_shop.run("INSERT INTO bought_it VALUES ('1', 'bob', '2026-11-01', '2026-11-01 12:00:01')")
+    assert till.refresh(lapsed, day=1).full == EDITED  # now there is a table
+    sqlite_shop.run("UPDATE users SET plan = 'pro', received_at = '2026-11-02 12:00:00'")
+    sqlite_shop.run("INSERT INTO users VALUES ('bob', 'pro', '2026-11-02 12:00:00')")
+    done = till.refresh(lapsed, day=2)
+    assert (done.full, done.candidates, done.counts.entered) == (None, 2, 1)
+    assert till.sent() == {"ann": {"lapsed": True}}
