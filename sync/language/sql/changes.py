@@ -48,9 +48,11 @@ from sync.language.sql.engine import Engine
 from sync.language.sql.layout import WITHOUT_ORDER, Column, Events, Layout, Profiles
 from sync.language.sql.unknown import drivers
 from sync.language.sql.values import Expression
-from sync.language.tree import Query, RecencyMatch
+from sync.language.tree import Query, RecencyMatch, Stream
 
 _NOW = timedelta(0)
+_MOST = 20_000
+"""SQLite has room for 65,535 mentions of a table, where each stream is mentioned up to three times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +133,21 @@ def _obstacles(query: Query, layout: Layout, profiles_cursor: str | None) -> Ite
     for each in nodes(query):
         if isinstance(each, RecencyMatch):
             yield f"`{each.comparator}` counts from the time of the run: answers change although no row does"
+    if _size(query, layout) > _MOST:
+        yield "it reads so many streams of events that looking for what has changed in each costs more than it saves"
     for table in _events(query, layout):
         yield from _without_order("events", table.table, table.columns, table.cursor)
     if (profiles := _profiles(query, layout)) is not None:
         said = "reads traits of profiles" if profile_traits(query) else "says something of people without events too"
         for sentence in _without_order("profiles", profiles.table, profiles.columns, profiles_cursor):
             yield f"it {said}, and {sentence}"
+
+
+def _size(query: Query, layout: Layout) -> int:
+    """How many ways there are to be a candidate, times how often candidates are asked for: SQLite reads a statement so."""
+    tables, moments = len(_events(query, layout)), sum(map(len, edges(query).values()))
+    asked = len({each for each in nodes(query) if isinstance(each, Stream)})
+    return (asked + tables) * (moments + tables)
 
 
 def _without_order(kind: str, table: str, columns: Mapping[str, Column], cursor: str | None) -> Iterator[str]:
