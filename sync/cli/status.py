@@ -49,11 +49,6 @@ def _gather(app: App) -> dict[str, Any]:
     with database.read() as connection:
         known = reports.definitions(connection)
         last = reports.last_runs(connection)
-        states = destinations.states(connection)
-        forwarded = event_measures.event_backlogs(connection)
-        deleting = undeleted.documents(
-            app.settings.destinations, deletions.backlog(connection), deletions.refused(connection, undeleted.SHOWN)
-        )
         holding = reports.held_runs(connection)
         return {
             "store": where,
@@ -72,20 +67,17 @@ def _gather(app: App) -> dict[str, Any]:
                 ),
             ),
             "removed": [row for key, row in known.items() if row["removed_at"] is not None],
-            "destinations": [
-                {
-                    "name": name,
-                    "backlog": slots.backlog(connection, name),
-                    "breaker": states.get(name, {}).get("breaker", "closed"),
-                    "reason": states.get(name, {}).get("reason", ""),
-                    "last_error": states.get(name, {}).get("last_error"),
-                    "last_error_at": states.get(name, {}).get("last_error_at"),
-                    "rate": app.settings.destinations[name].delivery.rate,
-                    "events": forwarded.get(name),
-                    "deletions": deleting[name],
-                }
-                for name in app.settings.destinations
-            ],
+            "destinations": _destinations(
+                app,
+                {name: slots.backlog(connection, name) for name in app.settings.destinations},
+                destinations.states(connection),
+                event_measures.event_backlogs(connection),
+                undeleted.documents(
+                    app.settings.destinations,
+                    deletions.backlog(connection),
+                    deletions.refused(connection, undeleted.SHOWN),
+                ),
+            ),
             "collector": _collector(app),
             "log": event_measures.measure_log(connection),
             "feeds": [
@@ -95,6 +87,29 @@ def _gather(app: App) -> dict[str, Any]:
             "configuration": _configuration(app, configurations.last_announced(connection)),
             "leases": reports.leases(connection, database),
         }
+
+
+def _destinations(
+    app: App,
+    backlogs: Mapping[str, Any],
+    states: Mapping[str, Mapping[str, Any]],
+    forwarded: Mapping[str, Any],
+    deleting: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "backlog": backlogs[name],
+            "breaker": states.get(name, {}).get("breaker", "closed"),
+            "reason": states.get(name, {}).get("reason", ""),
+            "last_error": states.get(name, {}).get("last_error"),
+            "last_error_at": states.get(name, {}).get("last_error_at"),
+            "rate": app.settings.destinations[name].delivery.rate,
+            "events": forwarded.get(name),
+            "deletions": deleting[name],
+        }
+        for name in app.settings.destinations
+    ]
 
 
 def _collector(app: App) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from sync.model.definition import Definition
 from sync.model.guard import Hold
 from sync.model.run import ClaimedRun, Counts, RunKind, RunStatus
 from sync.model.tick import ClaimedTick
+from sync.model.watermark import Reading
 from sync.refresh.reading import Before, read
 from sync.source.connection import Source
 from sync.store import enrolments, recording, runs, watermarks
@@ -79,6 +80,14 @@ def refresh(
         raise
     status = RunStatus.SUCCEEDED if done.hold is None else RunStatus.HELD
     _count(definition, status, database.clock.monotonic() - began, done.counts)
+    _tell(definition, claimed, done, reading)
+    course = reading.course
+    outcome = (status, done.counts, done.hold, done.joined, done.resumed)
+    return Refreshed(definition, claimed.id, *outcome, course.full, reading.candidates, done.missed)
+
+
+def _tell(definition: Definition, claimed: ClaimedRun, done: recording.Recorded, reading: Reading) -> None:
+    """Say what was recorded, and what incremental runs had missed of it."""
     telemetry.event(
         "run.held" if done.hold else "run.succeeded",
         level=logging.WARNING if done.hold else logging.INFO,
@@ -94,21 +103,8 @@ def refresh(
     )
     if done.missed:
         telemetry.count("refresh_missed", done.missed, definition=definition.key)
-        telemetry.event(
-            "refresh.missed", level=logging.WARNING, definition=definition.key, run=claimed.id, users=done.missed
-        )
-    return Refreshed(
-        definition,
-        claimed.id,
-        status,
-        done.counts,
-        done.hold,
-        done.joined,
-        done.resumed,
-        reading.course.full,
-        reading.candidates,
-        done.missed,
-    )
+        said = {"definition": definition.key, "run": claimed.id, "users": done.missed}
+        telemetry.event("refresh.missed", level=logging.WARNING, **said)
 
 
 def _before(
