@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from types import NoneType
 from typing import Any
 
 from sqlalchemy import Connection, Select
@@ -22,6 +25,12 @@ from sync.source import tables, warehouse
 from sync.source.connection import Source
 from sync.source.lenient import Unread, make_lenient
 
+_ALWAYS = frozenset((int, bool, NoneType))
+"""What can be carried whatever it is: databases have no integers that are too long."""
+
+_CERTAINLY = 300
+"""Digits before the point, of a number that a double can hold."""
+
 _UNREADABLE = {"literal_binds": True}
 
 
@@ -33,14 +42,36 @@ class Asked:
     parameters: dict[str, Any]
     decoded: tuple[Callable[[object], object], ...]
 
-    def row(self, row: tuple[object, ...]) -> tuple[object, ...]:
-        """A row with what Python has for its values; one that cannot be carried any further is missing."""
-        return (row[0], *(_carried(decode(value)) for decode, value in zip(self.decoded, row[1:], strict=True)))
+    def rows(self, rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+        """Rows with what Python has for their values; one that cannot be carried any further is missing."""
+        if not self.decoded:
+            return rows
+        user_ids, *columns = zip(*rows, strict=True)
+        values = [_column(decode, column) for decode, column in zip(self.decoded, columns, strict=True)]
+        return list(zip(user_ids, *values, strict=True))
+
+
+def _column(decode: Callable[[object], object], column: Sequence[object]) -> list[object]:
+    """In one go where it is plain, else value by value."""
+    values = list(map(decode, column))
+    return values if _is_plain(values) else list(map(_carried, values))
+
+
+def _is_plain(values: list[Any]) -> bool:
+    """Whether each value can certainly be carried."""
+    kinds = set(map(type, values))
+    if kinds <= _ALWAYS:
+        return True
+    if kinds == {float}:
+        return all(map(math.isfinite, values))
+    if kinds == {Decimal}:
+        return all(map(Decimal.is_finite, values)) and max(map(Decimal.adjusted, values)) < _CERTAINLY
+    return False
 
 
 def _carried(value: object) -> object:
     """The value, unless nobody could take it: text that is none, a number beyond all measure. It ends no run."""
-    if value is None or type(value) is int:
+    if type(value) in _ALWAYS:
         return value
     if isinstance(value, Unread):
         return None

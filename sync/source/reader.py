@@ -158,7 +158,7 @@ def _chunks(
             ) from None
         if not rows:
             return
-        chunk = (made or _chunk)(rows if asked is None else list(map(asked.row, rows)), shape, done)
+        chunk = (made or _chunk)(rows if asked is None else asked.rows(rows), shape, done)
         if chunk.user_ids:
             yield chunk
         done += len(rows)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import FromClause, Select, false, func, literal_column, null, or_, select, union_all
 
 from sync.language.sql import flattened
-from sync.language.sql.engine import Clock, Engine
+from sync.language.sql.engine import Clock, Engine, Instants
 from sync.language.sql.layout import Column, Events, Layout, Profiles, Type
 from sync.language.sql.values import NOTHING, Expression, Found, opposite
 from sync.language.tree import Between, Context, ExcludeSources, Property, Reduction, Stream, Within
@@ -46,28 +46,37 @@ class Branch(ABC):
 
     source: FromClause
     user: Expression
-    at: Expression
+    clock: Clock
     order: Sequence[Expression]
     conditions: Sequence[Expression]
+    in_time: Sequence[Expression] = ()
+    """Conditions too: that it is in the windows. They cost more than others, and hold for most rows that an index gives."""
 
     @abstractmethod
     def property(self, asked: Property | Context) -> Found:
         """A property of an event, or a piece of its context."""
 
-    @abstractmethod
-    def during(self, after: Expression, until: Expression) -> list[Expression]:
-        """Conditions: an event's instant is in (after, until]."""
-
 
 def branch(
-    engine: Engine, tables: Tables, layout: Layout, reduction: Reduction, among: Among | None, name: str
+    engine: Engine,
+    tables: Tables,
+    layout: Layout,
+    reduction: Reduction,
+    among: Among | None,
+    name: str,
+    *,
+    of_one: bool = False,
 ) -> Branch | None:
-    """The events of a stream, but for what its filters say of each; ``None`` where no table can hold any."""
+    """The events of a stream, but for what its filters say of each; ``None`` where no table can hold any.
+
+    ``of_one``: they are asked for user by user.
+    """
     stream = reduction.stream
     holding = [each for each in layout.events if each.may_hold(stream.event)]
     names = [name] if len(holding) == 1 else [f"{name}_{place}" for place in range(len(holding))]
     found = [
-        _OneTable(engine, tables, each, stream, layout, among, own) for each, own in zip(holding, names, strict=True)
+        _OneTable(engine, tables, each, stream, layout, among, own, of_one=of_one)
+        for each, own in zip(holding, names, strict=True)
     ]
     if len(found) > 1:
         return _SeveralTables(engine, found, sorted(set(_read(reduction)), key=repr), name)
@@ -119,20 +128,23 @@ class _OneTable(Branch):
         layout: Layout,
         among: Among | None,
         name: str,
+        *,
+        of_one: bool,
     ) -> None:
         self._engine, self._events, self._stream = engine, events, stream
-        self.source, clock = tables.open(events, name)
+        self.source, self.clock = tables.open(events, name)
         self.user, somebody = person(engine, events, layout, self.source)
-        self.at, self._clock = clock.at, clock
         ties = [self.source.c[each] for each in (events.cursor, events.message_id) if each is not None]
-        self.order = [self.at, *ties]
+        self.order = [self.clock.at, *ties]
         self.conditions = [
             *called(engine, events, self.source, stream.event),
             somebody,
-            *(condition for after, until in _windows(engine, stream) for condition in clock.during(after, until)),
             *self._elsewhere(),
             *([] if among is None else [among(self.user)]),
         ]
+        of_users = of_one or among is not None
+        windows = [self.clock.during(*window, of_users=of_users) for window in _windows(engine, stream)]
+        self.in_time = [each for conditions in windows for each in conditions]
 
     def _elsewhere(self) -> Iterator[Expression]:
         """Conditions: an event comes from none of the excluded sources."""
@@ -155,9 +167,6 @@ class _OneTable(Branch):
             )
         columns = {key: kind for key, kind in events.columns.items() if key not in self._taken()}
         return document_or_column(self._engine, self.source, columns, asked.path)
-
-    def during(self, after: Expression, until: Expression) -> list[Expression]:
-        return self._clock.during(after, until)
 
     def cursor(self) -> Expression:
         """What settles which of two events at one instant came first, to be compared with those of the same table."""
@@ -200,21 +209,18 @@ class _SeveralTables(Branch):
         parts = []
         for number, each in enumerate(tables):
             place: Expression = literal_column(str(number))
-            columns = [each.user.label("user_id"), each.at.label("at"), place.label("place")]
+            columns = [each.user.label("user_id"), each.clock.at.label("at"), place.label("place")]
             columns.append(each.cursor().label("cursor"))
             columns += [each.property(asked).carried().label(label) for asked, label in self._places.items()]
-            parts.append(select(*columns).select_from(each.source).where(*each.conditions))
+            parts.append(select(*columns).select_from(each.source).where(*each.conditions, *each.in_time))
         self.source = union_all(*parts).subquery(name)
         found = self.source.c
-        self.user, self.at, self.conditions = found.user_id, found.at, ()
+        self.user, self.clock, self.conditions = found.user_id, Instants(found.at), ()
         cursor = engine.carried(found.cursor)
         self.order = [each for each in (found.at, found.place, cursor.number, cursor.text) if each is not None]
 
     def property(self, asked: Property | Context) -> Found:
         return self._engine.carried(self.source.c[self._places[_own(asked)]])
-
-    def during(self, after: Expression, until: Expression) -> list[Expression]:
-        return [self.at > after, self.at <= until]
 
 
 def _windows(engine: Engine, stream: Stream) -> Iterator[tuple[Expression | None, Expression]]:

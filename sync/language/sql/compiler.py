@@ -40,7 +40,7 @@ def compile_query(
     streams = Streams(engine, layout, among)
     users = _users(drivers(query), streams)
     asked: list[tuple[str, Expression, Callable[[object], object]]] = []
-    conditions = list(users.real)
+    conditions: list[Expression] = []
     if is_condition(query):
         conditions.append(holds(query, users))  # type: ignore[arg-type]
     else:
@@ -49,8 +49,7 @@ def compile_query(
         conditions.append(value.is_not(null()))
     asked += [(name, *_answer(Trait(name), users)) for name in enrichment]
     columns = [value.label(name) for name, value, _ in asked]
-    statement = select(users.user.label("user_id"), *columns).select_from(users.joined()).where(*conditions)
-    return Compiled(statement, tuple(decoded for *_, decoded in asked))
+    return Compiled(users.select(columns, conditions), tuple(decoded for *_, decoded in asked))
 
 
 def _answer(asked: Value, users: Users) -> tuple[Expression, Callable[[object], object]]:
@@ -88,10 +87,7 @@ def _users(wanted: Drivers | None, streams: Streams) -> Users:
     if len(wanted) == 1:
         (driver,) = wanted
         return _of_one(driver, streams)
-    parts = [
-        select(users.user.label("user_id")).select_from(users.joined()).where(*users.real)
-        for users in (_of_one(driver, streams) for driver in sorted(wanted, key=repr))
-    ]
+    parts = [users.select() for users in (_of_one(driver, streams) for driver in sorted(wanted, key=repr))]
     some = streams.engine.united(parts).subquery("everybody")
     return Users(streams, some, some.c.user_id)
 
@@ -114,7 +110,7 @@ def _nobody(streams: Streams) -> Users:
 def _everybody(streams: Streams) -> FromClause:
     """Whoever has a profile, or an event up to the instant that is asked about."""
     parts = [_of_one(Known.PROFILES, streams)] if streams.layout.profiles is not None else []
-    selects = [select(each.user.label("user_id")).select_from(each.joined()).where(*each.real) for each in parts]
+    selects = [each.select() for each in parts]
     if not selects and not streams.layout.events:
         return _nobody(streams).joined()
     return streams.engine.united(selects + streams.seen()).subquery("everybody")

@@ -32,6 +32,7 @@ from sync.language.tree import (
     RecencyMatch,
     Reducer,
     Reduction,
+    Text,
     TextComparator,
     TextMatch,
     Value,
@@ -123,7 +124,7 @@ def _leaf(condition: Condition, frame: Frame) -> Expression:
     match condition:
         case Comparison(left, comparator, right):
             existence = _existence(left, comparator, right, frame)
-            return _compared(frame.value(left), comparator, frame.value(right)) if existence is None else existence
+            return _related(frame.value(left), comparator, right, frame) if existence is None else existence
         case Presence(left):
             return frame.value(left).is_set
         case TextMatch(left, matcher, text):
@@ -132,7 +133,7 @@ def _leaf(condition: Condition, frame: Frame) -> Expression:
             return _text(frame.value(left), texts, TextComparator.CONTAINS, frame.engine)
         case OneOf(left, values):
             found = frame.value(left)
-            return or_(false(), *(_compared(found, Comparator.EQ, frame.value(each)) for each in values))
+            return or_(false(), *(_related(found, Comparator.EQ, each, frame) for each in values))
         case DateMatch() | RecencyMatch():
             instant = frame.value(condition.left).instant
             return false() if instant is None else _dated(condition, instant(), frame.engine)
@@ -146,6 +147,14 @@ def _existence(left: Value, comparator: Comparator, right: Value, frame: Frame) 
     wanted = _IS_ANY.get((comparator, right.value))
     found = None if wanted is None else frame.any_of(left)
     return found if found is None or wanted else ~found
+
+
+def _related(left: Found, comparator: Comparator, right: Value, frame: Frame) -> Expression:
+    if isinstance(right, Text) and comparator in (Comparator.EQ, Comparator.NEQ):
+        shortcut = left.equals(right.value)
+        if shortcut is not None:
+            return shortcut
+    return _compared(left, comparator, frame.value(right))
 
 
 def _compared(left: Found, comparator: Comparator, right: Found) -> Expression:

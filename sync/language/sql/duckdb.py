@@ -209,7 +209,7 @@ class _Clock(Clock):
         self.at = cast(null(), DateTime()) if found is None else found()
         self._column = column if kind.type in (Type.DATE, Type.TIMESTAMP) else self.at
 
-    def during(self, after: Expression | None, until: Expression) -> list[Expression]:
+    def during(self, after: Expression | None, until: Expression, *, of_users: bool = False) -> list[Expression]:  # noqa: ARG002
         return [*([] if after is None else [self._column > after]), self._column <= until]
 
 

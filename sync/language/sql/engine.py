@@ -39,8 +39,23 @@ class Clock(ABC):
     """The instant in the engine's own form; NULL where it is no date."""
 
     @abstractmethod
-    def during(self, after: Expression | None, until: Expression) -> list[Expression]:
-        """Conditions for an instant in (after, until], such that an index on the column is of use."""
+    def during(self, after: Expression | None, until: Expression, *, of_users: bool = False) -> list[Expression]:
+        """Conditions for an instant in (after, until], such that an index on the column is of use; ``of_users``: rows are
+        better looked for by their users, if there is an index for that."""
+
+    def following(self, engine: Engine, other: Clock, near: timedelta, far: timedelta) -> list[Expression]:
+        """Conditions for an instant that lies in (near, far] after another one."""
+        return self.during(engine.shifted(other.at, near), engine.shifted(other.at, far), of_users=True)
+
+
+class Instants(Clock):
+    """A column with instants in the engine's own form."""
+
+    def __init__(self, column: Expression) -> None:
+        self.at = column
+
+    def during(self, after: Expression | None, until: Expression, *, of_users: bool = False) -> list[Expression]:  # noqa: ARG002
+        return [*([] if after is None else [self.at > after]), self.at <= until]
 
 
 class Engine(ABC):

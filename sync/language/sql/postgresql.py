@@ -18,7 +18,6 @@ from sqlalchemy import (
     Integer,
     Numeric,
     Text,
-    and_,
     bindparam,
     case,
     cast,
@@ -40,6 +39,7 @@ from sync.language.sql.values import Expression, Found
 
 _INSTANT = DateTime(timezone=True)
 _LARGEST: Expression = literal_column("1.7976931348623157e308")
+_SMALLEST: Expression = literal_column("-1.7976931348623157e308")
 _NOT_IN_JSONB: Expression = literal_column(
     r"'\\u0000|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}'"
 )
@@ -80,8 +80,7 @@ class Postgresql(Engine):
             case Type.INTEGER:
                 return self.number(column)
             case Type.NUMERIC | Type.FLOAT:
-                finite = and_(column != literal_column("'NaN'"), func.abs(column) <= _LARGEST)
-                return self.number(case((finite, column)))
+                return self.number(case((_is_finite(column), column)))
             case Type.JSONB | Type.JSON:
                 return self.document(column, kind, ())
             case Type.TEXT:
@@ -200,7 +199,7 @@ class Postgresql(Engine):
         return func.avg(cast(number, Numeric))
 
     def given(self, number: Expression) -> Expression:
-        return case((func.abs(number) <= _LARGEST, number))
+        return case((_is_finite(number), number))
 
     def user(self, column: Expression, kind: Column, *, as_text: bool) -> Expression:
         if not as_text:
@@ -232,7 +231,7 @@ class _Clock(Clock):
             found = engine.column(column, kind).instant
             self.at = cast(null(), _INSTANT) if found is None else found()
 
-    def during(self, after: Expression | None, until: Expression) -> list[Expression]:
+    def during(self, after: Expression | None, until: Expression, *, of_users: bool = False) -> list[Expression]:  # noqa: ARG002
         bare = self._kind in (Type.DATE, Type.TIMESTAMP, Type.INSTANT)
         column = self._column if bare else self.at
         return [*([] if after is None else [column > self._own(after)]), column <= self._own(until)]
@@ -240,6 +239,11 @@ class _Clock(Clock):
     def _own(self, instant: Expression) -> Expression:
         local = self._kind in (Type.DATE, Type.TIMESTAMP)
         return func.timezone(literal_column("'UTC'"), instant) if local else instant
+
+
+def _is_finite(number: Expression) -> Expression:
+    """Condition: JSON can hold it. NaN is beyond all numbers."""
+    return number.between(_SMALLEST, _LARGEST)
 
 
 def _clean(column: Expression) -> Expression:

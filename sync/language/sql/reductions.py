@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -30,6 +31,7 @@ class Streams:
     def __init__(self, engine: Engine, layout: Layout, among: Among | None) -> None:
         self.engine, self.layout, self.among = engine, layout, among
         self._reduced: dict[Reduction, CTE | None] = {}
+        self._grouped: dict[CTE, Select[Any]] = {}
         self._tables = Tables(engine)
         self._numbers = count(1)
 
@@ -59,6 +61,10 @@ class Streams:
             self._reduced[reduction] = self._for_all(reduction)
         return self._reduced[reduction]
 
+    def grouped(self, reduced: CTE) -> Select[Any] | None:
+        """The same as one SELECT that groups events by user, where it is no more than that."""
+        return self._grouped.get(reduced)
+
     def nothing(self, reduction: Reduction) -> Found:
         """What a stream without events comes to."""
         return self.engine.number(_ZERO) if reduction.reducer in _COUNTS else NOTHING
@@ -86,12 +92,15 @@ class Streams:
         if statement is None:
             return None
         padding = self.engine.padding(2)
-        return (union_all(statement, *padding) if padding else statement).cte(name)
+        reduced = (union_all(statement, *padding) if padding else statement).cte(name)
+        if selected.is_plain(reduction):
+            self._grouped[reduced] = statement
+        return reduced
 
     def after(self, reduction: Reduction, outer: _Event) -> _Selected | None:
         """The events of a stream that depend on another event."""
         stream = reduction.stream
-        rows = branch(self.engine, self._tables, self.layout, reduction, None, self.name(stream.event))
+        rows = branch(self.engine, self._tables, self.layout, reduction, None, self.name(stream.event), of_one=True)
         if rows is None:
             return None
         event = _Event(self, stream, rows, outer.users, outer)
@@ -128,12 +137,13 @@ class _Event:
                 case Where(condition):
                     found.append(holds(condition, self))
                 case Within(duration, True):
-                    begin = self._parent.rows.at
-                    found += self.rows.during(begin, self.engine.shifted(begin, duration.delta))
+                    found += self._following(timedelta(0), duration.delta)
                 case Between(near, far, True):
-                    begin, engine = self._parent.rows.at, self.engine
-                    found += self.rows.during(engine.shifted(begin, near.delta), engine.shifted(begin, far.delta))
-        return found
+                    found += self._following(near.delta, far.delta)
+        return [*found, *self.rows.in_time]
+
+    def _following(self, near: timedelta, far: timedelta) -> list[Expression]:
+        return self.rows.clock.following(self.engine, self._parent.rows.clock, near, far)
 
     @property
     def _parent(self) -> _Event:
@@ -211,6 +221,10 @@ class _Selected:
             case Reducer.UNIQUE:
                 return self._unique(self._values(reduction, ()))
         return None
+
+    def is_plain(self, reduction: Reduction) -> bool:
+        """Whether it is one aggregate of the events."""
+        return self._plain(reduction) is not None
 
     def _plain(self, reduction: Reduction) -> Expression | None:
         """What is one aggregate; ``None``: it is not, or there is nothing to aggregate."""

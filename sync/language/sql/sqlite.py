@@ -29,9 +29,11 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.operators import custom_op
 
 from sync.language.sql import isotext
-from sync.language.sql.engine import Clock, Engine
+from sync.language.sql.engine import Clock, Engine, Instants
 from sync.language.sql.layout import Column, Type
 from sync.language.sql.values import Expression, Found
 
@@ -40,6 +42,9 @@ _FALSE: Expression = literal_column("x'66616C7365'")
 _NESTED: Expression = literal_column("x''")
 _SIMPLE = re.compile(r"[A-Za-z0-9_ \-]+")
 """Keys that stand in a JSON path as they are, and that everybody writes into JSON as they are."""
+
+_FIRST_TEXT: Expression = literal_column("'' COLLATE BINARY")
+"""Whatever is less is a number."""
 
 _FINITE: Expression = literal_column("1.7976931348623157e308")
 
@@ -67,8 +72,8 @@ class Sqlite(Engine):
     def shifted(self, instant: Expression, delta: timedelta) -> Expression:
         if not delta:
             return instant
-        by: Expression = literal_column(f"'{round(delta / timedelta(hours=1)):+d} hours'")
-        return func.datetime(func.substr(instant, 1, 19), by).op("||")(func.substr(instant, 20))
+        moved = func.datetime(func.substr(instant, 1, 19), _hours(_in_hours(delta)))
+        return moved.op("||")(func.substr(instant, 20))
 
     def clock(self, column: Expression, kind: Column, at: Expression | None) -> Clock:  # noqa: ARG002
         return _Stamps(column) if at is None else _Dates(column, at)
@@ -104,9 +109,10 @@ class Sqlite(Engine):
         return Found(
             is_set=column.is_not(null()),
             carried=lambda: case((sort == literal_column("'blob'"), _NESTED), else_=column),
-            number=case((sort.in_(_texts("integer", "real")), column)),
+            number=case((_as_it_is(column) < _FIRST_TEXT, column)),
             text=text,
             instant=lambda: isotext.instant(text),
+            equals=lambda text: self.equals(column, kind, text) if _is_like_no_number(text) else None,
         )
 
     def document(self, column: Expression, kind: Column, path: Sequence[str]) -> Found:  # noqa: ARG002
@@ -197,38 +203,74 @@ class Sqlite(Engine):
         return column == literal(text, String).collate("BINARY")
 
 
-class _Stamps(Clock):
+class _Stamps(Instants):
     """Instants in our own form already."""
 
-    def __init__(self, column: Expression) -> None:
-        self.at = column
-
-    def during(self, after: Expression | None, until: Expression) -> list[Expression]:
-        return [*([] if after is None else [_wide(self.at > after)]), self.at <= until]
+    def during(self, after: Expression | None, until: Expression, *, of_users: bool = False) -> list[Expression]:
+        return [*([] if after is None else [_wide(self.at > after) if of_users else self.at > after]), self.at <= until]
 
 
 class _Dates(Clock):
-    """Texts, of which some may be no dates, and others in zones.
+    """Texts, of which some may be no dates, and others in zones, which are less than 15 hours away.
 
-    An index is used for the days around; of these, texts in SQLite's own form (``2026-11-21 10:00:00``) are compared as
+    An index is used for the hours around; of these, texts in SQLite's own form (``2026-11-21 10:00:00``) are compared as
     they are, others as what they mean.
     """
 
     def __init__(self, column: Expression, at: Expression) -> None:
-        self._column = column
-        self._plain = func.datetime(column, literal_column("'+0 days'")) == column
-        self._meant = at
-        self.at = case((self._plain, column.op("||")(literal_column("'.000000'"))), else_=at)
+        self.column, self._meant = column, at
+        self.plain = func.datetime(column, literal_column("'+0 days'")) == column
+        self.at = case((self.plain, column.op("||")(literal_column("'.000000'"))), else_=at)
 
-    def during(self, after: Expression | None, until: Expression) -> list[Expression]:
-        column = self._column
-        inside, meant = [column <= until], [self._meant <= until]
-        around = [column < func.date(until, literal_column("'+2 days'"))]
+    def during(self, after: Expression | None, until: Expression, *, of_users: bool = False) -> list[Expression]:
+        around = [self.column < func.strftime(literal_column("'%Y-%m-%dT%H'"), until, _hours(16))]
         if after is not None:
-            inside.insert(0, column > after)
-            meant.insert(0, self._meant > after)
-            around.insert(0, _wide(column >= func.date(after, literal_column("'-1 day'"))))
-        return [*around, case((self._plain, and_(*inside)), else_=and_(*meant))]
+            first = func.strftime(literal_column("'%Y-%m-%d %H'"), after, _hours(-15))
+            around.insert(0, _wide(self.column >= first) if of_users else self.column >= first)
+        return [*around, self._exactly(after, until)]
+
+    def following(self, engine: Engine, other: Clock, near: timedelta, far: timedelta) -> list[Expression]:
+        first, last = _in_hours(near), _in_hours(far)
+        around = [_wide(self.column >= _day(other, first - 15)), self.column < _day(other, last + 15 + 24)]
+        exact = self._exactly(engine.shifted(other.at, near), engine.shifted(other.at, far))
+        if isinstance(other, _Dates):
+            begin = func.datetime(other.column, _hours(first)) if near else other.column
+            inside = _between(self.column, begin, func.datetime(other.column, _hours(last)))
+            exact = case((and_(self.plain, other.plain), inside), else_=exact)
+        return [*around, exact]
+
+    def _exactly(self, after: Expression | None, until: Expression) -> Expression:
+        return _between(case((self.plain, self.column), else_=self._meant), after, until)
+
+
+def _between(instant: Expression, after: Expression | None, until: Expression) -> Expression:
+    """Condition: it is in (after, until]. With BETWEEN it is computed once; what is later than an instant is later than
+    that with a mark at its end.
+    """
+    return instant <= until if after is None else instant.between(after.op("||")(literal_column("'!'")), until)
+
+
+def _day(clock: Clock, hours: int) -> Expression:
+    """The day of some hours after an instant; of most texts it is known without asking what they mean."""
+    meant = func.date(clock.at, _hours(hours))
+    return func.coalesce(func.date(clock.column, _hours(hours)), meant) if isinstance(clock, _Dates) else meant
+
+
+def _in_hours(delta: timedelta) -> int:
+    return round(delta / timedelta(hours=1))
+
+
+def _hours(number: int) -> Expression:
+    return literal_column(f"'{number:+d} hours'")
+
+
+def _as_it_is(column: Expression) -> Expression:
+    """A column whose values are compared without becoming numbers or texts first."""
+    return UnaryExpression(column, operator=custom_op("+"))
+
+
+def _is_like_no_number(text: str) -> bool:
+    return text[:1].isalpha() and text.casefold() not in ("inf", "infinity", "nan")
 
 
 def _wide(bound: Expression) -> Expression:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import FromClause, select
+from sqlalchemy import CTE, ColumnElement, FromClause, Select, select
+from sqlalchemy.sql.visitors import replacement_traverse
 
 from sync.language.sql import flattened
 from sync.language.sql.branches import document_or_column
@@ -40,6 +41,15 @@ class Users:
         self._streams, self._source = streams, source
         self._known = dict(known or {})
         self._joined: dict[Driver, tuple[FromClause, Expression]] = {}
+
+    def select(self, columns: Sequence[ColumnElement[Any]] = (), conditions: Sequence[Expression] = ()) -> Select[Any]:
+        """``user_id`` and ``columns`` of those who meet ``conditions``, once everything has been asked."""
+        if isinstance(self._source, CTE) and not self._joined:
+            grouped = self._streams.grouped(self._source)
+            if grouped is not None:
+                return _merged(self._source, grouped, columns, conditions)
+        statement = select(self.user.label("user_id"), *columns).select_from(self.joined())
+        return statement.where(*self.real, *conditions)
 
     def joined(self) -> FromClause:
         """What to select from, once everything has been asked."""
@@ -95,3 +105,16 @@ class Users:
     def _join(self, driver: Driver, table: FromClause, condition: Expression) -> None:
         self._known[driver] = table
         self._joined[driver] = (table, condition)
+
+
+def _merged(
+    cte: CTE, grouped: Select[Any], columns: Sequence[ColumnElement[Any]], conditions: Sequence[Expression]
+) -> Select[Any]:
+    """What is asked of a CTE that groups, asked of its groups: nobody who does not meet the conditions leaves it."""
+    inside = {cte.c[each.name]: each.element for each in grouped.selected_columns}
+
+    def replaced(expression: ColumnElement[Any]) -> ColumnElement[Any]:
+        return replacement_traverse(expression, {}, lambda each, **_: inside.get(each))  # type: ignore[call-overload,no-any-return]
+
+    statement = grouped.with_only_columns(inside[cte.c.user_id].label("user_id"), *map(replaced, columns))
+    return statement.having(*map(replaced, conditions)) if conditions else statement

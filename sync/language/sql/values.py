@@ -12,12 +12,17 @@ from sqlalchemy.sql.elements import False_, True_
 Expression: TypeAlias = ColumnElement[Any]
 
 
+def _no_shortcut(_: str) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A value as each of its sorts: NULL where it is of another, ``None`` where it never is of that sort.
 
     ``is_set`` is true where there is any value, one in the form of a list or an object too. ``carried`` is the value in
-    the one form in which it can leave a subquery, whatever its sort. ``instant`` is NULL where it is no date.
+    the one form in which it can leave a subquery, whatever its sort. ``instant`` is NULL where it is no date. ``equals``
+    is whether it is a certain text, where that can be asked more cheaply than of what ``text`` is.
     """
 
     is_set: Expression
@@ -26,6 +31,7 @@ class Found:
     text: Expression | None = None
     boolean: Expression | None = None
     instant: Callable[[], Expression] | None = None
+    equals: Callable[[str], Expression | None] = _no_shortcut
 
 
 NOTHING = Found(is_set=false(), carried=null)
