@@ -13,6 +13,7 @@ from sync.model.feed import EventsTable, ProfilesTable, Tables, Warehouse
 from sync.model.guard import Hold
 from sync.model.run import RunKind, RunStatus
 from sync.model.watermark import BACK, BROKEN, DUE, EDITED, HELD, NEVER, SHRUNK, YOUNG
+from sync.refresh import reading
 from sync.refresh.plan import plan
 from sync.refresh.reading import ASKED, JOINS
 from sync.refresh.removal import absent, remove
@@ -426,3 +427,23 @@ def test_a_warehouse_is_read_on_from_what_was_loaded_last(sqlite_database: Datab
     done = till.refresh(lapsed, day=2)
     assert (done.full, done.candidates, done.counts.entered) == (None, 2, 1)
     assert till.sent() == {"ann": {"lapsed": True}}
+
+
+@pytest.mark.parametrize("before", ["_stage", "candidates"])
+def test_a_row_that_appears_while_a_run_reads_is_neither_lost_nor_one_that_was_missed(
+    small_till: Till, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    small_till.buy("ann")
+    small_till.refresh()
+    read = getattr(reading, before)
+
+    def read_late(*arguments: object) -> object:
+        small_till.buy(f"u{small_till.rows}")
+        return read(*arguments)
+
+    with monkeypatch.context() as busy:
+        busy.setattr(reading, before, read_late)
+        done = small_till.refresh(full=True)
+    assert (done.missed, done.candidates) == (0, 1)
+    done = small_till.refresh()
+    assert (done.full, done.counts.members) == (None, 2)
