@@ -112,7 +112,7 @@ class BulkSender:
         self._writes = self._claims if served.database.dialect == "sqlite" else InTurn(served.database)
         self._answers = Answers(served, self._writes, on_done=self._ended, on_alive=on_alive)
         self._most = settings.bulk_users
-        self._ahead = SENDERS + 1
+        self._ahead = SENDERS + 2 * AT_ONCE
         if settings.rate is not None:
             # What cannot be sent within the lease is not claimed.
             self._ahead = max(1, min(self._ahead, int(settings.rate * (settings.lease - settings.deadline) / 2)))
@@ -130,9 +130,14 @@ class BulkSender:
         return closed and not self._off and self._clock.monotonic() >= self._rests_until
 
     @property
+    def under_way(self) -> int:
+        """Requests that were submitted and have not ended."""
+        return self._answers.under_way
+
+    @property
     def has_room(self) -> bool:
         """Whether one more request may be claimed."""
-        return self.preparing < self._ahead and self.preparing + self._answers.under_way < MOST_UNDER_WAY
+        return self.preparing < self._ahead and self.preparing + self.under_way < MOST_UNDER_WAY
 
     async def claim(self, most_alone: int) -> list[Batch]:
         """Claim as many as some requests may carry, or ``most_alone`` if they go singly; `add` what it gives."""

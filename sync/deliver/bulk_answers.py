@@ -25,7 +25,7 @@ from sync.model.outcome import Outcome, Verdict
 from sync.store import bulks
 from sync.store.bulks import Bulk
 
-FIRST_WAIT, LONGEST_WAIT, GROWTH, JITTER = 1.0, 30.0, 1.5, 0.2
+FIRST_WAIT, LONGEST_WAIT, GROWTH, JITTER = 0.5, 30.0, 1.5, 0.2
 """Seconds between two questions about a request, and how they grow."""
 
 _MOST_BYTES = 4 * 1024 * 1024

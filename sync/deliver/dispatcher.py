@@ -280,10 +280,15 @@ class Dispatcher:
         been set back since. They are waited for like the others.
         """
         await self._settler.flush()
+        too_long = self._clock.monotonic() - self._progress_at >= patience
+        if self._bulk is not None and self._bulk.under_way and not too_long:
+            # Something is owed, so much is certain; whoever ends a request says so.
+            await wait_for(self._claims.room, min(_LOOK_EVERY, self._until_next_look()))
+            return False
         left = await persistently(self._look, "look")
         if not left.owed:
             return True
-        if self._clock.monotonic() - self._progress_at >= patience:
+        if too_long:
             trouble = self.channel.breaker.reason or self.channel.trouble
             why = f" (last: {trouble})" if trouble else ""
             self.done.stopped = self.done.stopped or f"nothing was accepted for {patience:g} s{why}"

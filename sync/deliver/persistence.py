@@ -20,6 +20,9 @@ _Write = Callable[[Database], Any]
 MOST_TOGETHER = 8
 """Writes in one transaction: others want to write too."""
 
+REST = 0.05
+"""Of the time that writes take, what other processes have in which to find the file unlocked: they look now and then."""
+
 PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0, 5.0)
 """Seconds between tries: together about a slot's lease, after which others take over (R6)."""
 
@@ -48,7 +51,9 @@ class InTurn:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._most = MOST_TOGETHER if database.dialect == "sqlite" else 1
+        one_writer = database.dialect == "sqlite"
+        self._most = MOST_TOGETHER if one_writer else 1
+        self._rest = REST if one_writer else 0.0
         self._waiting: deque[tuple[_Write, asyncio.Future[Any]]] = deque()
         self._writer: asyncio.Task[None] | None = None
 
@@ -61,8 +66,10 @@ class InTurn:
         return await done
 
     async def _write_all(self) -> None:
+        clock = asyncio.get_running_loop().time
         while self._waiting:
             some = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            started = clock()
             try:
                 answers = await persistently(partial(self._write, [write for write, _ in some]), "bulk")
             except Exception as error:  # noqa: BLE001 - whoever asked is told
@@ -73,6 +80,7 @@ class InTurn:
             for (_, done), answer in zip(some, answers, strict=True):
                 if not done.done():  # done: cancelled
                     done.set_result(answer)
+            await asyncio.sleep((clock() - started) * self._rest)
 
     def _write(self, writes: Sequence[_Write]) -> list[object]:
         if len(writes) == 1:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +28,9 @@ from sync.store.sqlite.file import StoreFile
 BUSY_SECONDS = 30
 """How long SQLite waits for another process's write to end."""
 
+CACHE_KIB = 8192
+"""Of a file that a connection keeps in memory: what one transaction changes has room in it, and is written once."""
+
 IDLE_SECONDS = 10
 """How long PostgreSQL lets a transaction stand in which nobody says anything. A process that is stopped, or whose host
 is gone, keeps its locks for so long, and not until it wakes: shorter than every lease, so that who takes over can work."""
@@ -45,6 +49,7 @@ class Database:
         self.clock = clock
         self.dialect = engine.dialect.name
         self._file = _file_of(engine.url)
+        self._writer = Lock() if self.dialect == "sqlite" else None
 
     @property
     def description(self) -> str:
@@ -64,8 +69,19 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that commits when the block ends well. On SQLite it holds the write lock from its start."""
-        with translated(), self.engine.connect() as connection, begin_write(connection):
+        with translated(), self.in_turn(), self.engine.connect() as connection, begin_write(connection):
             yield connection
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """On SQLite, let this process's writers wait for each other: who finds the file locked by somebody else looks
+        again later and later, and may find it locked each time while others write one after another."""
+        mine = self._writer is not None and self._writer.acquire(timeout=BUSY_SECONDS)
+        try:
+            yield  # who has waited in vain is told so by SQLite
+        finally:
+            if mine and self._writer is not None:
+                self._writer.release()
 
     @contextmanager
     def together(self) -> Iterator[Database]:
@@ -148,7 +164,7 @@ def _file_of(url: URL) -> StoreFile | None:
 def _sqlite(url: URL) -> Engine:
     if url.database and url.database != ":memory:" and not Path(url.database).parent.is_dir():
         raise UsageError(f"store: the folder of {url.database} does not exist: create it or change `store`")
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_use_lifo=True, hide_parameters=True)
     file = _file_of(url)
     if file is not None:
         _watch_file(engine, file)
@@ -160,7 +176,13 @@ def _sqlite(url: URL) -> Engine:
         # As the other engine does it by itself: see `sync.store.suppressions`.
         connection.create_function("user_hash", 2, user_hash, deterministic=True)
         # FULL: a claim must survive a power cut, or its send could be repeated without anybody knowing.
-        for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=FILE"):
+        for pragma in (
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "temp_store=FILE",
+            f"cache_size=-{CACHE_KIB}",
+            "wal_autocheckpoint=4000",
+        ):
             connection.execute(f"PRAGMA {pragma}").close()
         if connection.execute(_EMPTY_OR_OURS).fetchone() is not None:
             connection.execute("PRAGMA journal_mode=WAL").close()

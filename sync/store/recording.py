@@ -213,7 +213,7 @@ class Session:
         reading: Reading,
     ) -> Recorded:
         connection = self._connection
-        with begin_write(connection):
+        with self._database.in_turn(), begin_write(connection):
             barrier.shared(connection)
             runs.fence(connection, claimed)
             recording = self._recording(asked, claimed.definition_id, claimed.id, version)
@@ -252,7 +252,7 @@ class Session:
         with self._database.write() as connection:
             version = next_version(connection)
         connection = self._connection
-        with begin_write(connection):
+        with self._database.in_turn(), begin_write(connection):
             barrier.shared(connection)
             runs.refuse_busy(self._database, connection, known.id)
             run_id: int = connection.execute(text("SELECT coalesce(max(id), 0) FROM run")).scalar_one()

@@ -56,9 +56,12 @@ _TRAITS = "s.enrichment || (SELECT jsonb_object_agg(e.key, e.value -> 0) FROM js
 _OF_MINE = _MINE.replace("destination =", "s.destination =", 1)
 
 RECORD = f"""
+WITH one AS MATERIALIZED (SELECT s.sent, s.enrichment, {_TRAITS} AS traits FROM slot s WHERE {_OF_MINE} LIMIT 1)
 INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
-SELECT s.destination, s.user_id, :now, :verdict, CAST(:status AS integer), :detail, {_TRAITS} FROM slot s
-WHERE {_OF_MINE} ORDER BY s.user_id"""
+SELECT s.destination, s.user_id, :now, :verdict, CAST(:status AS integer), :detail,
+    CASE WHEN s.sent = one.sent AND s.enrichment = one.enrichment THEN one.traits ELSE {_TRAITS} END
+FROM slot s CROSS JOIN one WHERE {_OF_MINE} ORDER BY s.user_id"""
+"""Mostly all were sent the same, which is looked up in one of them."""
 
 RECORD_FAILED = f"""
 INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)

@@ -103,20 +103,32 @@ ON CONFLICT (destination, user_id) DO UPDATE SET
         ELSE s.base || excluded.base END,
     {_REACTIVATE}"""
 
-_OWE_EVERYONE = f"""
+
+def _everyone(changed: str, priority: str, or_changed: str) -> str:
+    """Owe the whole snapshot. What nearly all are owed, as members, is written once."""
+    return f"""
 INSERT INTO slot AS s {_SLOT_COLUMNS}
 SELECT :destination, p.user_id,
-       jsonb_build_object(CAST(:key AS text), jsonb_build_array(p.value::jsonb, CAST(:version AS bigint))),
+       CASE p.value WHEN 'true'
+           THEN (SELECT jsonb_build_object(CAST(:key AS text), jsonb_build_array(true, CAST(:version AS bigint))))
+           ELSE jsonb_build_object(CAST(:key AS text), jsonb_build_array(p.value::jsonb, CAST(:version AS bigint))) END,
        '{{}}', coalesce(g.extra, '{{}}')::jsonb, :version, 'due', false,
-       CASE WHEN CAST(:changes_first AS boolean) AND c.user_id IS NOT NULL THEN 0 ELSE 1 END, :at, :at
-FROM snapshot p LEFT JOIN stage g ON g.user_id = p.user_id LEFT JOIN change c ON c.user_id = p.user_id
+       {priority}, :at, :at
+FROM snapshot p LEFT JOIN stage g ON g.user_id = p.user_id{changed}
 WHERE p.definition_id = :definition_id
-    AND (p.value <> CAST(:absent AS text) OR p.run_id >= CAST(:since AS bigint)
-        OR CAST(:changes_first AS boolean) AND c.user_id IS NOT NULL)
+    AND (p.value <> CAST(:absent AS text) OR p.run_id >= CAST(:since AS bigint){or_changed})
 {_OTHERS}
 ORDER BY p.user_id
 ON CONFLICT (destination, user_id) DO UPDATE SET
     owed = s.owed || excluded.owed, base = s.base - CAST(:key AS text), {_REACTIVATE}"""
+
+
+_OWE_EVERYONE = _everyone("", "1", "")
+_OWE_EVERYONE_CHANGES_FIRST = _everyone(
+    " LEFT JOIN change c ON c.user_id = p.user_id",
+    "CASE WHEN c.user_id IS NOT NULL THEN 0 ELSE 1 END",
+    " OR c.user_id IS NOT NULL",
+)
 
 _DROP_EMPTY = "DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due'"
 
@@ -182,8 +194,9 @@ class PostgresqlRecording:
         self, connection: Connection, recording: Recording, destination: str, since: int | None, *, changes_first: bool
     ) -> None:
         values = _values(recording, "definition_id", "key", "absent", "version", "at")
-        more = {"destination": destination, "since": since, "changes_first": changes_first}
-        _owe(connection, _OWE_EVERYONE, "p.user_id", recording, {**values, **more})
+        more = {"destination": destination, "since": since}
+        statement = _OWE_EVERYONE_CHANGES_FIRST if changes_first else _OWE_EVERYONE
+        _owe(connection, statement, "p.user_id", recording, {**values, **more})
 
     def drop_empty(self, connection: Connection, destination: str) -> None:
         connection.execute(text(_DROP_EMPTY), {"destination": destination})

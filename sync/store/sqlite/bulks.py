@@ -60,8 +60,13 @@ _TRAITS = """CASE WHEN s.enrichment = '{}'
 _OF_MINE = _MINE.replace("destination =", "s.destination =", 1)
 
 RECORD = f"""
+WITH one AS MATERIALIZED (
+    SELECT s.sent, s.enrichment, {_TRAITS} AS traits FROM slot AS s INDEXED BY slot_sending WHERE {_OF_MINE} LIMIT 1)
 INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
-SELECT s.destination, s.user_id, :now, :verdict, :status, :detail, {_TRAITS} FROM slot AS s INDEXED BY slot_sending WHERE {_OF_MINE}"""
+SELECT s.destination, s.user_id, :now, :verdict, :status, :detail,
+    CASE WHEN s.sent = one.sent AND s.enrichment = one.enrichment THEN one.traits ELSE {_TRAITS} END
+FROM slot AS s INDEXED BY slot_sending, one WHERE {_OF_MINE}"""
+"""Mostly all were sent the same, which is looked up in one of them."""
 
 RECORD_FAILED = f"""
 INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)

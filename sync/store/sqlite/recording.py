@@ -91,18 +91,30 @@ ON CONFLICT (destination, user_id) DO UPDATE SET
         ELSE json_patch(s.base, excluded.base) END,
     {_REACTIVATE}"""
 
-_OWE_EVERYONE = f"""
+
+def _everyone(changed: str, priority: str, or_changed: str) -> str:
+    """Owe the whole snapshot. What nearly all are owed, as members, is written once."""
+    return f"""
 INSERT INTO slot AS s {_SLOT_COLUMNS}
-SELECT :destination, p.user_id, json_object(:key, json_array(json(p.value), :version)), '{{}}',
+SELECT :destination, p.user_id, CASE p.value WHEN 'true' THEN (SELECT json_object(:key, json_array(json('true'), :version)))
+           ELSE json_object(:key, json_array(json(p.value), :version)) END, '{{}}',
        coalesce(g.extra, '{{}}'), :version, 'due', 0,
-       CASE WHEN :changes_first AND c.user_id IS NOT NULL THEN 0 ELSE 1 END, :at, :at
-FROM snapshot p LEFT JOIN temp.stage g ON g.user_id = p.user_id LEFT JOIN temp.change c ON c.user_id = p.user_id
+       {priority}, :at, :at
+FROM snapshot p LEFT JOIN temp.stage g ON g.user_id = p.user_id{changed}
 WHERE p.definition_id = :definition_id
-    AND (p.value <> :absent OR p.run_id >= :since OR :changes_first AND c.user_id IS NOT NULL)
+    AND (p.value <> :absent OR p.run_id >= :since{or_changed})
 {_OTHERS}
 ORDER BY p.user_id
 ON CONFLICT (destination, user_id) DO UPDATE SET
     owed = json_patch(s.owed, excluded.owed), base = json_remove(s.base, :path), {_REACTIVATE}"""
+
+
+_OWE_EVERYONE = _everyone("", "1", "")
+_OWE_EVERYONE_CHANGES_FIRST = _everyone(
+    " LEFT JOIN temp.change c ON c.user_id = p.user_id",
+    "CASE WHEN c.user_id IS NOT NULL THEN 0 ELSE 1 END",
+    " OR c.user_id IS NOT NULL",
+)
 
 _DROP_EMPTY = "DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due'"
 
@@ -162,8 +174,9 @@ class SqliteRecording:
         self, connection: Connection, recording: Recording, destination: str, since: int | None, *, changes_first: bool
     ) -> None:
         values = _values(recording, "definition_id", "key", "path", "absent", "version", "at")
-        more = {"destination": destination, "since": since, "changes_first": changes_first}
-        _owe(connection, _OWE_EVERYONE, "p.user_id", recording, {**values, **more})
+        more = {"destination": destination, "since": since}
+        statement = _OWE_EVERYONE_CHANGES_FIRST if changes_first else _OWE_EVERYONE
+        _owe(connection, statement, "p.user_id", recording, {**values, **more})
 
     def drop_empty(self, connection: Connection, destination: str) -> None:
         connection.execute(text(_DROP_EMPTY), {"destination": destination})
