@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import FromClause, Select, false, func, literal_column, null, or_, select, union_all
 
 from sync.language.sql import flattened
-from sync.language.sql.engine import Clock, Engine, Instants
+from sync.language.sql.engine import Clock, Engine
 from sync.language.sql.layout import Column, Events, Layout, Profiles, Type
 from sync.language.sql.values import NOTHING, Expression, Found, opposite
 from sync.language.tree import Between, Context, ExcludeSources, Property, Reduction, Stream, Within
@@ -73,6 +73,8 @@ def branch(
     """
     stream = reduction.stream
     holding = [each for each in layout.events if each.may_hold(stream.event)]
+    if of_one and len(holding) == 1:
+        among = None  # whoever the one is, is among them
     names = [name] if len(holding) == 1 else [f"{name}_{place}" for place in range(len(holding))]
     found = [
         _OneTable(engine, tables, each, stream, layout, among, own, of_one=of_one)
@@ -215,7 +217,7 @@ class _SeveralTables(Branch):
             parts.append(select(*columns).select_from(each.source).where(*each.conditions, *each.in_time))
         self.source = union_all(*parts).subquery(name)
         found = self.source.c
-        self.user, self.clock, self.conditions = found.user_id, Instants(found.at), ()
+        self.user, self.clock, self.conditions = found.user_id, engine.instants(found.at), ()
         cursor = engine.carried(found.cursor)
         self.order = [each for each in (found.at, found.place, cursor.number, cursor.text) if each is not None]
 

@@ -107,6 +107,10 @@ class Engine(ABC):
         """What is added to the rows of users that are joined to each other, lest the database think them too few."""
         return []
 
+    def instants(self, column: Expression) -> Clock:
+        """The time of events in our own form."""
+        return Instants(column)
+
     def timed(
         self,
         source: FromClause,

@@ -100,7 +100,8 @@ class Streams:
     def after(self, reduction: Reduction, outer: _Event) -> _Selected | None:
         """The events of a stream that depend on another event."""
         stream = reduction.stream
-        rows = branch(self.engine, self._tables, self.layout, reduction, None, self.name(stream.event), of_one=True)
+        name = self.name(stream.event)
+        rows = branch(self.engine, self._tables, self.layout, reduction, self.among, name, of_one=True)
         if rows is None:
             return None
         event = _Event(self, stream, rows, outer.users, outer)

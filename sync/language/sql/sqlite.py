@@ -78,6 +78,9 @@ class Sqlite(Engine):
     def clock(self, column: Expression, kind: Column, at: Expression | None) -> Clock:  # noqa: ARG002
         return _Stamps(column) if at is None else _Dates(column, at)
 
+    def instants(self, column: Expression) -> Clock:
+        return _Stamps(column)
+
     def padding(self, columns: int) -> list[Select[Any]]:
         """No rows, but SQLite takes them for two dozen. Without statistics it takes the users of a stream for one or two,
         and then looks at all of a second stream for each of the first instead of making an index."""
