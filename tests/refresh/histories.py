@@ -24,7 +24,7 @@ from tests.language.typed import cleaned, rows_of
 from tests.recorder import PUSH
 
 Rows = dict[str, list[list[Any]]]
-"""By table, as ``Typed`` takes them."""
+"""By table: of events the first value is the cursor, of profiles the last one, and the first one the user."""
 
 _NEAR = (timedelta(microseconds=-1), timedelta(0), timedelta(0), timedelta(microseconds=1))
 _NEVER = 1e9
@@ -52,17 +52,18 @@ class History:
     lateness: float
 
 
-def random_history(random: Random, key: str, steps: int) -> History:
-    """One about an audience or a trait of this key."""
+def random_history(random: Random, key: str, steps: int, *, collected: bool = False) -> History:
+    """One about an audience or a trait of this key, in typed tables or in what our API has ``collected``."""
     cases = _asked(random)
     data = _crowd(Data(cases[0].profiles, cases[0].events), random.choice((1, 1, 4)))
     times = _times(data, cases, random, steps)
-    lateness, guard = random.choice(_LATENESS), random.choice((0.0, 0.3, 1.0))
+    lateness, guard = 0.0 if collected else random.choice(_LATENESS), random.choice((0.0, 0.3, 1.0))
     along = random.choice(((), (), ("email",), ("vip", "address.city")))
     definitions = [_definition(case, key, guard, along) for case in cases]
     # What was is gone through again in no time, or lived through.
     clocks = [times[-1] + timedelta(seconds=place) for place in range(steps)] if random.random() < 0.15 else times
-    rows, profiles = _writings(data, clocks, lateness, random)
+    tables = _collected(data) if collected else rows_of(*cleaned(data))
+    rows, profiles = _writings(tables, clocks, lateness, random, unique=collected)
     now, found = definitions[0], []
     for place, at in enumerate(times):
         now = random.choice(definitions) if random.random() < 0.07 else now
@@ -132,15 +133,22 @@ def _referred(key: str, other: Other) -> Referred:
     return Referred(kind, key, written(parsed(other.text)))
 
 
+def _collected(data: Data) -> Rows:
+    """The events as they were received; a profile is all traits in one."""
+    events = [[None, each] for each in data.events if instant(each.get("timestamp")) is not None]
+    traits = {each["user_id"]: each.get("traits") for each in data.profiles if isinstance(each.get("user_id"), str)}
+    profiles = [[user, found, None] for user, found in traits.items() if user and isinstance(found, dict)]
+    return {"event": events, "customers": profiles}
+
+
 def _writings(
-    data: Data, clocks: Sequence[datetime], lateness: float, random: Random
+    tables: Rows, clocks: Sequence[datetime], lateness: float, random: Random, *, unique: bool
 ) -> tuple[list[Rows], list[dict[str, list[Any]]]]:
     """The events that are first seen at each step, and the profiles that are written then.
 
     A cursor rises with each row or, at clocks, only with each step.
     """
-    tables = rows_of(*cleaned(data))
-    coarse, few = random.random() < 0.2, random.random() < 0.5
+    coarse, few = not unique and random.random() < 0.2, random.random() < 0.5
     profiles = _profiles(tables.pop("customers"), len(clocks), random, coarse=coarse)
     seen: list[Rows] = [{name: [] for name in tables} for _ in clocks]
     for name, rows in tables.items():

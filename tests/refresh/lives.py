@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from sync.model.definition import Definition
 from sync.model.run import RunKind
@@ -16,7 +16,6 @@ from sync.refresh.run import Refreshed, refresh
 from sync.source.connection import Source
 from sync.store import watermarks
 from sync.store.engine import Database
-from tests.language.typed import TABLES, Typed, following
 from tests.moving_clock import MovingClock
 from tests.recorder import PUSH, drain, owed
 from tests.refresh.histories import History, Step
@@ -42,42 +41,61 @@ class Counted:
     missed: int = 0
 
 
-class Lives:
-    """``shop`` is a connection to a customer's database, at ``url``; both stores go by ``clock``."""
+class Place(Protocol):
+    """What both stores read."""
 
-    def __init__(self, shop: Connection, url: str, clock: StoppedClock, changing: Database, full: Database) -> None:
-        self._shop, self._url, self._clock = shop, url, clock
+    def begin(self, history: History) -> None:
+        """Be empty."""
+
+    def write(self, step: Step) -> None:
+        """What a step writes."""
+
+    def source(self, database: Database) -> Source:
+        """As a store sees it."""
+
+    def break_promise(self, chance: float) -> bool:
+        """Change old rows as nobody may; whether there were any."""
+
+
+class Lives:
+    """Both stores go by ``clock``."""
+
+    def __init__(self, place: Place, clock: StoppedClock, changing: Database, full: Database) -> None:
+        self._place, self._clock = place, clock
         self._changing, self._full = changing, full
         self.counted = Counted()
 
     def live(self, history: History) -> list[str]:
         """Go through it; gives how the stores differ at the first step after which they do."""
-        for name in TABLES:
-            self._shop.execute(text(f"DROP TABLE IF EXISTS {name}"))
-        tables = Typed(self._shop, temporary=False)
-        source = Source("shop", self._url, 60.0, tables=following(history.lateness))
+        self._place.begin(history)
         last: Refreshed | None = None
         for number, step in enumerate(history.steps):
-            _write(tables, step)
+            self._place.write(step)
             self._clock.at = step.clock
             earlier = history.steps[number - 1].as_of if number and step.chances[0] < 0.02 else None
             forced = earlier is not None or (last is not None and last.hold is not None and step.chances[1] < 0.5)
-            wrong, last = self._step(source, step, earlier, forced=forced)
+            wrong, last = self._step(step, earlier, forced=forced)
             if wrong:
                 return [f"step {number} at {step.as_of} (back to {earlier}, {forced=}): {step.definition}", *wrong]
         drain(self._changing), drain(self._full)
-        return self._broken(tables, source, step, history.lateness) if last and last.full is None else []
+        may_break = not history.lateness and last is not None and last.full is None
+        return self._broken(step) if may_break and self._place.break_promise(step.chances[7]) else []
 
-    def _step(
-        self, source: Source, step: Step, earlier: datetime | None, *, forced: bool
-    ) -> tuple[list[str], Refreshed]:
+    def _step(self, step: Step, earlier: datetime | None, *, forced: bool) -> tuple[list[str], Refreshed]:
         kind = RunKind.BACKFILL if step.chances[2] < 0.04 else RunKind.DELTA
         definition, wrong, planned = step.definition, [], None
         if step.chances[4] < 0.1 and kind is RunKind.DELTA and earlier is None:
-            planned = plan(self._changing, {"shop": source}, [definition], [PUSH], as_of=step.as_of, forced=forced)
+            planned = plan(
+                self._changing,
+                {"shop": self._place.source(self._changing)},
+                [definition],
+                [PUSH],
+                as_of=step.as_of,
+                forced=forced,
+            )
         asked: dict[str, Any] = {"kind": kind, "as_of": earlier or step.as_of, "forced": forced}
-        one = refresh(self._changing, source, definition, full=step.chances[3] < 0.06, **asked)
-        other = self._in_full(source, definition, alone=step.chances[6] < 0.8, **asked)
+        one = self._refreshed(definition, full=step.chances[3] < 0.06, **asked)
+        other = self._in_full(definition, alone=step.chances[6] < 0.8, **asked)
         wrong += self._differences(one, other)
         if planned is not None and planned.definitions[0].counts != one.counts:
             wrong.append(f"planned {planned.definitions[0].counts}, recorded {one.counts}")
@@ -86,27 +104,28 @@ class Lives:
         self._count(one)
         return wrong, one
 
-    def _in_full(self, source: Source, definition: Definition, *, alone: bool, **asked: Any) -> Refreshed:
+    def _in_full(self, definition: Definition, *, alone: bool, **asked: Any) -> Refreshed:
         """``alone``: and not compared with what would have been found otherwise."""
         if alone:
             with self._full.write() as connection:
                 watermarks.distrust(connection)
-        return refresh(self._full, source, definition, full=True, **asked)
+        return refresh(self._full, self._place.source(self._full), definition, full=True, **asked)
 
-    def _broken(self, tables: Typed, source: Source, step: Step, lateness: float) -> list[str]:
-        """Old rows are changed, against the promise: the next full run finds what incremental ones cannot see."""
-        if lateness or not tables.break_promise(step.chances[7]):
-            return []
+    def _refreshed(self, definition: Definition, **asked: Any) -> Refreshed:
+        return refresh(self._changing, self._place.source(self._changing), definition, **asked)
+
+    def _broken(self, step: Step) -> list[str]:
+        """Old rows are others now, against the promise: the next full run finds what incremental ones cannot see."""
         asked: dict[str, Any] = {"kind": RunKind.DELTA, "as_of": step.as_of, "forced": False}
         definition = replace(step.definition, max_exits=1.0)
-        blind = refresh(self._changing, source, definition, **asked)
-        self._in_full(source, definition, alone=True, **asked)
+        blind = self._refreshed(definition, **asked)
+        self._in_full(definition, alone=True, **asked)
         before, after = _snapshot(self._changing), _snapshot(self._full)
         missed = sum(before.get(user) != after.get(user) for user in before.keys() | after.keys())
-        found = refresh(self._changing, source, definition, full=True, **asked)
-        again = refresh(self._changing, source, definition, **asked)
+        found = self._refreshed(definition, full=True, **asked)
+        again = self._refreshed(definition, **asked)
         watermarks.acknowledge(self._changing, definition.key)
-        then = refresh(self._changing, source, definition, **asked)
+        then = self._refreshed(definition, **asked)
         self.counted.missed += missed
         wrong = self._differences(replace(found, missed=0), replace(found, missed=0))
         expected = (None, missed, BROKEN if missed else None, None)
@@ -148,12 +167,3 @@ def _snapshot(database: Database) -> dict[str, str]:
     statement = text("SELECT definition_id || ' ' || user_id, CAST(value AS text) FROM snapshot")
     with database.read() as connection:
         return {row[0]: row[1] for row in connection.execute(statement)}
-
-
-def _write(tables: Typed, step: Step) -> None:
-    for name, rows in step.rows.items():
-        tables.insert(name, rows)
-    for user in step.profiles:
-        tables.connection.execute(text("DELETE FROM customers WHERE id = :user"), {"user": user})
-    tables.insert("customers", list(step.profiles.values()))
-    tables.connection.commit()
