@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
+
+from tests.language import differential
 from tests.language.reference.cases import random_cases
 from tests.language.reference.evaluate import Data
 from tests.language.reference.tree import Property, Reduced, Trait, inside
@@ -29,3 +32,15 @@ def test_only_what_matters_is_left() -> None:
     assert [list(event["properties"]) for event in found.data.events] == [["brand"]]  # type: ignore[call-overload]
     assert len(list(inside(found.definition))) <= 3
     assert not any(isinstance(part, Reduced | Property) for part in inside(found.definition))
+
+
+def test_a_disagreement_is_shown_small_and_with_what_repeats_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(differential, "same", lambda got, expected: False)
+
+    compared, wrong = differential.compare(5, [0], "")
+    shown = str(differential.small(wrong[0], ""))
+
+    assert compared == len(wrong)
+    assert "on sqlite (documents), `--seed 5 --world 0`:" in shown
+    assert shown.endswith('"profiles":[],"events":[]}')
+    assert len(shown) < 600
