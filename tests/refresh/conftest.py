@@ -15,6 +15,7 @@ from sync.refresh.removal import Removed, absent, remove
 from sync.refresh.run import Refreshed, refresh
 from sync.store.engine import Database
 from tests.recorder import PUSH, drain, owed
+from tests.refresh.till import Till
 from tests.shop import Shop
 
 VIP = Definition(Kind.AUDIENCE, "vip", "Vip", "shop", (PUSH,), sql="SELECT user_id FROM answer")
@@ -95,3 +96,15 @@ def stage(database: Database, sqlite_shop: Shop) -> Stage:
 def stage_of_postgresql_shop(database: Database, postgresql_shop: Shop) -> Stage:
     """A store on each engine in turn, and a shop on PostgreSQL."""
     return Stage(database, postgresql_shop)
+
+
+@pytest.fixture
+def till(database: Database, sqlite_shop: Shop) -> Till:
+    """A store on each engine in turn, and a shop on SQLite."""
+    return Till(database, sqlite_shop)
+
+
+@pytest.fixture
+def small_till(sqlite_database: Database, sqlite_shop: Shop) -> Till:
+    """Both on SQLite: for what is decided before any statement is run."""
+    return Till(sqlite_database, sqlite_shop)
