@@ -1,0 +1,30 @@
+"""As many streams at once as the language allows: more than SQLite joins tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from sync.language.checker import MOST_EXPRESSIONS
+from tests.language.compiled import opened, query
+
+AS_OF = datetime(2024, 3, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql", "duckdb"])
+def test_fifty_streams_are_asked_about_in_one_statement(engine: str, request: pytest.FixtureRequest) -> None:
+    numbers = range(MOST_EXPRESSIONS)
+    any_of = " OR ".join(f"event('A').where(property('x') = {number}).sum(property('y')) > 5" for number in numbers)
+    none_of = " AND ".join(f"event('A').where(property('x') = {number}).count() = 0" for number in numbers)
+    events = [
+        {"userId": f"u{x:02}", "event": "A", "timestamp": "2024-02-01", "properties": {"x": x, "y": x % 10}}
+        for x in range(MOST_EXPRESSIONS + 1)
+    ]
+    with opened(engine, request) as database:
+        database.load([{"user_id": "idle"}], events)
+        members = database.answer(query(any_of, {}), AS_OF)["members"]
+        others = database.answer(query(none_of, {}), AS_OF)["members"]
+
+    assert members == [f"u{x:02}" for x in numbers if x % 10 > 5]
+    assert others == ["idle", f"u{MOST_EXPRESSIONS}"]
