@@ -15,10 +15,10 @@ AS_OF = datetime(2024, 3, 1, tzinfo=UTC)
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql", "duckdb"])
 def test_fifty_streams_are_asked_about_in_one_statement(engine: str, request: pytest.FixtureRequest) -> None:
     numbers = range(MOST_EXPRESSIONS)
-    any_of = " OR ".join(f"event('A').where(property('x') = {number}).sum(property('y')) > 5" for number in numbers)
-    none_of = " AND ".join(f"event('A').where(property('x') = {number}).count() = 0" for number in numbers)
+    any_of = " OR ".join(f"event('A{number}').sum(property('y')) > 5" for number in numbers)
+    none_of = " AND ".join(f"event('A{number}').count() = 0" for number in numbers)
     events = [
-        {"userId": f"u{x:02}", "event": "A", "timestamp": "2024-02-01", "properties": {"x": x, "y": x % 10}}
+        {"userId": f"u{x:02}", "event": f"A{x}", "timestamp": "2024-02-01", "properties": {"y": x % 10}}
         for x in range(MOST_EXPRESSIONS + 1)
     ]
     with opened(engine, request) as database:
