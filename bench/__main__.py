@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 
-from bench import bulk, delivery, forward, idle, ingest, mapping, memory, refresh
+from bench import bulk, delivery, forward, idle, incremental, ingest, mapping, memory, queries, refresh
 from bench.places import Places, places
+from bench.shop import Shop
 
-_ALL = ("refresh", "delivery", "memory", "mapping", "idle", "ingest", "forward", "bulk")
+_ALL = ("refresh", "delivery", "memory", "mapping", "idle", "ingest", "forward", "bulk", "queries", "incremental")
+_DAYS_OF_EVENTS = {500_000: 36, 5_000_000: 365, 20_000_000: 1460}
+"""As many in each hour, however far back."""
 
 
 def main() -> None:
@@ -46,6 +49,11 @@ def _run(name: str, found: Places, *, quick: bool, full: bool) -> None:
             forward.run(found, 10_000 if quick else 50_000, times)
         case "bulk":
             bulk.run(found, users)
+        case "queries":
+            queries.run(found, 5 * users, users, times)
+        case "incremental":
+            sizes = {events // 10 if quick else events: days for events, days in _DAYS_OF_EVENTS.items()}
+            incremental.run(found, [Shop(events, users, days) for events, days in sizes.items()])
         case _:
             memory.run(found, users, everybody=full)
 
