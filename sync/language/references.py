@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -83,6 +84,7 @@ def expand(key: str, queries: Mapping[str, Query]) -> Query:
     return _Expansion(queries).of(key, (key,))
 
 
+@lru_cache(maxsize=256)
 def asked(definition: Definition) -> Query:
     """What a definition with a ``query`` asks, with everything that it refers to put in place."""
     assert definition.query is not None  # noqa: S101 - the caller's branch

@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import ColumnClause, Connection, column, select
 
 from sync import __version__
-from sync.language.sql.changes import Watched, compile_changes, in_full, watched
+from sync.language.sql.changes import Changes, Watched, compile_changes, in_full, watched
 from sync.model.definition import Definition
 from sync.model.feed import LATENESS, Cursor, Tables
 from sync.model.watermark import Followed, Since, Survey
@@ -19,7 +19,7 @@ from sync.source import tables
 from sync.source.connection import Source
 from sync.source.feed import cursor_of, is_cursor
 from sync.source.lenient import make_lenient
-from sync.source.questions import Asked, for_the_driver, posed
+from sync.source.questions import Asked, Recipe, for_the_driver, posed
 
 _ROWS_PER_FETCH = 1000
 
@@ -48,17 +48,23 @@ def question_of_changes(
     found, engine = posed(source, connection, definition), tables.engine(connection.dialect.name)
     cursor = _profiles_cursor(found.tables)
     every = watched(found.query, found.layout, profiles_cursor=cursor)
-    changes = compile_changes(
-        found.query,
-        found.layout,
-        engine,
-        enrichment=found.enrichment,
-        profiles_cursor=cursor,
-        unread=[each for each in every if since.marks.get(_name(each)) is None],
-    )
-    bound = {each.bind: _bound(connection, since.marks[_name(each)]) for each in changes.watched}
+    unread = tuple(each for each in every if since.marks.get(_name(each)) is None)
+
+    def compiled() -> Changes:
+        return compile_changes(
+            found.query,
+            found.layout,
+            engine,
+            enrichment=found.enrichment,
+            profiles_cursor=cursor,
+            unread=unread,
+        )
+
+    bound = {each.bind: _bound(connection, since.marks[_name(each)]) for each in every if each not in unread}
     instants = {"as_of": engine.bound(as_of), "since": engine.bound(since.as_of)}
-    return for_the_driver(changes.statement, engine, {**instants, **bound}, (bool, *changes.decoded))
+    return for_the_driver(
+        Recipe(("changes", *found.parts, cursor, unread), compiled, engine), {**instants, **bound}, bool
+    )
 
 
 def _fingerprint(*parts: str) -> str:

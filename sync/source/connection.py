@@ -43,6 +43,9 @@ _STEPS_BETWEEN_LOOKS = 50_000
 """SQLite instructions between two looks at the clock: a few milliseconds."""
 
 
+_WHOLE_ANSWERS = "-c cursor_tuple_fraction=1"
+"""Answers are read to their end: PostgreSQL would plan for their first tenth."""
+
 _NO_TABLES = Tables()
 
 
@@ -92,7 +95,7 @@ class Source:
             )
         if self.dialect == "postgresql":
             milliseconds = int(self.statement_timeout * 1000)
-            ours = f"-c default_transaction_read_only=on -c statement_timeout={milliseconds} -c timezone=UTC"
+            ours = f"-c default_transaction_read_only=on -c statement_timeout={milliseconds} -c timezone=UTC {_WHOLE_ANSWERS}"
             theirs = url.query.get("options", "")  # a search_path, say; what comes later wins
             given = theirs if isinstance(theirs, str) else " ".join(theirs)
             named = f"-c search_path={self._schema}" if self._schema else ""

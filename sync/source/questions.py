@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from types import NoneType
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection
 
 from sync.language.references import asked
-from sync.language.sql import Compiled, compile_query
+from sync.language.sql import Changes, Compiled, compile_query
 from sync.language.sql.engine import Engine
 from sync.language.sql.layout import Layout
 from sync.language.sql.lines import in_lines
@@ -24,6 +25,8 @@ from sync.model.feed import Tables
 from sync.source import tables, warehouse
 from sync.source.connection import Source
 from sync.source.lenient import Unread, make_lenient
+
+Decode: TypeAlias = Callable[[object], object]
 
 _ALWAYS = frozenset((int, bool, NoneType))
 """What can be carried whatever it is: databases have no integers that are too long."""
@@ -40,7 +43,7 @@ class Asked:
 
     sql: str
     parameters: dict[str, Any]
-    decoded: tuple[Callable[[object], object], ...]
+    decoded: tuple[Decode, ...]
 
     def rows(self, rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
         """Rows with what Python has for their values; one that cannot be carried any further is missing."""
@@ -51,7 +54,7 @@ class Asked:
         return list(zip(user_ids, *values, strict=True))
 
 
-def _column(decode: Callable[[object], object], column: Sequence[object]) -> list[object]:
+def _column(decode: Decode, column: Sequence[object]) -> list[object]:
     """In one go where it is plain, else value by value."""
     values = list(map(decode, column))
     return values if _is_plain(values) else list(map(_carried, values))
@@ -86,19 +89,39 @@ def question(source: Source, connection: Connection, definition: Definition, as_
     """The statement that is run; from here on, what cannot be read on this connection is missing."""
     make_lenient(connection)
     engine = tables.engine(connection.dialect.name)
-    found = _compiled(source, connection, definition, engine)
-    return for_the_driver(found.statement, engine, {"as_of": engine.bound(as_of)}, found.decoded)
+    found = posed(source, connection, definition)
+
+    def compiled() -> Compiled:
+        return compile_query(found.query, found.layout, engine, enrichment=found.enrichment)
+
+    return for_the_driver(Recipe(("answer", *found.parts), compiled, engine), {"as_of": engine.bound(as_of)})
 
 
-def for_the_driver(
-    statement: Select[Any], engine: Engine, given: Mapping[str, Any], decoded: tuple[Callable[[object], object], ...]
-) -> Asked:
-    """A statement of ours with what is bound in it."""
-    compiled = statement.compile(dialect=engine.dialect)
-    parameters = {**compiled.params, **given}
-    if compiled.positiontup is not None:  # DuckDB has numbers for names
-        parameters = {str(place): parameters[name] for place, name in enumerate(compiled.positiontup, 1)}
-    return Asked(str(compiled), parameters, decoded)
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to make a statement. Those with the same ``parts`` make the same one, so that it is made once."""
+
+    parts: tuple[Hashable, ...]
+    make: Callable[[], Compiled | Changes] = field(compare=False)
+    engine: Engine = field(compare=False)
+
+
+@lru_cache(maxsize=64)
+def _written(recipe: Recipe) -> tuple[str, dict[str, Any], tuple[str, ...] | None, tuple[Decode, ...]]:
+    """The statement's text, what is bound in it, by place if that is how it is bound, and how its values are read."""
+    found = recipe.make()
+    compiled = found.statement.compile(dialect=recipe.engine.dialect)
+    places = None if compiled.positiontup is None else tuple(compiled.positiontup)
+    return str(compiled), dict(compiled.params), places, found.decoded
+
+
+def for_the_driver(recipe: Recipe, given: Mapping[str, Any], *first: Decode) -> Asked:
+    """A statement of ours with what is bound in it; ``first``: how values are read that come before others."""
+    sql, own, places, decoded = _written(recipe)
+    parameters = {**own, **given}
+    if places is not None:  # DuckDB has numbers for names
+        parameters = {str(place): parameters[name] for place, name in enumerate(places, 1)}
+    return Asked(sql, parameters, (*first, *decoded))
 
 
 def readable(source: Source, connection: Connection, definition: Definition) -> str:
@@ -122,6 +145,12 @@ class Posed:
     enrichment: tuple[str, ...]
     tables: Tables
     layout: Layout
+    dialect: str
+
+    @property
+    def parts(self) -> tuple[Hashable, ...]:
+        """All that its statement is made of."""
+        return self.query, self.enrichment, repr(self.layout), self.dialect
 
 
 def posed(source: Source, connection: Connection, definition: Definition) -> Posed:
@@ -129,4 +158,4 @@ def posed(source: Source, connection: Connection, definition: Definition) -> Pos
     query = asked(definition)
     enrichment = tuple(name for name in definition.enrichment if name != definition.key)
     there = warehouse.resolved(connection, source.tables, query, enrichment)
-    return Posed(query, enrichment, there, tables.layout(connection, there))
+    return Posed(query, enrichment, there, tables.layout(connection, there), connection.dialect.name)
