@@ -11,6 +11,7 @@
     ├── SourceError              2  the customer's database
     │   ├── SourceUnavailable    1  cannot be reached, or took too long
     │   ├── QueryError           2  the definition's SQL does not run (syntax, missing table, a write)
+    │   │   └── QueryTooDeep     2  SQLite cannot follow what a `query:` was compiled to
     │   └── DataError            2  the answer cannot be used (NULL, empty or doubled user ids, bad values)
     ├── RunError                 1  one run could not go on
     │   ├── RunLost              1  another process took the run over: nothing was recorded
@@ -95,6 +96,10 @@ class QueryError(SourceError):
     """A definition's SQL was refused by the source."""
 
     _logged = "the source does not run the query, or its answer lacks a column (`engage-sync runs` says which)"
+
+
+class QueryTooDeep(QueryError):
+    """More stands inside something else than SQLite's parser has room for."""
 
 
 class DataError(SourceError):

@@ -120,6 +120,7 @@ YOUNG = "rows could still appear late where it would read on"
 SHRUNK = "a cursor went back"
 BROKEN = "incremental runs missed changes"
 DUE = "a full one is due"
+TOO_DEEP = "SQLite cannot follow the question of what changed: too much stands inside something else"
 
 
 def chart(known: Watermark | None, found: Survey, wish: Wish, now: datetime) -> Course:

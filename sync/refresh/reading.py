@@ -7,14 +7,14 @@ whatever the answer is compared with. A row that appears meanwhile is read again
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sync import telemetry
-from sync.errors import DataError
+from sync.errors import DataError, QueryTooDeep
 from sync.model.chunk import Chunk
 from sync.model.definition import Definition
-from sync.model.watermark import Reading, Watermark, Wish, advanced, chart
+from sync.model.watermark import TOO_DEEP, Course, Reading, Watermark, Wish, advanced, chart
 from sync.source.connection import Source
 from sync.source.inspection import survey
 from sync.source.location import locate
@@ -60,12 +60,16 @@ def read(
         now = database.now(connection)  # later than the marks, earlier than the answer
     reason = ASKED if full else JOINS if before.everybody else None
     course = chart(before.known, found, Wish(as_of, definition.full_refresh, reason, before.held), now)
-    reached = advanced(before.known, found, course, as_of=as_of, read_at=now)
     rows = 0 if course.full is None else _stage(session, source, definition, as_of)
     number = None
     if course.since is not None:
-        with candidates(source, definition, as_of, course.since) as some:
-            number = session.load_candidates(_marked(some.chunks, definition), some.columns)
+        try:
+            with candidates(source, definition, as_of, course.since) as some:
+                number = session.load_candidates(_marked(some.chunks, definition), some.columns)
+        except QueryTooDeep:
+            rows = _stage(session, source, definition, as_of) if course.full is None else rows
+            course, found = Course(course.full or TOO_DEEP), replace(found, in_full=TOO_DEEP)
+    reached = advanced(before.known, found, course, as_of=as_of, read_at=now)
     if course.full is None:
         rows = _staged(definition, *session.stage_candidates())
     return rows, Reading(course, before.known, reached, number)

@@ -23,7 +23,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
-from sync.errors import ConfigurationError, DataError, QueryError, SourceError, SourceUnavailable
+from sync.errors import ConfigurationError, DataError, QueryError, QueryTooDeep, SourceError, SourceUnavailable
 from sync.model.feed import Tables
 from sync.model.silence import patience
 from sync.source import duckdb, mysql
@@ -226,7 +226,7 @@ class Source:
             ours = f"{where}: the query tries to write, and sources are opened read-only"
             return QueryError(f"{ours} ({said})", for_log=ours)
         if said == TOO_DEEP:
-            return QueryError(f"{where}: {too_deep()}", for_log=f"{where}: {too_deep()}")
+            return QueryTooDeep(f"{where}: {too_deep()}", for_log=f"{where}: {too_deep()}")
         if not sqlstate and _NO_SUCH_OPTION.search(said):
             return SourceError(f"{where} cannot be opened ({_short(said)}): check {self.setting}")
         if sqlstate[:2] in ("08", "57", "53", "28", "3D") or away:

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from sync.errors import QueryTooDeep
 from sync.model.definition import Question
 from sync.model.guard import Hold
 from sync.model.run import RunKind, RunStatus
-from sync.model.watermark import BACK, EDITED, HELD, NEVER
+from sync.model.watermark import BACK, EDITED, HELD, NEVER, TOO_DEEP
+from sync.refresh import reading
 from sync.refresh.reading import ASKED, JOINS
 from sync.refresh.removal import absent, remove
 from sync.source.connection import Source
@@ -122,6 +124,24 @@ def test_a_run_that_fails_moves_no_watermark(small_till: Till, monkeypatch: pyte
 
 def _failing(*_: object) -> None:
     raise RuntimeError("just before the commit")
+
+
+def test_what_sqlite_cannot_follow_of_changes_is_asked_about_everybody(
+    small_till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_till.buy("ann")
+    small_till.refresh()
+    small_till.buy("bob")
+    monkeypatch.setattr(reading, "candidates", _too_deep)
+    done = small_till.refresh()
+    assert (done.full, done.candidates, done.missed, done.counts.entered) == (TOO_DEEP, None, None, 1)
+    assert small_till.refresh(full=True).full == ASKED
+    monkeypatch.undo()
+    assert small_till.refresh().full is None
+
+
+def _too_deep(*_: object) -> None:
+    raise QueryTooDeep("the query nests deeper than SQLite can follow")
 
 
 def test_what_has_no_cursor_is_read_whole_each_time_and_says_why(small_till: Till) -> None:
