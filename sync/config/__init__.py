@@ -15,6 +15,7 @@ verbatim     Segment's mappings stand as they were pasted: JSON's values, nothin
 mappings     Segment's mappings, checked and compiled
 queries      definitions in Segment's query language: read, checked, and what they refer to
 references   what must hold between sections: keys, names, chains of ``after``
+history      how long received events are kept, for those who count them
 exposure     what must hold between the addresses that are listened on, and between the keys that open them
 sentences    a validation error as a sentence
 problems     the collection of problems; never a value, for it may be a secret

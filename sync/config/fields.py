@@ -42,7 +42,10 @@ def _lateness(seconds: float) -> float:
     return seconds
 
 
-def _a_day(seconds: float) -> float:
+def _kept(value: object) -> float:
+    if value == "forever":
+        return math.inf
+    seconds = durations.parse(value)
     # Within a day, an event that comes twice must be known again.
     if seconds < 86_400:
         raise ValueError("must be at least `1 day`: an event that comes twice is known by the first")
@@ -286,7 +289,11 @@ Duration: TypeAlias = Annotated[float, BeforeValidator(durations.parse), WithJso
 _WAIT = Annotated[float, BeforeValidator(durations.wait), WithJsonSchema(_DURATION_SCHEMA)]
 Linger: TypeAlias = Annotated[_WAIT, AfterValidator(_linger), WithJsonSchema(_DURATION_SCHEMA)]
 Lateness: TypeAlias = Annotated[_WAIT, AfterValidator(_lateness), WithJsonSchema(_DURATION_SCHEMA)]
-DayOrMore: TypeAlias = Annotated[Duration, AfterValidator(_a_day), WithJsonSchema(_DURATION_SCHEMA)]
+EventsKept: TypeAlias = Annotated[
+    float,
+    BeforeValidator(_kept),
+    WithJsonSchema({"anyOf": [_DURATION_SCHEMA, {"const": "forever"}]}),
+]
 Interval: TypeAlias = Annotated[Duration, AfterValidator(_whole_seconds), WithJsonSchema(_DURATION_SCHEMA)]
 Rate: TypeAlias = Annotated[
     float | None,

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from sync.config import document, exposure, interpolate, mappings, references, sentences, transports
+from sync.config import document, exposure, history, interpolate, mappings, references, sentences, transports
 from sync.config.destinations import PushwooshSection
 from sync.config.fingerprint import fingerprint
 from sync.config.intake import CollectorSection, EventsSection, SourceSection
@@ -73,7 +73,11 @@ def _settings(path: pathlib.Path, data: dict[str, object], env: Mapping[str, str
         raise ConfigurationError(problems.sentences())
     settings = _built(path, said, valid, compiled)
     definitions = tuple(replace(each, query=questions.get(each.key)) for each in settings.definitions)
-    return replace(settings, definitions=definitions)
+    given = valid.retention
+    events = history.kept(given.events, definitions, problems)
+    if problems:
+        raise ConfigurationError(problems.sentences())
+    return replace(settings, definitions=definitions, retention=Retention(given.runs, given.attempts, events))
 
 
 def _questions(document: dict[str, object], problems: Problems) -> Mapping[str, Question]:
@@ -102,7 +106,7 @@ def _built(
         destinations=MappingProxyType(destinations),
         definitions=definitions,
         schedules=MappingProxyType(dict(_schedules(definitions, valid, keys))),
-        retention=Retention(valid.retention.runs, valid.retention.attempts, valid.retention.events),
+        retention=Retention(),
         alerts=tuple(_alert(index, section) for index, section in enumerate(valid.alerts)),
         web=WebSettings(valid.web.listen, valid.web.token),
         collector=_collector(valid.collector) if valid.collector else None,

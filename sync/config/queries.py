@@ -13,6 +13,7 @@ from sync.config.problems import Problems, listed
 from sync.config.references import Draft, drafts, mapping
 from sync.errors import InvalidQuery
 from sync.language import parse
+from sync.language.memory import lookback
 from sync.language.references import circles, expand, referenced, traits
 from sync.language.text import written
 from sync.language.tree import Position, Query
@@ -39,8 +40,10 @@ def read(document: dict[str, object], problems: Problems) -> Mapping[str, Questi
     others = {draft.key: draft for draft in every if draft.key and draft.raw.get("query") is None}
     for each in found.values():
         _check_referred(each, found, others, problems)
-    _check_together(found, problems)
-    return {key: Question(written(each.query), _reached(key, found)) for key, each in found.items()}
+    whole = _together(found, problems)
+    return {
+        key: Question(written(found[key].query), _reached(key, found), lookback(query)) for key, query in whole.items()
+    }
 
 
 def _parsed(draft: Draft, problems: Problems) -> Query | None:
@@ -81,7 +84,8 @@ def _check_referred(each: _Read, queries: Mapping[str, _Read], others: Mapping[s
             _report(each.draft, trait.position, sentence, problems)
 
 
-def _check_together(found: Mapping[str, _Read], problems: Problems) -> None:
+def _together(found: Mapping[str, _Read], problems: Problems) -> Mapping[str, Query]:
+    """Each with all that it refers to in its place, but for those that go in circles or come to too much."""
     queries = {key: each.query for key, each in found.items()}
     circular: set[str] = set()
     for circle in circles(queries):
@@ -93,11 +97,13 @@ def _check_together(found: Mapping[str, _Read], problems: Problems) -> None:
         )
         _report(found[circle[0]].draft, at, sentence, problems)
     sound = {key: query for key, query in queries.items() if key not in circular}
+    whole: dict[str, Query] = {}
     for key in sound:
         try:
-            expand(key, sound)
+            whole[key] = expand(key, sound)
         except InvalidQuery as error:
             _report(found[key].draft, Position(error.line, error.column), error.sentence, problems)
+    return whole
 
 
 def _reached(key: str, found: Mapping[str, _Read]) -> tuple[Referred, ...]:

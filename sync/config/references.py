@@ -18,9 +18,10 @@ from sync.config.questions import ScheduleSection
 from sync.config.schema import StoreSection
 from sync.model.definition import Kind
 from sync.model.delivery import LEASE_MARGIN
+from sync.model.feed import COLLECTOR
 from sync.model.naming import FIELDS_FROM_TRAITS, LONGEST_KEY, RESERVED_KEYS, snake_case
 
-RESERVED_SOURCES = frozenset({"collector"})
+RESERVED_SOURCES = frozenset({COLLECTOR})
 """Names of sources that exist by themselves."""
 
 QUESTIONS = {Kind.AUDIENCE: ("query", "sql", "table"), Kind.TRAIT: ("query", "sql")}

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from sync.config import listen
 from sync.config.destinations import PushwooshSection
-from sync.config.fields import AlertUrl, Count, DayOrMore, Duration, Listen, Name, Secret, StoreUrl, Token
+from sync.config.fields import AlertUrl, Count, Duration, EventsKept, Listen, Name, Secret, StoreUrl, Token
 from sync.config.intake import CollectorSection, SourceSection
 from sync.config.questions import AudienceSection, DefaultsSection, TraitSection
 from sync.config.section import Listed, Section
@@ -56,7 +56,10 @@ class RetentionSection(Section):
 
     runs: Duration = Field(default=90 * DAY, description="Runs; the newest of each definition stay.")
     attempts: Duration = Field(default=7 * DAY, description="What was sent to whom, and answered.")
-    events: DayOrMore = Field(default=400 * DAY, description="Events, whether received or read from a table.")
+    events: EventsKept | None = Field(
+        default=None,
+        description="Events, whether received or read from a table: 400 days, and longer where a query counts older ones.",
+    )
 
 
 class PrivacySection(Section):

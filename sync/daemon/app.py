@@ -13,12 +13,12 @@ from sync.deliver.outlet import Outlet
 from sync.destinations.pushwoosh.transport import AnyPushwoosh, connected
 from sync.errors import UsageError
 from sync.model.definition import Definition
+from sync.model.feed import COLLECTOR
 from sync.source.connection import Source
 from sync.source.tables import COLLECTED
 from sync.store import definitions, revision
 from sync.store.engine import Database, connect
 
-COLLECTOR = "collector"
 """The source that is always there."""
 
 COLLECTOR_TIMEOUT = 300.0

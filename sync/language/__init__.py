@@ -11,6 +11,7 @@ arguments   literals, lists, durations and dates as arguments of functions
 names       the functions there are, and what to say about all others
 references  definitions that refer to others: put in place, or refused when they go in circles
 reads       which events and traits a query reads
+memory      how far back a query looks
 text        tree → text, in one canonical form
 ==========  ==========================================================================
 """

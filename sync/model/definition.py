@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import orjson
@@ -53,10 +54,12 @@ class Question:
     """A question in Segment's query language.
 
     ``text`` is in canonical form; ``referred`` is all that it refers to, directly or not, in the order of the keys.
+    ``lookback`` follows from them: seconds after which an event counts no more, infinite without a window.
     """
 
     text: str
     referred: tuple[Referred, ...] = ()
+    lookback: float = field(default=math.inf, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

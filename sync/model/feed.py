@@ -9,6 +9,9 @@ from typing import TypeAlias
 Cursor: TypeAlias = int | float | str | None
 """The cursor of a row, in a form that JSON has; ``None`` stands before all rows."""
 
+COLLECTOR = "collector"
+"""The source that is always there: what our own API received."""
+
 BEGINNING = "beginning"
 """Where to begin, to send on all that is there."""
 

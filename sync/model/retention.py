@@ -14,7 +14,7 @@ LEAST_EVENTS = _DAY
 @dataclass(frozen=True, slots=True)
 class Retention:
     """In seconds. ``runs`` also bounds the ticks they were for; ``attempts`` also what became of each event at a
-    destination; ``events`` what was received, never less than `LEAST_EVENTS`."""
+    destination; ``events`` what was received, never less than `LEAST_EVENTS`, infinite for ever."""
 
     runs: float = 90 * _DAY
     attempts: float = 7 * _DAY

@@ -6,6 +6,7 @@ less to do. What decides anything later is kept however old it is: see `prune`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def _delete(
     go_on: Callable[[], bool],
 ) -> int:
     deleted = 0
-    while go_on():
+    while go_on() and math.isfinite(seconds):
         with database.write() as connection:
             now = database.now(connection)
             gone = connection.execute(old(now - timedelta(seconds=seconds), now, batch)).rowcount

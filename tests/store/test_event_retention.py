@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 import pytest
@@ -73,6 +74,13 @@ def test_events_are_kept_for_as_long_as_was_asked(database: Database, clock: Mov
     clock.advance(120)
     assert upkeep.prune(database, KEEP, batch=1).events == 2
     assert left(database) == young
+
+
+def test_events_are_kept_for_ever_when_that_was_asked(database: Database, clock: MovingClock) -> None:
+    old = log(database, "ann")
+    clock.advance(20_000 * DAY)
+    assert upkeep.prune(database, Retention(events=math.inf)).events == 0
+    assert left(database) == old
 
 
 def test_events_are_kept_for_a_day_whatever_was_asked(database: Database, clock: MovingClock) -> None:
