@@ -108,9 +108,12 @@ class BulkSender:
         self._on_done = on_done
         self._passengers = Passengers(served)
         self._claims = InTurn(served.database)
-        # A file has one writer; a server settles while it claims.
-        self._writes = self._claims if served.database.dialect == "sqlite" else InTurn(served.database)
-        self._answers = Answers(served, self._writes, on_done=self._ended, on_alive=on_alive)
+        # A file has one writer. A server settles while it claims, and neither keeps an id from being stored.
+        one_writer = served.database.dialect == "sqlite"
+        self._writes = self._claims if one_writer else InTurn(served.database)
+        settles = self._claims if one_writer else InTurn(served.database)
+        self._lanes = {self._claims, self._writes, settles}
+        self._answers = Answers(served, settles, on_done=self._ended, on_alive=on_alive)
         self._most = settings.bulk_users
         self._ahead = SENDERS + 2 * AT_ONCE
         if settings.rate is not None:
@@ -172,6 +175,9 @@ class BulkSender:
                     group.create_task(self._send_all(group, allowed))
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None
+        finally:
+            for each in self._lanes:
+                await each.end()
         raise AssertionError("senders do not end")
 
     async def end(self, seconds: float) -> None:

@@ -20,6 +20,9 @@ _Write = Callable[[Database], Any]
 MOST_TOGETHER = 8
 """Writes in one transaction: others want to write too."""
 
+LAST_WRITE = 5.0
+"""Seconds for a write under way when everything ends."""
+
 REST = 0.05
 """Of the time that writes take, what other processes have in which to find the file unlocked: they look now and then."""
 
@@ -65,13 +68,19 @@ class InTurn:
             self._writer = asyncio.create_task(self._write_all())
         return await done
 
+    async def end(self) -> None:
+        """Whoever asked has been cancelled, or has heard: let what is being written come to its end."""
+        if self._writer is not None and not self._writer.done():
+            await asyncio.wait((self._writer,), timeout=LAST_WRITE)
+            self._writer.cancel()
+
     async def _write_all(self) -> None:
         clock = asyncio.get_running_loop().time
         while self._waiting:
-            some = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            some = self._next()
             started = clock()
             try:
-                answers = await persistently(partial(self._write, [write for write, _ in some]), "bulk")
+                answers = await persistently(partial(self._write, [write for write, _ in some]), "bulk") if some else []
             except Exception as error:  # noqa: BLE001 - whoever asked is told
                 for _, done in some:
                     if not done.done():
@@ -81,6 +90,11 @@ class InTurn:
                 if not done.done():  # done: cancelled
                     done.set_result(answer)
             await asyncio.sleep((clock() - started) * self._rest)
+
+    def _next(self) -> list[tuple[_Write, asyncio.Future[Any]]]:
+        """Those whose turn it is, and who have not been cancelled meanwhile."""
+        some = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+        return [(write, done) for write, done in some if not done.cancelled()]
 
     def _write(self, writes: Sequence[_Write]) -> list[object]:
         if len(writes) == 1:
