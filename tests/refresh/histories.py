@@ -54,10 +54,11 @@ class History:
 
 def random_history(random: Random, key: str, steps: int, *, collected: bool = False) -> History:
     """One about an audience or a trait of this key, in typed tables or in what our API has ``collected``."""
-    cases = _asked(random)
-    data = _crowd(Data(cases[0].profiles, cases[0].events), random.choice((1, 1, 4)))
+    cases, crowd = _asked(random), random.choice((1, 1, 6))
+    data = _crowd(Data(cases[0].profiles, cases[0].events), crowd)
     times = _times(data, cases, random, steps)
-    lateness, guard = 0.0 if collected else random.choice(_LATENESS), random.choice((0.0, 0.3, 1.0))
+    lateness = 0.0 if collected else random.choice(_LATENESS)
+    guard, edits = (1.0, 0.07) if crowd == 1 else (random.choice((0.0, 0.1)), 0.25)
     along = random.choice(((), (), ("email",), ("vip", "address.city")))
     definitions = [_definition(case, key, guard, along) for case in cases]
     # What was is gone through again in no time, or lived through.
@@ -66,7 +67,7 @@ def random_history(random: Random, key: str, steps: int, *, collected: bool = Fa
     rows, profiles = _writings(tables, clocks, lateness, random, unique=collected)
     now, found = definitions[0], []
     for place, at in enumerate(times):
-        now = random.choice(definitions) if random.random() < 0.07 else now
+        now = random.choice(definitions) if random.random() < edits else now
         found.append(Step(clocks[place], at, rows[place], profiles[place], now, [random.random() for _ in range(8)]))
     return History(found, lateness)
 
