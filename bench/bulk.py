@@ -47,9 +47,7 @@ def run(places: Places, users: int) -> None:
 
 def _one_engine(place: Place, url: str, users: int) -> Iterator[Row]:
     fill(place, users, days=(0,))
-    started = time.perf_counter()
-    asyncio.run(_bare(place, url))
-    bare = time.perf_counter() - started
+    bare = min(_seconds(place, url) for _ in range(2))
     recorded, whole, peak = _ours(place, url)
     yield Row(
         "backfill in bulk",
@@ -61,6 +59,12 @@ def _one_engine(place: Place, url: str, users: int) -> Iterator[Row]:
         note=f"{whole:.1f} s: {recorded:.1f} s to record, {whole - recorded:.1f} s to deliver",
     )
     yield Row("its memory", place.engine, f"{peak:.0f} MB", f"{AT_MOST_MB} MB", peak / AT_MOST_MB, at_most=1.0)
+
+
+def _seconds(place: Place, url: str) -> float:
+    started = time.perf_counter()
+    asyncio.run(_bare(place, url))
+    return time.perf_counter() - started
 
 
 def _ours(place: Place, url: str) -> tuple[float, float, float]:
