@@ -164,7 +164,9 @@ def _file_of(url: URL) -> StoreFile | None:
 def _sqlite(url: URL) -> Engine:
     if url.database and url.database != ":memory:" and not Path(url.database).parent.is_dir():
         raise UsageError(f"store: the folder of {url.database} does not exist: create it or change `store`")
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_use_lifo=True, hide_parameters=True)
+    # Whoever wrote last knows the pages: the same connection again.
+    pool: dict[str, Any] = {} if _file_of(url) is None else {"pool_use_lifo": True}
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True, **pool)
     file = _file_of(url)
     if file is not None:
         _watch_file(engine, file)
