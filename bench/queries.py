@@ -19,6 +19,8 @@ from sync.source.connection import Source
 from sync.source.reader import answer
 
 AT_MOST = 1.3
+_SECONDS, _MORE = 10, 8
+"""What is over soon takes more turns: until it has taken so many seconds, and no more than so many times as many."""
 
 _BY_HAND = {
     "windowed count": (
@@ -71,10 +73,11 @@ def run(places: Places, events: int, users: int, times: int) -> None:
 def _one(place: Place, source: Source, what: str, ours: Definition, by_hand: str, times: int) -> Row:
     theirs = replace(ours, query=None, sql=by_hand.format_map(_INSTANTS[place.engine]))
     assert _alike(_read(source, ours), _read(source, theirs)), what
-    mine, other = [], []
-    for turn in range(times):
-        other.append(timed(lambda _: _drain(source, theirs), turn))
-        mine.append(timed(lambda _: _drain(source, ours), turn))
+    mine: list[float] = []
+    other: list[float] = []
+    while len(mine) < times or (sum(mine) < _SECONDS and len(mine) < times * _MORE):
+        other.append(timed(lambda _: _drain(source, theirs), len(other)))
+        mine.append(timed(lambda _: _drain(source, ours), len(mine)))
     # The least of each: whatever else the machine does makes both slower, and not by the same.
     return Row(what, place.engine, f"{min(mine):.2f} s", f"{min(other):.2f} s", min(mine) / min(other), at_most=AT_MOST)
 
