@@ -96,7 +96,7 @@ def _newest(connection: Connection, each: Watched) -> Cursor:
     for limited in (statement.limit(1), statement):  # mostly the first row will do, which an index knows
         with closing(connection.execute(limited, execution_options={"yield_per": _ROWS_PER_FETCH})) as found:
             for (value,) in found:
-                if is_cursor(value):
+                if is_cursor(value) and not isinstance(value, bytes):  # which SQLite has after all others
                     return cursor_of(value)
     return None
 

@@ -138,6 +138,15 @@ def test_no_candidate_ends_a_run_that_a_full_one_would_get_through(small_till: T
     assert small_till.refresh(big).full is None
 
 
+def test_a_blob_for_a_cursor_is_no_mark(small_till: Till) -> None:
+    small_till.buy("ann")
+    small_till.shop.run("INSERT INTO bought VALUES (x'31', 'bob', '2026-11-01 12:00:00', 1)")
+    assert small_till.refresh().counts.members == 2
+    small_till.buy("cid", day=1)
+    done = small_till.refresh(day=1)
+    assert (done.full, changed(done)) == (None, (3, 1, 0, 0))
+
+
 def test_a_warehouse_is_read_on_from_what_was_loaded_last(sqlite_database: Database, sqlite_shop: Shop) -> None:
     till = Till(sqlite_database, sqlite_shop)
     till.tables = Tables(warehouse=Warehouse(lateness=0))

@@ -120,6 +120,21 @@ def test_queries_are_answered_with_what_comes_along(duckdb_shop: Shop) -> None:
     assert ":as_of" in readable_sql(source, asked)
 
 
+@pytest.mark.parametrize("reducer", ["sum", "avg"])
+def test_what_numbers_come_to_does_not_depend_on_where_they_stand(duckdb_shop: Shop, reducer: str) -> None:
+    duckdb_shop.run("CREATE TABLE bought (who text, ts timestamptz, price double)")
+    orders = {"ann": (1e16, -1e16, 1), "bob": (1, 1e16, -1e16), "cid": (1, -1e16, 1e16)}
+    rows = [(who, "2026-11-01 10:00:00Z", price) for who, prices in orders.items() for price in prices]
+    duckdb_shop.run("INSERT INTO bought VALUES (?, ?, ?)", rows)
+    tables = Tables((EventsTable("bought", "who", "ts", event="Bought"),))
+    asked = Definition(
+        Kind.TRAIT, "k", "N", "shop", (), query=Question(f"event('Bought').{reducer}(property('price'))")
+    )
+    with answer(Source("shop", duckdb_shop.url, 30, tables=tables), asked, NOON) as opened:
+        (chunk,) = opened.chunks
+    assert len(set(chunk.values or ())) == 1
+
+
 def test_a_warehouse_of_segments_is_read(duckdb_shop: Shop) -> None:
     source = Source("shop", as_segment_fills_it(duckdb_shop).url, 30, tables=TABLES)
 

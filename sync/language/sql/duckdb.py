@@ -27,6 +27,7 @@ from sqlalchemy import (
     true,
     try_cast,
 )
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.types import UserDefinedType
 
@@ -188,6 +189,12 @@ class Duckdb(Engine):
 
     def ends_with(self, text: Expression, part: str) -> Expression:
         return func.suffix(text, literal(part, Text))
+
+    def total(self, number: Expression) -> Expression:
+        return func.sum(aggregate_order_by(number, number))  # as its threads come, floats give another sum each time
+
+    def average(self, number: Expression) -> Expression:
+        return func.avg(aggregate_order_by(number, number))
 
     def given(self, number: Expression) -> Expression:
         return case((func.isfinite(cast(number, Double)), number))
