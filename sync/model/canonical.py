@@ -26,6 +26,14 @@ DEEPEST_LIST = 16
 _CERTAINLY_A_NUMBER = 300
 """Digits that every double can hold the size of."""
 
+_CERTAINLY_HELD = 900
+"""Bits of a whole number that has fewer digits than these."""
+
+
+def is_short(value: int) -> bool:
+    """Whether a whole number is certainly no longer than what JSON readers can hold; a longer one comes out of JSON."""
+    return value.bit_length() < _CERTAINLY_HELD
+
 
 def user_id_text(value: object) -> str:
     """The canonical text of a user id; ``ValueError`` says why there is none (never quotes the value)."""

@@ -43,8 +43,7 @@ def survey(source: Source, connection: Connection, definition: Definition) -> Su
 def question_of_changes(
     source: Source, connection: Connection, definition: Definition, as_of: datetime, since: Since
 ) -> Asked:
-    """The statement for who can have changed; from here on, what cannot be read on this connection is missing."""
-    make_lenient(connection)
+    """The statement for who can have changed."""
     found, engine = posed(source, connection, definition), tables.engine(connection.dialect.name)
     cursor = _profiles_cursor(found.tables)
     every = watched(found.query, found.layout, profiles_cursor=cursor)

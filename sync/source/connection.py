@@ -165,6 +165,9 @@ class Source:
             self._reading = connection.connection.driver_connection
             try:
                 yield connection
+            except BaseException:
+                connection.invalidate()  # one that is lost cannot be rolled back: it would fail a second time
+                raise
             finally:
                 self._reading = None
 

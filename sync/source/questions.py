@@ -19,17 +19,17 @@ from sync.language.sql.engine import Engine
 from sync.language.sql.layout import Layout
 from sync.language.sql.lines import in_lines
 from sync.language.tree import Query
-from sync.model.canonical import value_text
+from sync.model.canonical import is_short, value_text
 from sync.model.definition import Definition
 from sync.model.feed import Tables
 from sync.source import tables, warehouse
 from sync.source.connection import Source
-from sync.source.lenient import Unread, make_lenient
+from sync.source.lenient import Unread
 
 Decode: TypeAlias = Callable[[object], object]
 
-_ALWAYS = frozenset((int, bool, NoneType))
-"""What can be carried whatever it is: databases have no integers that are too long."""
+_ALWAYS = frozenset((bool, NoneType))
+"""What can be carried whatever it is."""
 
 _CERTAINLY = 300
 """Digits before the point, of a number that a double can hold."""
@@ -65,6 +65,8 @@ def _is_plain(values: list[Any]) -> bool:
     kinds = set(map(type, values))
     if kinds <= _ALWAYS:
         return True
+    if kinds == {int}:
+        return all(map(is_short, values))
     if kinds == {float}:
         return all(map(math.isfinite, values))
     if kinds == {Decimal}:
@@ -74,7 +76,7 @@ def _is_plain(values: list[Any]) -> bool:
 
 def _carried(value: object) -> object:
     """The value, unless nobody could take it: text that is none, a number beyond all measure. It ends no run."""
-    if type(value) in _ALWAYS:
+    if type(value) in _ALWAYS or (type(value) is int and is_short(value)):
         return value
     if isinstance(value, Unread):
         return None
@@ -86,8 +88,7 @@ def _carried(value: object) -> object:
 
 
 def question(source: Source, connection: Connection, definition: Definition, as_of: datetime) -> Asked:
-    """The statement that is run; from here on, what cannot be read on this connection is missing."""
-    make_lenient(connection)
+    """The statement that is run."""
     engine = tables.engine(connection.dialect.name)
     found = posed(source, connection, definition)
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnClause, Connection, Select, column, select, table
 
 from sync.errors import DataError, QueryError, SourceError
-from sync.model.canonical import LONGEST_USER_ID, encodable, json_string, user_id_text, value_text
+from sync.model.canonical import LONGEST_USER_ID, encodable, is_short, json_string, user_id_text, value_text
 from sync.model.chunk import Chunk
 from sync.model.definition import Definition, Kind
 from sync.model.watermark import Since
@@ -21,6 +21,7 @@ from sync.source import duckdb, mysql
 from sync.source.changes import question_of_changes
 from sync.source.connection import Source
 from sync.source.derived import bound
+from sync.source.lenient import make_lenient
 from sync.source.questions import Asked, question
 
 ROWS_PER_CHUNK = 10_000
@@ -40,7 +41,8 @@ class Answer:
 @contextmanager
 def answer(source: Source, definition: Definition, as_of: datetime) -> Iterator[Answer]:
     """Ask ``source`` for a definition's rows as of an instant. Everything wrong with the rows is a `DataError`."""
-    with named(definition), source.read() as connection, closing(cursor_of(connection)) as cursor:
+    lenient = definition.query is not None
+    with named(definition), source.read() as connection, closing(cursor_of(connection, lenient=lenient)) as cursor:
         with source.translated():
             asked = question(source, connection, definition, as_of) if definition.query is not None else None
             sql, parameters = (asked.sql, asked.parameters) if asked else _question(connection, definition, as_of)
@@ -54,7 +56,7 @@ def answer(source: Source, definition: Definition, as_of: datetime) -> Iterator[
 @contextmanager
 def candidates(source: Source, definition: Definition, as_of: datetime, since: Since) -> Iterator[Answer]:
     """Ask for the users whose answer can have changed, with what it is now: of who is in it no more, there is no value."""
-    with named(definition), source.read() as connection, closing(cursor_of(connection)) as cursor:
+    with named(definition), source.read() as connection, closing(cursor_of(connection, lenient=True)) as cursor:
         with source.translated():
             asked = question_of_changes(source, connection, definition, as_of, since)
             cursor.execute(asked.sql, asked.parameters)
@@ -75,8 +77,13 @@ def named(definition: Definition) -> Iterator[None]:
         raise type(error)(f"{title}: {error}", for_log=f"{title}: {error.for_log}") from error
 
 
-def cursor_of(connection: Connection) -> Any:
-    """The driver's own cursor, which streams; on PostgreSQL a server-side one, which takes nothing but a query."""
+def cursor_of(connection: Connection, *, lenient: bool) -> Any:
+    """The driver's own cursor, which streams; on PostgreSQL a server-side one, which takes nothing but a query.
+
+    ``lenient``: what cannot be read is missing. A cursor keeps the rules that its connection had when it was made.
+    """
+    if lenient:
+        make_lenient(connection)
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name == "postgresql":
         return driver.cursor(name="answer")
@@ -155,6 +162,10 @@ def _chunks(
         except RecursionError:
             raise DataError(
                 f"{shape.title}: its answer holds JSON that is nested too deeply to be read: nothing was recorded"
+            ) from None
+        except ValueError:  # Python writes and reads no whole number of more than 4,300 digits
+            raise DataError(
+                f"{shape.title}: its answer holds JSON with a number that is too long to be read: nothing was recorded"
             ) from None
         if not rows:
             return
@@ -246,7 +257,7 @@ def _user_ids_at_once(column: list[Any]) -> list[str] | None:
 def _values_at_once(column: list[Any]) -> list[str] | None:
     kinds = set(map(type, column))
     if kinds == {int}:
-        return list(map(str, column))
+        return list(map(str, column)) if all(map(is_short, column)) else None
     if kinds == {float}:
         return _numbers_at_once(list(map(repr, column)))
     return _numbers_at_once(list(map(str, column))) if kinds == {Decimal} else None

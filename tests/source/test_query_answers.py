@@ -10,7 +10,7 @@ import orjson
 import psycopg
 import pytest
 
-from sync.errors import QueryError
+from sync.errors import DataError, QueryError, SourceUnavailable
 from sync.model.definition import Definition, Kind, Question
 from sync.model.feed import EventsTable, ProfilesTable, Tables
 from sync.source.connection import Source
@@ -226,3 +226,73 @@ def test_whatever_a_property_is_called_it_is_read(shop: Shop, name: str) -> None
     quoted = (f"{name}.{name}" if name else "x.y").replace("'", r"\'")
 
     assert values(shop, Tables((TRACKED,)), f"event('Bought').max(property('{quoted}'))") == {"ann": 5}
+
+
+NEVER = [
+    *(f"{reducer}(property('never'))" for reducer in ("sum", "first", "last", "unique")),
+    "mode(property('never'), 1)",
+]
+
+
+@pytest.mark.parametrize("tables", [("one",), ("one", "two"), ("one", "two", "three")])
+def test_a_property_that_some_tables_of_an_event_lack_is_missing_there(shop: Shop, tables: tuple[str, ...]) -> None:
+    for number, name in enumerate(("one", "two", "three"), 1):
+        shop.run(f"CREATE TABLE {name} (user_id text, ts {_INSTANT[shop.dialect]}{', brand text' * (number == 3)})")
+        shop.run(f"INSERT INTO {name} (user_id, ts) VALUES ('ann', '2026-11-0{number} 10:00:00Z')")
+    shop.run("UPDATE three SET brand = 'Acme'")
+    found = Tables(tuple(EventsTable(each, "user_id", "ts", event="Bought") for each in tables))
+    brands = {"ann": "Acme"} if "three" in tables else {}
+    assert values(shop, found, "event('Bought').last(property('brand'))") == brands
+    funnel = "event('Bought').where(event('Bought').within(parent: 5 days).{} = 'x').count() >= 1"
+    assert [values(shop, found, f"event('Bought').{each}") for each in NEVER] == [{}] * len(NEVER)
+    assert [members(shop, found, funnel.format(each)) for each in NEVER if "unique" not in each] == [[]] * 4
+
+
+def test_dates_before_the_year_1_and_after_9999_are_missing(postgresql_shop: Shop) -> None:
+    postgresql_shop.run("CREATE TABLE people (id text, day date, at timestamp, moment timestamptz)")
+    odd = ["5874897-12-31", "4713-01-01 BC", "infinity", "-infinity"]
+    rows = [(f"odd {day}", day, day.replace("5874897", "294276"), day.replace("5874897", "294276")) for day in odd]
+    rows += [("first", *["0001-01-01"] * 3), ("last", *["9999-12-31"] * 3)]
+    postgresql_shop.run("INSERT INTO people VALUES (?, ?, ?, ?)", rows)
+    tables = Tables(profiles=PEOPLE)
+    assert values(postgresql_shop, tables, "trait('day')") == {"first": "0001-01-01", "last": "9999-12-31"}
+    for name in ("day", "at", "moment"):
+        assert members(postgresql_shop, tables, f"trait('{name}').is_set()") == ["first", "last"]
+        assert members(postgresql_shop, tables, f"trait('{name}').before_date('2026-01-01')") == ["first"]
+
+
+def test_an_event_on_a_day_that_is_no_timestamp_ends_no_run(postgresql_shop: Shop) -> None:
+    postgresql_shop.run("CREATE TABLE days (user_id text, day date, brand text)")
+    postgresql_shop.run("INSERT INTO days VALUES ('ann', '5874897-12-31', 'never'), ('ann', '2026-11-01', 'Acme')")
+    tables = Tables((EventsTable("days", "user_id", "day", event="Bought"),))
+    assert values(postgresql_shop, tables, "event('Bought').last(property('brand'))") == {"ann": "Acme"}
+
+
+@pytest.mark.parametrize("digits", [400, 5_000])
+def test_a_number_in_jsonb_that_no_json_reader_can_hold_is_missing(postgresql_shop: Shop, digits: int) -> None:
+    postgresql_shop.run("CREATE TABLE people (id text, huge jsonb)")
+    postgresql_shop.run(f"INSERT INTO people VALUES ('ann', '1e{digits}'), ('bob', '12')")
+    assert values(postgresql_shop, Tables(profiles=PEOPLE), "trait('huge')") == {"bob": 12}
+
+
+def test_a_server_that_goes_while_it_answers_a_query_is_away(postgresql_shop: Shop) -> None:
+    postgresql_shop.run("CREATE TABLE people (id text)")
+    postgresql_shop.run("INSERT INTO people VALUES ('ann')")
+    postgresql_shop.run(
+        "CREATE VIEW leaving AS SELECT id, CASE WHEN pg_terminate_backend(pg_backend_pid()) THEN 'gone' END AS plan FROM people"
+    )
+    with pytest.raises(SourceUnavailable, match="cannot be reached"):
+        values(postgresql_shop, Tables(profiles=ProfilesTable("leaving", "id")), "trait('plan')")
+
+
+@pytest.mark.parametrize(("digits", "said"), [(400, "a number beyond what JSON readers can hold"), (5_000, "too long")])
+def test_a_number_in_jsonb_that_no_json_reader_can_hold_is_refused_in_sql(
+    postgresql_shop: Shop, digits: int, said: str
+) -> None:
+    sql = f"SELECT 'ann' AS user_id, '1e{digits}'::jsonb AS value"
+    asked = Definition(Kind.TRAIT, "key", "Name", "shop", (), sql=sql)
+    with (
+        pytest.raises(DataError, match=said),
+        answer(postgresql_shop.source, asked, NOON) as opened,
+    ):
+        list(opened.chunks)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from sqlalchemy import FromClause, Select, false, func, literal_column, null, or_, select, union_all
+from sqlalchemy import FromClause, Select, false, func, literal_column, or_, select, union_all
 
 from sync.language.sql import flattened
 from sync.language.sql.engine import Clock, Engine
 from sync.language.sql.layout import Column, Events, Layout, Profiles, Type
-from sync.language.sql.values import NOTHING, Expression, Found, opposite
+from sync.language.sql.values import Expression, Found, opposite
 from sync.language.tree import Between, Context, ExcludeSources, Property, Reduction, Stream, Within
 
 Among = Callable[[Expression], Expression]
@@ -117,7 +117,7 @@ def document_or_column(engine: Engine, source: FromClause, columns: Mapping[str,
         return engine.column(source.c[whole], columns[whole])
     if first in columns and columns[first].type in (Type.JSON, Type.JSONB, Type.ANY):
         return engine.document(source.c[first], columns[first], path[1:])
-    return NOTHING
+    return engine.nothing()
 
 
 class _OneTable(Branch):
@@ -173,7 +173,9 @@ class _OneTable(Branch):
     def cursor(self) -> Expression:
         """What settles which of two events at one instant came first, to be compared with those of the same table."""
         own = self._events.cursor
-        return self._engine.column(self.source.c[own], self._events.columns[own]).carried() if own else null()
+        if own is None:
+            return self._engine.nothing().carried()
+        return self._engine.column(self.source.c[own], self._events.columns[own]).carried()
 
     def _taken(self) -> tuple[str | None, ...]:
         return (self._events.user_id, self._events.timestamp, self._events.name)
@@ -197,7 +199,8 @@ class _OneTable(Branch):
         if events.context is not None:
             return self._engine.document(self.source.c[events.context], events.columns[events.context], path)
         flat = "_".join(("context", *path))
-        return self._engine.column(self.source.c[flat], events.columns[flat]) if flat in events.columns else NOTHING
+        found = events.columns.get(flat)
+        return self._engine.nothing() if found is None else self._engine.column(self.source.c[flat], found)
 
 
 class _SeveralTables(Branch):

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy import column as named
 
 from sync.language.sql.layout import Column
-from sync.language.sql.values import Expression, Found
+from sync.language.sql.values import NOTHING, Expression, Found
 
 _MOST_PARTS = 400
 """SQLite unites no more than 500 at once."""
@@ -120,6 +120,10 @@ class Engine(ABC):
     ) -> tuple[FromClause, str | None]:
         """A table with events, and the name of a column that was added to it: its instants in our form."""
         return source, None
+
+    def nothing(self) -> Found:
+        """What is never there, in a form that goes together with what was carried."""
+        return NOTHING
 
     @abstractmethod
     def column(self, column: Expression, kind: Column) -> Found:

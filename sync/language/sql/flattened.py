@@ -8,7 +8,7 @@ from sqlalchemy import FromClause
 
 from sync.language.sql.engine import Engine
 from sync.language.sql.layout import Column, Type
-from sync.language.sql.values import NOTHING, Found
+from sync.language.sql.values import Found
 from sync.model.warehouse import is_standard, spelled
 
 
@@ -32,4 +32,4 @@ def _found(engine: Engine, source: FromClause, columns: Mapping[str, Column], pa
         name = spelled(path[:steps], columns)
         if name is not None and columns[name].type in (Type.JSON, Type.JSONB, Type.ANY):
             return engine.document(source.c[name], columns[name], path[steps:])
-    return NOTHING
+    return engine.nothing()

@@ -73,6 +73,9 @@ class Postgresql(Engine):
     def clock(self, column: Expression, kind: Column, at: Expression | None) -> Clock:  # noqa: ARG002
         return _Clock(self, column, kind)
 
+    def nothing(self) -> Found:
+        return Found(false(), lambda: _NO_JSONB)  # a NULL without a type is a text as soon as it leaves a subquery
+
     def column(self, column: Expression, kind: Column) -> Found:
         match kind.type:
             case Type.BOOLEAN:
@@ -98,7 +101,7 @@ class Postgresql(Engine):
         )
 
     def _date(self, column: Expression, kind: Type) -> Found:
-        finite = func.isfinite(column)
+        ordinary = _is_ordinary(column, kind)
         if kind is Type.DATE:
             written: Expression = func.to_char(column, literal_column("'YYYY-MM-DD'"))
         else:
@@ -106,11 +109,8 @@ class Postgresql(Engine):
             form: Expression = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US'""")
             written = func.rtrim(func.rtrim(func.to_char(local, form), literal_column("'0'")), literal_column("'.'"))
             written = written.op("||")(literal_column("'Z'"))
-        text = case((finite, written))
-        at = _in_utc(column, kind)
-        return Found(
-            text.is_not(null()), lambda: func.to_jsonb(text), text=text.collate("C"), instant=lambda: case((finite, at))
-        )
+        text, at = case((ordinary, written)), case((ordinary, _in_utc(column, kind)))
+        return Found(text.is_not(null()), lambda: func.to_jsonb(text), text=text.collate("C"), instant=lambda: at)
 
     def document(self, column: Expression, kind: Column, path: Sequence[str]) -> Found:
         value = _clean(column) if kind.type is Type.JSON else column
@@ -218,6 +218,7 @@ class Postgresql(Engine):
 
 
 _LIST: Expression = literal_column("'[]'::jsonb")
+_NO_JSONB: Expression = literal_column("CAST(NULL AS jsonb)", JSONB)
 
 
 class _Clock(Clock):
@@ -227,6 +228,8 @@ class _Clock(Clock):
         self._column, self._kind = column, kind.type
         if kind.type in (Type.DATE, Type.TIMESTAMP, Type.INSTANT):
             self.at = _in_utc(column, kind.type)
+            if kind.type is Type.DATE:  # PostgreSQL has dates for which it has no timestamp
+                self.at = case((_is_ordinary(column, kind.type), self.at))
         else:
             found = engine.column(column, kind).instant
             self.at = cast(null(), _INSTANT) if found is None else found()
@@ -244,6 +247,13 @@ class _Clock(Clock):
 def _is_finite(number: Expression) -> Expression:
     """Condition: JSON can hold it. NaN is beyond all numbers."""
     return number.between(_SMALLEST, _LARGEST)
+
+
+def _is_ordinary(column: Expression, kind: Type) -> Expression:
+    """Condition: ISO 8601 can write the date. PostgreSQL has infinite ones, and others before the year 1 and after 9999."""
+    last = "9999-12-31" if kind is Type.DATE else "9999-12-31 23:59:59.999999"
+    zone = "+00" if kind is Type.INSTANT else ""
+    return column.between(literal_column(f"'0001-01-01{zone}'"), literal_column(f"'{last}{zone}'"))
 
 
 def _clean(column: Expression) -> Expression:

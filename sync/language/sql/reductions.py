@@ -17,7 +17,7 @@ from sync.language.sql.engine import Engine
 from sync.language.sql.layout import Layout
 from sync.language.sql.people import people
 from sync.language.sql.users import Users
-from sync.language.sql.values import NOTHING, Expression, Found
+from sync.language.sql.values import Expression, Found
 from sync.language.tree import Between, Context, Property, Reducer, Reduction, Stream, Value, Where, Within
 
 _COUNTS = (Reducer.COUNT, Reducer.COUNT_UNIQUE)
@@ -67,7 +67,7 @@ class Streams:
 
     def nothing(self, reduction: Reduction) -> Found:
         """What a stream without events comes to."""
-        return self.engine.number(_ZERO) if reduction.reducer in _COUNTS else NOTHING
+        return self.engine.number(_ZERO) if reduction.reducer in _COUNTS else self.engine.nothing()
 
     def found(self, reduction: Reduction, value: Expression, *, always: bool) -> Found:
         """What was reduced, as a value; ``always``: there is an event."""
@@ -168,7 +168,7 @@ class _Selected:
         if (plain := self._plain(reduction)) is not None:
             return self._found(reduction, self._of_outer(plain).scalar_subquery(), always=True)
         if reduction.reducer in (Reducer.SUM, Reducer.AVG, Reducer.MIN, Reducer.MAX):
-            return NOTHING
+            return self._engine.nothing()
         return self._mode_of_event(reduction) if reduction.reducer is Reducer.MODE else self._one_of_event(reduction)
 
     def _mode_of_event(self, reduction: Reduction) -> Found:

@@ -12,7 +12,7 @@ from sync.language.sql import flattened
 from sync.language.sql.branches import document_or_column
 from sync.language.sql.conditions import holds
 from sync.language.sql.unknown import Driver, Known, is_condition
-from sync.language.sql.values import NOTHING, Expression, Found
+from sync.language.sql.values import Expression, Found
 from sync.language.tree import Boolean, Number, Reduction, Reference, Text, Trait, Value
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Users:
     def _trait(self, trait: Trait) -> Found:
         profiles = self._streams.layout.profiles
         if profiles is None:
-            return NOTHING
+            return self._streams.engine.nothing()
         table = self._known.get(Known.PROFILES)
         if table is None:
             table, user, _ = self._streams.profiles()
