@@ -9,6 +9,7 @@ from threading import Timer
 
 import duckdb
 import pytest
+from sqlalchemy import text
 
 from sync.errors import ConfigurationError, QueryError, SourceUnavailable
 from sync.model.definition import Definition, Kind, Question, Table
@@ -37,6 +38,7 @@ WRITES = [
     "SET threads = 1",
     "PRAGMA version",
     "CALL pragma_version()",
+    "SELECT 'x' AS user_id FROM enable_logging(storage = 'file', storage_path = '{file}')",
 ]
 ENDLESS = "SELECT count(*) AS user_id FROM range(1000000) a, range(1000000) b WHERE a.range * b.range % 7 = 3"
 
@@ -55,6 +57,16 @@ def test_nothing_but_one_query_is_taken(duckdb_shop: Shop, ask: Asked, tmp_path:
 
 def test_it_is_proven_read_only(duckdb_shop: Shop) -> None:
     duckdb_shop.source.prove_read_only()
+
+
+def test_a_url_cannot_have_it_opened_for_writing(duckdb_shop: Shop) -> None:
+    Source("shop", f"{duckdb_shop.url}?access_mode=read_write", statement_timeout=5).prove_read_only()
+
+
+def test_two_readers_of_one_file_both_read_in_utc(duckdb_shop: Shop) -> None:
+    asked = text("SELECT current_setting('TimeZone')")
+    with duckdb_shop.source.read() as one, duckdb_shop.source.read() as other:
+        assert [one.execute(asked).scalar(), other.execute(asked).scalar()] == ["UTC", "UTC"]
 
 
 def test_a_missing_file_is_not_made(tmp_path: Path) -> None:
