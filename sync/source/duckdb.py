@@ -1,7 +1,8 @@
 """DuckDB as a source: the file is opened read-only, and what is asked can be nothing but one query.
 
 Read-only keeps the file as it is, and not the rest of the disk: a ``COPY … TO`` may even stand in a ``WITH``. So the SQL of
-a definition becomes a derived table, in which none may; and settings are locked, for some are functions that write. DuckDB has no statement timeout: it is interrupted instead.
+a definition becomes a derived table, in which none may; and settings are locked, for some are functions that have files
+written. DuckDB has no statement timeout: it is interrupted instead.
 """
 
 from __future__ import annotations

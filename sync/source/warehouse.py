@@ -81,7 +81,8 @@ class _Schema:
         self._connection, self._warehouse = connection, warehouse
         asked = {"schema": warehouse.schema or ""}
         names = connection.execute(text(_NAMES[connection.dialect.name]), asked)
-        self.names = {str(name).casefold(): str(name) for (name,) in names}
+        # Nobody's table of events has a dot in its name, which here would mean a schema.
+        self.names = {str(name).casefold(): str(name) for (name,) in names if "." not in str(name)}
         self._columns: dict[str, Mapping[str, Column]] = {}
         if not any(each in self.names for each in _ALWAYS):
             where = (

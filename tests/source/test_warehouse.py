@@ -152,3 +152,10 @@ def test_an_event_without_a_table_is_known_with_what_comes_close(segment: Shop) 
     query = parse("event('Orders Completed').count() >= 1 AND event('Signed Up').count() >= 1", Kind.AUDIENCE)
     with source(segment).read() as connection:
         assert warehouse.unknown(connection, TABLES, query) == {"Orders Completed": ["order_completed"]}
+
+
+def test_somebody_elses_table_with_a_dot_in_its_name_ends_no_run(shop: Shop) -> None:
+    create(shop, "bought", TRACK, happened("ann", 20, "Bought"))
+    create(shop, "users", "id text, received_at {instant}, uuid_ts {instant}", {"id": "eve"})
+    shop.run('CREATE TABLE "odd.one" (user_id text, timestamp text)')
+    assert members(shop, "event('Bought').count() >= 0") == ["ann", "eve"]
