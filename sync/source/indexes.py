@@ -5,6 +5,7 @@ Only of tables that are worth one, and where the database would use it: views, a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ WORTH_AN_INDEX = 10_000
 
 _DATES = (Type.DATE, Type.TIMESTAMP, Type.INSTANT)
 _LONGEST_NAME = 63
+"""Bytes, on PostgreSQL."""
 
 _POSTGRESQL = text("""
 SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey) WITH ORDINALITY AS k (number, place)
@@ -110,4 +112,10 @@ def _statement(connection: Connection, access: Access, kind: str) -> str:
 
 
 def _name(parts: Sequence[str]) -> str:
-    return "_".join(parts)[:_LONGEST_NAME]
+    """One that no other index has: where it is too long to be told from another's by its end, it gets a mark."""
+    whole = "_".join(parts)
+    written = whole.encode()
+    if len(written) <= _LONGEST_NAME:
+        return whole
+    mark = hashlib.sha256(written).hexdigest()[:8]
+    return f"{written[: _LONGEST_NAME - len(mark) - 1].decode(errors='ignore')}_{mark}"

@@ -147,3 +147,15 @@ def test_a_table_of_another_schema_is_told_with_it(postgresql_shop: Shop) -> Non
     assert lacking(postgresql_shop, Tables((table,)), WINDOW) == [
         'CREATE INDEX "Bought_at_who" ON own."Bought" (at, who)'
     ]
+
+
+def test_indexes_of_a_table_with_a_long_name_have_names_of_their_own(shop: Shop) -> None:
+    filled(shop)
+    long = "é" * 31
+    shop.run(f"ALTER TABLE bought RENAME TO {long}")
+    table = EventsTable(long, "who", "at", event="Bought", cursor="id")
+    statements = lacking(shop, Tables((table,)), f"{WINDOW} AND {FUNNEL}")
+    assert len(statements) == 3
+    for statement in statements:
+        made(shop, statement)
+    assert lacking(shop, Tables((table,)), f"{WINDOW} AND {FUNNEL}") == []
