@@ -21,7 +21,7 @@ import yaml
 
 from sync.config import load
 from sync.language import checker, names, parser, references
-from sync.language.arguments import LONGEST_WINDOW
+from sync.language.arguments import LONGEST_WINDOW, MOST_DOTS
 from sync.model.naming import snake_case
 from tests.command import Said, engage_sync
 
@@ -218,7 +218,7 @@ def test_every_wrong_query_is_refused_at_the_shown_place_in_the_shown_words(
 
 def test_the_limits_are_these() -> None:
     real = [checker.MOST_EXPRESSIONS, checker.DEEPEST, checker.MOST_WHERES]
-    real += [references.MOST_EXPRESSIONS, references.LONGEST_CHAIN, parser.LONGEST, LONGEST_WINDOW]
+    real += [references.MOST_EXPRESSIONS, references.LONGEST_CHAIN, MOST_DOTS, parser.LONGEST, LONGEST_WINDOW]
     assert [number for _, number in rows("limit", "number")] == [f"{each:,}" for each in real]
 
 

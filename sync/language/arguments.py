@@ -27,6 +27,8 @@ _MEANT_UNITS = {
 }
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _LONGEST_NUMBER = 400
+MOST_DOTS = 50
+"""Each is a step into nested JSON."""
 _ESCAPE = re.compile(r"\\(.)")
 _QUOTES = "\\'\"\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f"
 _DATE = re.compile(
@@ -119,6 +121,8 @@ def name(node: Node, call: Call) -> str:
     found = text(node, call)
     if not found.strip():
         raise fault(node.first, f"this name is empty: write {_usage(call)}")
+    if call.name.lower() != "event" and found.count(".") > MOST_DOTS:
+        raise fault(node.first, f"this name steps into more than {MOST_DOTS} objects: write {_usage(call)}")
     return found
 
 

@@ -184,3 +184,10 @@ def test_however_deep_a_query_is_it_is_refused_with_a_sentence(opened: str) -> N
 def test_a_query_has_an_end() -> None:
     with pytest.raises(InvalidQuery, match="longer than 100,000 characters"):
         parse("trait('x') = '" + "x" * 100_000 + "'", Kind.AUDIENCE)
+
+
+@pytest.mark.parametrize("reads", ["trait('{}') = 1", "event('Bought').where(property('{}') = 1).count() >= 1"])
+def test_a_name_has_a_limited_number_of_dots(reads: str) -> None:
+    parse(reads.format(".".join("a" * 51)), Kind.AUDIENCE)
+    with pytest.raises(InvalidQuery, match="steps into more than 50 objects"):
+        parse(reads.format(".".join("a" * 52)), Kind.AUDIENCE)
