@@ -14,6 +14,7 @@ from sync.config.references import Draft, drafts, mapping
 from sync.errors import InvalidQuery
 from sync.language import parse
 from sync.language.memory import lookback
+from sync.language.reads import is_sum
 from sync.language.references import circles, expand, referenced, traits
 from sync.language.text import written
 from sync.language.tree import Position, Query
@@ -42,7 +43,8 @@ def read(document: dict[str, object], problems: Problems) -> Mapping[str, Questi
         _check_referred(each, found, others, problems)
     whole = _together(found, problems)
     return {
-        key: Question(written(found[key].query), _reached(key, found), lookback(query)) for key, query in whole.items()
+        key: Question(written(found[key].query), _reached(key, found), lookback(query), is_sum(query))
+        for key, query in whole.items()
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
-from sync.language.tree import Query, Stream, Trait
+from sync.language.tree import Query, Reducer, Reduction, Reference, Stream, Trait
 
 
 def events(query: Query) -> frozenset[str]:
@@ -16,6 +16,13 @@ def events(query: Query) -> frozenset[str]:
 def profile_traits(query: Query) -> frozenset[tuple[str, ...]]:
     """The traits of profiles, as the pieces between the dots; the keys of definitions were put in place before."""
     return frozenset(each.path for each in nodes(query) if isinstance(each, Trait))
+
+
+def is_sum(query: object) -> bool:
+    """Whether it is a sum or a mean, itself or by reference."""
+    while isinstance(query, Reference):
+        query = query.query
+    return isinstance(query, Reduction) and query.reducer in (Reducer.SUM, Reducer.AVG)
 
 
 def nodes(node: object) -> Iterator[object]:

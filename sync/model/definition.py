@@ -54,12 +54,14 @@ class Question:
     """A question in Segment's query language.
 
     ``text`` is in canonical form; ``referred`` is all that it refers to, directly or not, in the order of the keys.
-    ``lookback`` follows from them: seconds after which an event counts no more, infinite without a window.
+    The rest follows from them. ``lookback``: seconds after which an event counts no more, infinite without a window.
+    ``inexact``: it is a sum or a mean, whose last digits depend on the order in which a database adds up binary fractions.
     """
 
     text: str
     referred: tuple[Referred, ...] = ()
     lookback: float = field(default=math.inf, compare=False)
+    inexact: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

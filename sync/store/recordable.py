@@ -21,3 +21,13 @@ class Recording:
     version: int
     at: datetime
     salt: str | None = None
+
+    @property
+    def absent(self) -> str:
+        """The canonical value of a user who is not there now."""
+        return self.definition.kind.absent
+
+    @property
+    def inexact(self) -> bool:
+        """Whether the last digits of a value may be another's without meaning anything."""
+        return self.definition.query is not None and self.definition.query.inexact

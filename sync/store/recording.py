@@ -47,18 +47,14 @@ class Statements(Protocol):
 
     owed_besides: ClassVar[str]
 
-    def compare(
-        self, connection: Connection, definition_id: int, absent: str, salt: str | None = None
-    ) -> tuple[int, int, int, int]:
+    def compare(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
         """Fill the TEMP table ``change`` (user_id, before, after, extra) and count (entered, exited, changed, forgotten).
 
-        Who was forgotten is left out of it, and counted if they are in the staged answer.
+        Who was forgotten is left out of it, and counted if they are in the staged answer. So is noise in a sum.
         """
         ...
 
-    def compare_candidates(
-        self, connection: Connection, definition_id: int, absent: str, salt: str | None = None
-    ) -> tuple[int, int, int, int]:
+    def compare_candidates(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
         """The same among the candidates only, at the cost of looking each of them up."""
         ...
 
@@ -321,10 +317,10 @@ class Session:
         self, recording: Recording, staged: int, reading: Reading, *, forced: bool, shown: int | None
     ) -> _Compared:
         """Diff the ``staged`` rows against the snapshot; take held exits out of the difference."""
-        connection, statements, absent = self._connection, self._statements, recording.definition.kind.absent
+        connection, statements = self._connection, self._statements
         incremental = reading.course.extent is Extent.INCREMENTAL
         compare = statements.compare_candidates if incremental else statements.compare
-        entered, exited, changed, forgotten = compare(connection, recording.definition_id, absent, recording.salt)
+        entered, exited, changed, forgotten = compare(connection, recording)
         if incremental:
             before = definitions.members(connection, recording.definition_id)
             members = before + entered - exited
@@ -362,7 +358,7 @@ class Session:
             self._statements.drop_empty(self._connection, each.destination)
 
     def _owe_clearing(self, recording: Recording, *, advance: bool = True) -> int:
-        cleared = self._statements.clear(self._connection, recording.definition_id, recording.definition.kind.absent)
+        cleared = self._statements.clear(self._connection, recording.definition_id, recording.absent)
         for destination in enrolments.active(self._connection, recording.definition_id):
             self._statements.owe_changes(self._connection, recording, destination)
             self._statements.drop_empty(self._connection, destination)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from sqlalchemy import Connection, text
 
@@ -10,6 +12,7 @@ from sync.store import recording
 from sync.store.engine import Database
 from sync.store.postgresql import recording as postgresql
 from sync.store.postgresql.recording import CHANGED_KEYS
+from sync.store.recordable import Recording
 from sync.store.sqlite.recording import ENTERED_OR_CHANGED, EXITED, EXITED_CANDIDATES
 from tests.recorder import audience, record
 
@@ -41,6 +44,7 @@ def test_the_diff_on_postgresql_is_a_merge_join_of_two_index_only_scans(postgres
 
 
 FEW = MANY[::500]
+RECORDING = Recording(audience(), definition_id=1, run_id=1, version=1, at=datetime.now(UTC))
 
 
 def candidates(session: recording.Session) -> None:
@@ -60,7 +64,7 @@ def test_candidates_are_looked_up_on_postgresql_however_many_users_there_are(
         candidates(session)
         connection = session._connection
         with connection.begin():
-            assert session._statements.compare_candidates(connection, 1, "false") == (0, len(FEW) // 2, 0, 0)
+            assert session._statements.compare_candidates(connection, RECORDING) == (0, len(FEW) // 2, 0, 0)
             values = {"definition_id": 1} | ({"absent": "false"} if ":absent" in statement else {})
             lines = connection.execute(text(f"EXPLAIN (COSTS OFF) {statement}"), values).scalars()
             plan = "\n".join(lines)
@@ -75,7 +79,7 @@ def test_candidates_are_looked_up_on_sqlite_however_many_users_there_are(sqlite_
         candidates(session)
         connection = session._connection
         with connection.begin():
-            assert session._statements.compare_candidates(connection, 1, "false") == (0, len(FEW) // 2, 0, 0)
+            assert session._statements.compare_candidates(connection, RECORDING) == (0, len(FEW) // 2, 0, 0)
             plan = [
                 str(row[-1])
                 for statement in (ENTERED_OR_CHANGED, EXITED_CANDIDATES)
@@ -96,7 +100,7 @@ def test_the_diff_on_sqlite_builds_no_index_on_the_fly(sqlite_database: Database
     with recording.session(sqlite_database) as session:
         connection = staged(sqlite_database, session)
         with connection.begin():
-            session._statements.compare(connection, 1, "false")
+            session._statements.compare(connection, RECORDING)
             rows = connection.execute(
                 text(f"EXPLAIN QUERY PLAN {statement}"), {"definition_id": 1, "absent": "false"}
             ).all()

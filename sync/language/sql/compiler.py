@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import FromClause, Select, String, case, cast, false, null, select
 
+from sync.language.reads import is_sum
 from sync.language.sql.branches import Among
 from sync.language.sql.conditions import holds
 from sync.language.sql.engine import Engine
@@ -16,7 +17,7 @@ from sync.language.sql.reductions import Streams
 from sync.language.sql.unknown import Driver, Drivers, Known, drivers, is_condition
 from sync.language.sql.users import Users
 from sync.language.sql.values import Expression
-from sync.language.tree import Query, Reducer, Reduction, Reference, Trait, Value
+from sync.language.tree import Query, Reduction, Trait, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +59,13 @@ def _answer(asked: Value, users: Users) -> tuple[Expression, Callable[[object], 
     if isinstance(asked, Reduction) and asked.is_list:
         return found.carried(), engine.decoded_list
     if found.number is not None and found.text is None:
-        return engine.given(found.number), _without_noise if _is_computed(asked) else _same
+        return engine.given(found.number), _without_noise if is_sum(asked) else _same
     value = found.carried()
     return case((engine.scalar(value), value)), engine.decoded
 
 
 def _same(value: object) -> object:
     return value
-
-
-def _is_computed(asked: Value) -> bool:
-    while isinstance(asked, Reference):
-        asked = asked.query  # type: ignore[assignment]
-    return isinstance(asked, Reduction) and asked.reducer in (Reducer.SUM, Reducer.AVG)
 
 
 def _without_noise(value: object) -> object:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, Protocol
 
 from sqlalchemy import and_, false, or_
 
+from sync.language.reads import is_sum
 from sync.language.sql.engine import Engine
 from sync.language.sql.values import Expression, Found, opposite
 from sync.language.tree import (
@@ -124,7 +125,7 @@ def _leaf(condition: Condition, frame: Frame) -> Expression:
     match condition:
         case Comparison(left, comparator, right):
             existence = _existence(left, comparator, right, frame)
-            return _related(frame.value(left), comparator, right, frame) if existence is None else existence
+            return _related(_settled(left, frame), comparator, right, frame) if existence is None else existence
         case Presence(left):
             return frame.value(left).is_set
         case TextMatch(left, matcher, text):
@@ -154,7 +155,14 @@ def _related(left: Found, comparator: Comparator, right: Value, frame: Frame) ->
         shortcut = left.equals(right.value)
         if shortcut is not None:
             return shortcut
-    return _compared(left, comparator, frame.value(right))
+    return _compared(left, comparator, _settled(right, frame))
+
+
+def _settled(value: Value, frame: Frame) -> Found:
+    found = frame.value(value)
+    if found.number is None or not is_sum(value):
+        return found
+    return replace(found, number=frame.engine.settled(found.number))
 
 
 def _compared(left: Found, comparator: Comparator, right: Found) -> Expression:

@@ -169,6 +169,12 @@ class Mysql(Duckdb):
     def _bytes(self, text: str) -> Expression:
         return cast(literal(text), LargeBinary)
 
+    def total(self, number: Expression) -> Expression:
+        return func.sum(number)
+
+    def average(self, number: Expression) -> Expression:
+        return func.avg(number)
+
     def given(self, number: Expression) -> Expression:
         return number
 

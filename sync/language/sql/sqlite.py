@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import (
+    REAL,
     ColumnElement,
     FromClause,
     Select,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     false,
     func,
     literal,
@@ -198,6 +200,10 @@ class Sqlite(Engine):
 
     def total(self, number: Expression) -> Expression:
         return func.sum(number + literal_column("0.0"))  # a sum of integers may overflow, which is an error
+
+    def settled(self, number: Expression) -> Expression:
+        rounded = cast(func.printf("%.15g", number), REAL)
+        return case((number.between(-_FINITE, _FINITE), rounded), else_=number)
 
     def given(self, number: Expression) -> Expression:
         return case((number.between(-_FINITE, _FINITE), number))

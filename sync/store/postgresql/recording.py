@@ -47,6 +47,12 @@ FROM (SELECT DISTINCT user_id FROM candidate c
 JOIN snapshot p ON p.definition_id = CAST(:definition_id AS bigint) AND p.user_id = gone.user_id
 WHERE p.value <> CAST(:absent AS text)"""
 
+_DROP_NOISE = """
+DELETE FROM change WHERE CASE
+    WHEN before ~ '^[-0-9]' AND after ~ '^[-0-9]' AND (before ~ '[.e]' OR after ~ '[.e]')
+    THEN abs(CAST(after AS numeric) - CAST(before AS numeric)) <= 1e-12 * abs(CAST(before AS numeric)) END"""
+"""Of sums: a difference that comes from the order in which fractions were added up. What was decided stays as it was."""
+
 _MISSED = """
 SELECT count(*) FROM change x WHERE NOT EXISTS (SELECT 1 FROM candidate c WHERE c.user_id = x.user_id)"""
 
@@ -144,32 +150,32 @@ class PostgresqlRecording:
 
     owed_besides: ClassVar[str] = _OWED_BESIDES
 
-    def compare(
-        self, connection: Connection, definition_id: int, absent: str, salt: str | None = None
-    ) -> tuple[int, int, int, int]:
-        asked = {"definition_id": definition_id, "absent": absent}
+    def compare(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
+        asked = {"definition_id": recording.definition_id, "absent": recording.absent}
         connection.exec_driver_sql(_CHANGE)
         connection.exec_driver_sql("SET LOCAL enable_hashjoin = off")
         connection.execute(text(_CHANGED_KEYS_TABLE), asked)
         connection.exec_driver_sql("SET LOCAL enable_hashjoin = on")
         connection.exec_driver_sql("ANALYZE changed_key")
-        connection.execute(text(_CHANGES), {"definition_id": definition_id})
-        return self._counted(connection, absent, salt)
+        connection.execute(text(_CHANGES), {"definition_id": recording.definition_id})
+        return self._counted(connection, recording)
 
-    def compare_candidates(
-        self, connection: Connection, definition_id: int, absent: str, salt: str | None = None
-    ) -> tuple[int, int, int, int]:
+    def compare_candidates(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
+        asked = {"definition_id": recording.definition_id}
         connection.exec_driver_sql(_CHANGE)
-        connection.execute(text(CHANGED_CANDIDATES), {"definition_id": definition_id})
-        connection.execute(text(EXITED_CANDIDATES), {"definition_id": definition_id, "absent": absent})
-        return self._counted(connection, absent, salt)
+        connection.execute(text(CHANGED_CANDIDATES), asked)
+        connection.execute(text(EXITED_CANDIDATES), {**asked, "absent": recording.absent})
+        return self._counted(connection, recording)
 
     def missed(self, connection: Connection) -> int:
         number: int = connection.exec_driver_sql(_MISSED).scalar_one()
         return number
 
     @staticmethod
-    def _counted(connection: Connection, absent: str, salt: str | None) -> tuple[int, int, int, int]:
+    def _counted(connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
+        absent, salt = recording.absent, recording.salt
+        if recording.inexact:
+            connection.exec_driver_sql(_DROP_NOISE)
         connection.exec_driver_sql("ANALYZE change")
         forgotten = 0 if salt is None else sum(connection.execute(text(_FORGET), {"salt": salt}).scalars())
         entered, exited, changed = connection.execute(text(_COUNT), {"absent": absent}).one()

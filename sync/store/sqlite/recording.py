@@ -37,6 +37,11 @@ FROM temp.candidate c CROSS JOIN snapshot p
 WHERE p.definition_id = :definition_id AND p.user_id = c.user_id AND p.value <> :absent
     AND NOT EXISTS (SELECT 1 FROM temp.stage s WHERE s.user_id = c.user_id)"""
 
+_DROP_NOISE = """
+DELETE FROM temp.change WHERE before GLOB '[-0-9]*' AND after GLOB '[-0-9]*' AND (before GLOB '*[.e]*' OR after GLOB '*[.e]*')
+    AND abs(CAST(after AS REAL) - CAST(before AS REAL)) <= 1e-12 * abs(CAST(before AS REAL))"""
+"""Of sums: a difference that comes from the order in which fractions were added up. What was decided stays as it was."""
+
 _MISSED = """
 SELECT count(*) FROM temp.change x WHERE NOT EXISTS (SELECT 1 FROM temp.candidate c WHERE c.user_id = x.user_id)"""
 
@@ -131,22 +136,19 @@ class SqliteRecording:
 
     owed_besides: ClassVar[str] = _OWED_BESIDES
 
-    def compare(
-        self, connection: Connection, definition_id: int, absent: str, salt: str | None = None
-    ) -> tuple[int, int, int, int]:
-        return self._compare(connection, EXITED, definition_id, absent, salt)
+    def compare(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
+        return self._compare(connection, EXITED, recording)
 
-    def compare_candidates(
-        self, connection: Connection, definition_id: int, absent: str, salt: str | None = None
-    ) -> tuple[int, int, int, int]:
-        return self._compare(connection, EXITED_CANDIDATES, definition_id, absent, salt)
+    def compare_candidates(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
+        return self._compare(connection, EXITED_CANDIDATES, recording)
 
-    def _compare(
-        self, connection: Connection, exited_ones: str, definition_id: int, absent: str, salt: str | None
-    ) -> tuple[int, int, int, int]:
+    def _compare(self, connection: Connection, exited_ones: str, recording: Recording) -> tuple[int, int, int, int]:
         self._fresh_change(connection)
-        connection.execute(text(ENTERED_OR_CHANGED), {"definition_id": definition_id})
-        connection.execute(text(exited_ones), {"definition_id": definition_id, "absent": absent})
+        asked, absent, salt = {"definition_id": recording.definition_id}, recording.absent, recording.salt
+        connection.execute(text(ENTERED_OR_CHANGED), asked)
+        connection.execute(text(exited_ones), {**asked, "absent": absent})
+        if recording.inexact:
+            connection.exec_driver_sql(_DROP_NOISE)
         forgotten = 0 if salt is None else sum(connection.execute(text(_FORGET), {"salt": salt}).scalars())
         entered, exited, changed = connection.execute(text(_COUNT), {"absent": absent}).one()
         return entered, exited, changed, forgotten
