@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Protocol
 
-from sqlalchemy import and_, false, or_
+from sqlalchemy import and_, case, false, or_, true
 
 from sync.language.reads import is_sum
 from sync.language.sql.engine import Engine
@@ -56,6 +56,9 @@ _IS_ANY: dict[tuple[Comparator, float], bool] = {
     (Comparator.LTE, 0): False,
 }
 """Comparisons of a count that ask no more than whether there is any; ``!=`` in its positive form."""
+
+
+_IN_A_ROW = 100
 
 
 class Frame(Protocol):
@@ -134,11 +137,31 @@ def _leaf(condition: Condition, frame: Frame) -> Expression:
             return _text(frame.value(left), texts, TextComparator.CONTAINS, frame.engine)
         case OneOf(left, values):
             found = frame.value(left)
+            if len(values) > _IN_A_ROW:
+                return _among(found, [frame.value(each) for each in values])
             return or_(false(), *(_related(found, Comparator.EQ, each, frame) for each in values))
         case DateMatch() | RecencyMatch():
             instant = frame.value(condition.left).instant
             return false() if instant is None else _dated(condition, instant(), frame.engine)
     raise AssertionError(condition)
+
+
+def _any(conditions: list[Expression]) -> Expression:
+    """Any of them, in groups: SQLite takes no more than a thousand in a row."""
+    while len(conditions) > _IN_A_ROW:
+        starts = range(0, len(conditions), _IN_A_ROW)
+        conditions = [case((or_(*conditions[start : start + _IN_A_ROW]), true())) for start in starts]
+    return or_(false(), *conditions)
+
+
+def _among(found: Found, values: list[Found]) -> Expression:
+    """Equal to one of many, each read once."""
+    ways = [
+        (found.number, [each.number for each in values if each.number is not None]),
+        (found.text, [each.text for each in values if each.text is not None]),
+        (found.boolean, [each.boolean for each in values if each.boolean is not None]),
+    ]
+    return or_(false(), *(one.in_(others) for one, others in ways if one is not None and others))
 
 
 def _existence(left: Value, comparator: Comparator, right: Value, frame: Frame) -> Expression | None:
@@ -182,7 +205,7 @@ def _text(found: Found, parts: Sequence[str], matcher: TextComparator, engine: E
         TextComparator.STARTS_WITH: engine.starts_with,
         TextComparator.ENDS_WITH: engine.ends_with,
     }[matcher]
-    return or_(false(), *(matches(found.text, part) for part in parts))
+    return _any([matches(found.text, part) for part in parts])
 
 
 def _dated(condition: DateMatch | RecencyMatch, instant: Expression, engine: Engine) -> Expression:
