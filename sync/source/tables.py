@@ -72,7 +72,7 @@ def layout(connection: Connection, tables: Tables, *, exact_times: bool = True) 
 
 
 def _events(connection: Connection, found: EventsTable, collected: bool, exact_times: bool) -> Events:
-    columns = dict(columns_of(connection, found.table))
+    columns = dict(columns_of(connection, found.table, warehouse=found.warehouse))
     named = (found.user_id, found.timestamp, found.name, found.properties, found.cursor)
     _check(found.table, columns, named)
     _check_document(connection, found.table, columns, found.properties)
@@ -108,7 +108,7 @@ def _is_document(column: Column | None) -> bool:
 
 
 def _profiles(connection: Connection, found: ProfilesTable, collected: bool) -> Profiles:
-    columns = columns_of(connection, found.table)
+    columns = columns_of(connection, found.table, warehouse=found.warehouse)
     _check(found.table, columns, (found.user_id, found.traits, found.cursor))
     if found.newest_by:
         read = (found.user_id, found.cursor, *found.newest_by, *found.columns)
@@ -142,11 +142,16 @@ def _check_document(connection: Connection, table: str, columns: Mapping[str, Co
         )
 
 
-def columns_of(connection: Connection, name: str) -> Mapping[str, Column]:
-    """The columns of a table or view; raises `QueryError` where it is not there."""
+def columns_of(connection: Connection, name: str, *, warehouse: bool = False) -> Mapping[str, Column]:
+    """The columns of a table or view; raises `QueryError` where it is not there.
+
+    Those of a ``warehouse`` are in small letters, as it would have written them, where the database takes them in any.
+    """
     found = _READ[connection.dialect.name](connection, name)
     if not found:
         raise QueryError(f"there is no table {name!r}")
+    if warehouse and connection.dialect.name != "postgresql":
+        return {each.lower(): kind for each, kind in found.items()}
     return found
 
 

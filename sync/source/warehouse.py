@@ -162,7 +162,7 @@ class _Schema:
         if name not in self.names:
             return {}
         if name not in self._columns:
-            self._columns[name] = columns_of(self._connection, self._qualified(name))
+            self._columns[name] = columns_of(self._connection, self._qualified(name), warehouse=True)
         return self._columns[name]
 
     def _qualified(self, name: str) -> str:

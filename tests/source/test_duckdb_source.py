@@ -147,8 +147,9 @@ def test_what_numbers_come_to_does_not_depend_on_where_they_stand(duckdb_shop: S
     assert len(set(chunk.values or ())) == 1
 
 
-def test_a_warehouse_of_segments_is_read(duckdb_shop: Shop) -> None:
-    source = Source("shop", as_segment_fills_it(duckdb_shop).url, 30, tables=TABLES)
+@pytest.mark.parametrize("capitals", [False, True], ids=["small", "capitals"])
+def test_a_warehouse_of_segments_is_read(duckdb_shop: Shop, capitals: bool) -> None:
+    source = Source("shop", as_segment_fills_it(duckdb_shop, capitals=capitals).url, 30, tables=TABLES)
 
     def members(query: str) -> list[str]:
         with answer(source, Definition(Kind.AUDIENCE, "k", "N", "shop", (), query=Question(query)), NOON) as opened:

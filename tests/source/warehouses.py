@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sync.model.feed import Tables, Warehouse
@@ -12,10 +13,12 @@ STANDARD = "id text, anonymous_id text, user_id text, timestamp {instant}, recei
 TRACK = f"{STANDARD}, event text, event_text text, context_page_url text, context_library_name text"
 
 
-def create(shop: Shop, name: str, columns: str, *rows: dict[str, Any]) -> None:
+def create(shop: Shop, name: str, columns: str, *rows: dict[str, Any], capitals: bool = False) -> None:
     """A table with rows, each of which is whole but for what it leaves out."""
     instant = "text" if shop.dialect == "sqlite" else "timestamptz"
-    shop.run(f"CREATE TABLE {name} ({columns.format(instant=instant)})")
+    columns = columns.format(instant=instant)
+    named = f"{name} ({columns})"
+    shop.run(f"CREATE TABLE {named.upper() if capitals else named}")
     keys = list(dict.fromkeys(["id", *(key for row in rows for key in row), "received_at", "uuid_ts"]))
     at = [dict.fromkeys(("received_at", "uuid_ts"), row.get("timestamp")) for row in rows]
     whole = [{"id": f"{name}-{number}", **at[number], **row} for number, row in enumerate(rows)]
@@ -30,8 +33,9 @@ def happened(who: str | None, day: int, event: str, **more: object) -> dict[str,
     return {"user_id": who, "timestamp": f"2026-11-{day:02} 10:00:00Z", "event_text": event, **more}
 
 
-def as_segment_fills_it(shop: Shop) -> Shop:
-    """A warehouse as Segment fills it."""
+def as_segment_fills_it(shop: Shop, *, capitals: bool = False) -> Shop:
+    """A warehouse as Segment fills it; in ``capitals`` as others carry it away."""
+    put = partial(create, capitals=capitals)
     bought = [
         happened("ann", 20, "Order Completed", order_id="o1", total=30, product_info_sku="A", context_page_url="/a"),
         happened("ann", 1, "Order Completed", order_id="o2", total=5),
@@ -39,14 +43,14 @@ def as_segment_fills_it(shop: Shop) -> Shop:
         happened(None, 20, "Order Completed", order_id="o4", total=99, anonymous_id="x"),
         happened("cyd", 20, "order_completed", order_id="o5", total=8),
     ]
-    create(shop, "order_completed", f"{TRACK}, order_id text, total numeric, product_info_sku text", *bought)
+    put(shop, "order_completed", f"{TRACK}, order_id text, total numeric, product_info_sku text", *bought)
     common = ("user_id", "timestamp", "event_text", "anonymous_id")
     tracked = [{key: row[key] for key in common if key in row} for row in bought]
-    create(shop, "tracks", TRACK, *tracked, happened("dan", 3, "Signed Up"))
-    create(shop, "signed_up", f"{TRACK}, plan text", happened("dan", 3, "Signed Up", plan="free"))
+    put(shop, "tracks", TRACK, *tracked, happened("dan", 3, "Signed Up"))
+    put(shop, "signed_up", f"{TRACK}, plan text", happened("dan", 3, "Signed Up", plan="free"))
     viewed = {"user_id": "ann", "timestamp": "2026-11-21 10:00:00Z", "name": "Checkout", "title": "Your order"}
-    create(shop, "pages", f"{STANDARD}, name text, title text, context_page_url text", viewed)
-    create(
+    put(shop, "pages", f"{STANDARD}, name text, title text, context_page_url text", viewed)
+    put(
         shop,
         "screens",
         f"{STANDARD}, name text",
@@ -57,8 +61,8 @@ def as_segment_fills_it(shop: Shop) -> Shop:
         {"id": "eve", "email": "eve@example.com", "is_vip": False},
     ]
     columns = "id text, received_at {instant}, uuid_ts {instant}, email text, address_postal_code text, is_vip boolean"
-    create(shop, "users", columns, *users)
-    create(shop, "identifies", f"{STANDARD}, email text")
+    put(shop, "users", columns, *users)
+    put(shop, "identifies", f"{STANDARD}, email text")
     return shop
 
 
