@@ -168,7 +168,7 @@ async def test_a_refresh_that_outlasts_the_patience_is_cut_off_and_left_to_other
 
 
 def test_the_lines_of_the_log_are_json_and_name_no_user(sqlite_road: Road) -> None:
-    sqlite_road.people({"alice@example.com": 4711})
+    sqlite_road.people({"alice@example.com": 471_108_154_711})
     schedule(sqlite_road)
     with running(sqlite_road, "--log-level", "debug") as found:
         found.hear("run.succeeded", 2)
@@ -178,4 +178,4 @@ def test_the_lines_of_the_log_are_json_and_name_no_user(sqlite_road: Road) -> No
         if line.startswith("{"):
             assert {"time", "level", "event"} <= orjson.loads(line).keys()
     assert "alice" not in said
-    assert "4711" not in said
+    assert "471108154711" not in said
