@@ -13,12 +13,18 @@ import pkgutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from multiprocessing import connection
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 _NURSERY = multiprocessing.get_context("forkserver")
 _NURSERY.set_forkserver_preload(["tests.loaded"])
+
+_ONE_ASKS = threading.Lock()
+"""How a child has ended can be read once. Whoever starts one asks after all others too: of two threads that ask at the
+same time, one would be told nothing and take it for 255."""
 
 
 class Child:
@@ -39,7 +45,8 @@ class Child:
         log.touch()
         birth = (module, [*arguments], dict(environment or os.environ), out or log, log)
         self._process = _NURSERY.Process(target=_live, args=birth, daemon=True)
-        self._process.start()
+        with _ONE_ASKS:
+            self._process.start()
 
     @property
     def pid(self) -> int:
@@ -54,16 +61,17 @@ class Child:
 
     @property
     def returncode(self) -> int | None:
-        return self._process.exitcode
+        return self.poll()
 
     def poll(self) -> int | None:
         """Its exit code if it has ended; minus the signal if one has ended it."""
-        return self._process.exitcode
+        with _ONE_ASKS:
+            return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end."""
-        self._process.join(timeout)
-        code = self._process.exitcode
+        connection.wait([self._process.sentinel], timeout)
+        code = self.poll()
         if code is None:
             raise subprocess.TimeoutExpired(["child"], timeout or 0.0)
         return code
