@@ -11,8 +11,6 @@ from tests.daemon.churn import NUMBERED
 from tests.daemon.fleet import Daemon, Spell
 from tests.proofs import Road
 
-SENDING = "deliver.sending"
-
 _RECORDED = """SELECT key, tick FROM run JOIN definition ON definition.id = run.definition_id
 WHERE status IN ('succeeded', 'held') AND tick IS NOT NULL"""
 
@@ -113,12 +111,12 @@ def overtakings(
     """Every value that arrived after a newer one of that user and key.
 
     The values of a numbered trait never come back, so what the customer's database said one after another is the order
-    of versions: what arrives may be passed over or repeated, but never go back. A sender is excused that was paused
-    just between its last look at its leases and its socket, which is where "deliver.sending" is: what it then writes
-    arrives as soon as it goes on. One that was paused anywhere else must find out before it sends.
+    of versions: what arrives may be passed over or repeated, but never go back. A sender is excused that was paused: at
+    whatever step that was, others of its tasks may have been just between their last look at the leases and the socket,
+    and what they then write arrives as soon as it goes on.
     """
     reached: Counter[tuple[str, str]] = Counter()
-    paused = {daemon.name: [spell for spell in daemon.paused if spell.step == SENDING] for daemon in daemons}
+    paused = {daemon.name: daemon.paused for daemon in daemons}
     found = []
     for request in log:
         attributes = request.body.get("attributes") if request.body else None
