@@ -16,11 +16,10 @@ from sync.model.chunk import Chunk
 from sync.model.definition import Definition
 from sync.model.watermark import TOO_DEEP, Course, Reading, Watermark, Wish, advanced, chart
 from sync.source.connection import Source
-from sync.source.inspection import survey
+from sync.source.inquiry import Inquiry, inquire
 from sync.source.location import locate
-from sync.source.reader import answer, candidates
+from sync.source.reader import answer
 from sync.store import recording
-from sync.store.engine import Database
 
 _NAMED = 5
 
@@ -40,7 +39,6 @@ ASKED = "it was asked for"
 
 
 def read(
-    database: Database,
     session: recording.Session,
     source: Source,
     definition: Definition,
@@ -55,24 +53,40 @@ def read(
     """
     if definition.query is None:
         return _stage(session, source, definition, as_of), recording.WHOLE
-    found = survey(source, definition)
-    with database.read() as connection:
-        now = database.now(connection)  # later than the marks, earlier than the answer
-    reason = ASKED if full else JOINS if before.everybody else None
-    course = chart(before.known, found, Wish(as_of, definition.full_refresh, reason, before.held), now)
-    rows = 0 if course.full is None else _stage(session, source, definition, as_of)
+    wish = Wish(as_of, definition.full_refresh, ASKED if full else JOINS if before.everybody else None, before.held)
+    with inquire(source, definition) as inquiry:
+        now = session.now()  # later than the marks, earlier than the answer
+        return _inquired(session, inquiry, definition, before.known, wish, now)
+
+
+def _inquired(
+    session: recording.Session,
+    inquiry: Inquiry,
+    definition: Definition,
+    known: Watermark | None,
+    wish: Wish,
+    now: datetime,
+) -> tuple[int, Reading]:
+    found = inquiry.survey
+    course = chart(known, found, wish, now)
+    rows = 0 if course.full is None else _everybody(session, inquiry, definition, wish.as_of)
     number = None
     if course.since is not None:
         try:
-            with candidates(source, definition, as_of, course.since) as some:
+            with inquiry.candidates(wish.as_of, course.since) as some:
                 number = session.load_candidates(_marked(some.chunks, definition), some.columns)
         except QueryTooDeep:
-            rows = _stage(session, source, definition, as_of) if course.full is None else rows
+            rows = _everybody(session, inquiry, definition, wish.as_of) if course.full is None else rows
             course, found = Course(course.full or TOO_DEEP), replace(found, in_full=TOO_DEEP)
-    reached = advanced(before.known, found, course, as_of=as_of, read_at=now)
+    reached = advanced(known, found, course, as_of=wish.as_of, read_at=now)
     if course.full is None:
         rows = _staged(definition, *session.stage_candidates())
-    return rows, Reading(course, before.known, reached, number)
+    return rows, Reading(course, known, reached, number)
+
+
+def _everybody(session: recording.Session, inquiry: Inquiry, definition: Definition, as_of: datetime) -> int:
+    with inquiry.answer(as_of) as found:
+        return _staged(definition, *session.load(_marked(found.chunks, definition), found.columns))
 
 
 def _stage(session: recording.Session, source: Source, definition: Definition, as_of: datetime) -> int:

@@ -69,9 +69,9 @@ def refresh(
     telemetry.step("refresh.claimed", definition=definition.key)
     try:
         with runs.heartbeat(database, claimed), recording.session(database) as session:
-            before = _before(database, claimed, definition, backfilled)
+            before = _before(session, claimed, definition, backfilled)
             everybody = full or forced or kind is RunKind.BACKFILL
-            rows, reading = read(database, session, source, definition, before, as_of=claimed.as_of, full=everybody)
+            rows, reading = read(session, source, definition, before, as_of=claimed.as_of, full=everybody)
             done = session.record(claimed, definition, rows, backfilled, reading)
     except BaseException as error:
         runs.fail(database, claimed, error)
@@ -108,9 +108,9 @@ def _tell(definition: Definition, claimed: ClaimedRun, done: recording.Recorded,
 
 
 def _before(
-    database: Database, claimed: ClaimedRun, definition: Definition, backfilled: Sequence[str] | None
+    session: recording.Session, claimed: ClaimedRun, definition: Definition, backfilled: Sequence[str] | None
 ) -> Before:
-    with database.read() as connection:
+    with session.read() as connection:
         known = watermarks.find(connection, claimed.definition_id)
         decided = enrolments.decide(
             connection, claimed.definition_id, definition.destinations, claimed.kind, backfilled

@@ -8,7 +8,7 @@ questions      a query as a statement; lenient (values that no driver can read e
 tables         which tables and columns there are, for the query language
 warehouse      the same where Segment or RudderStack fills them
 indexes        those that a query would use, and that are not there
-changes        what a query's source says of what has changed
+changes        what a query's source says of what has changed; inquiry (all that a run asks of it)
 inspection     does a definition run, which columns does it give, which SQL is it, what is wanting
 uniqueness     whether a user can stand in a table twice
 location       where a membership table really is

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from contextlib import closing
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnClause, Connection, column, select
+from sqlalchemy import ColumnClause, Connection, Select, column, select
 
 from sync import __version__
 from sync.language.sql.changes import Changes, Watched, compile_changes, in_full, watched
@@ -18,16 +19,13 @@ from sync.model.watermark import Followed, Since, Survey
 from sync.source import tables
 from sync.source.connection import Source
 from sync.source.feed import cursor_of, is_cursor
-from sync.source.lenient import make_lenient
-from sync.source.questions import Asked, Recipe, for_the_driver, posed
+from sync.source.questions import Asked, Posed, Recipe, for_the_driver
 
 _ROWS_PER_FETCH = 1000
 
 
-def survey(source: Source, connection: Connection, definition: Definition) -> Survey:
+def survey(source: Source, connection: Connection, definition: Definition, found: Posed) -> Survey:
     """What there is before the definition is asked: an answer that is read later holds every row that was seen here."""
-    make_lenient(connection)
-    found = posed(source, connection, definition)
     cursor = _profiles_cursor(found.tables)
     fingerprint = _fingerprint(definition.fingerprint, source.place, repr(found.layout), __version__)
     obstacle = in_full(found.query, found.layout, profiles_cursor=cursor)
@@ -40,11 +38,9 @@ def survey(source: Source, connection: Connection, definition: Definition) -> Su
     return Survey(None, fingerprint, source.place, followed)
 
 
-def question_of_changes(
-    source: Source, connection: Connection, definition: Definition, as_of: datetime, since: Since
-) -> Asked:
+def question_of_changes(found: Posed, as_of: datetime, since: Since) -> Asked:
     """The statement for who can have changed."""
-    found, engine = posed(source, connection, definition), tables.engine(connection.dialect.name)
+    engine = tables.engine(found.dialect)
     cursor = _profiles_cursor(found.tables)
     every = watched(found.query, found.layout, profiles_cursor=cursor)
     unread = tuple(each for each in every if since.marks.get(_name(each)) is None)
@@ -59,7 +55,7 @@ def question_of_changes(
             unread=unread,
         )
 
-    bound = {each.bind: _bound(connection, since.marks[_name(each)]) for each in every if each not in unread}
+    bound = {each.bind: _bound(found.dialect, since.marks[_name(each)]) for each in every if each not in unread}
     instants = {"as_of": engine.bound(as_of), "since": engine.bound(since.as_of)}
     return for_the_driver(
         Recipe(("changes", *found.parts, cursor, unread), compiled, engine), {**instants, **bound}, bool
@@ -88,18 +84,25 @@ def _lateness(there: Tables, table: str) -> float:
 
 def _newest(connection: Connection, each: Watched) -> Cursor:
     """The highest cursor there is that can be one; ``None`` in a table without."""
-    engine = tables.engine(connection.dialect.name)
-    cursor: ColumnClause[Any] = column(each.cursor)
-    statement = select(cursor).select_from(engine.table(each.table, [each.cursor])).where(cursor.is_not(None))
-    statement = statement.order_by(cursor.desc())
-    for limited in (statement.limit(1), statement):  # mostly the first row will do, which an index knows
-        with closing(connection.execute(limited, execution_options={"yield_per": _ROWS_PER_FETCH})) as found:
-            for (value,) in found:
-                if is_cursor(value) and not isinstance(value, bytes):  # which SQLite has after all others
-                    return cursor_of(value)
-    return None
+    statement = _from_the_end(connection.dialect.name, each.table, each.cursor)
+    first = connection.execute(statement.limit(1)).scalar_one_or_none()  # mostly it will do, and an index knows it
+    if first is None or _is_mark(first):
+        return None if first is None else cursor_of(first)
+    with closing(connection.execute(statement, execution_options={"yield_per": _ROWS_PER_FETCH})) as found:
+        return next((cursor_of(value) for (value,) in found if _is_mark(value)), None)
 
 
-def _bound(connection: Connection, cursor: Cursor) -> Cursor:
+def _is_mark(value: object) -> bool:
+    return is_cursor(value) and not isinstance(value, bytes)  # which SQLite has after all others
+
+
+@lru_cache(maxsize=64)
+def _from_the_end(dialect: str, table: str, name: str) -> Select[Any]:
+    cursor: ColumnClause[Any] = column(name)
+    there = tables.engine(dialect).table(table, [name])
+    return select(cursor).select_from(there).where(cursor.is_not(None)).order_by(cursor.desc())
+
+
+def _bound(dialect: str, cursor: Cursor) -> Cursor:
     """PostgreSQL makes of a text what it is compared with."""
-    return str(cursor) if connection.dialect.name == "postgresql" else cursor
+    return str(cursor) if dialect == "postgresql" else cursor

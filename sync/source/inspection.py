@@ -7,8 +7,7 @@ from datetime import datetime
 
 from sync.language.references import asked
 from sync.model.definition import Definition
-from sync.model.watermark import Survey
-from sync.source import changes, indexes, questions, reader, warehouse
+from sync.source import indexes, questions, reader, warehouse
 from sync.source.connection import Source
 from sync.source.indexes import Lacking
 
@@ -43,12 +42,6 @@ def lacking_indexes(source: Source, definition: Definition) -> tuple[Lacking, ..
         return ()
     with reader.named(definition), source.read() as connection, source.translated():
         return tuple(indexes.lacking(source, connection, definition))
-
-
-def survey(source: Source, definition: Definition) -> Survey:
-    """What there is before a query is asked, as `sync.model.watermark` wants to know it."""
-    with reader.named(definition), source.read() as connection, source.translated():
-        return changes.survey(source, connection, definition)
 
 
 def readable_sql(source: Source, definition: Definition) -> str:

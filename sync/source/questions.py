@@ -87,10 +87,9 @@ def _carried(value: object) -> object:
     return value
 
 
-def question(source: Source, connection: Connection, definition: Definition, as_of: datetime) -> Asked:
+def question(found: Posed, as_of: datetime) -> Asked:
     """The statement that is run."""
-    engine = tables.engine(connection.dialect.name)
-    found = posed(source, connection, definition)
+    engine = tables.engine(found.dialect)
 
     def compiled() -> Compiled:
         return compile_query(found.query, found.layout, engine, enrichment=found.enrichment)

@@ -16,13 +16,11 @@ from sync.errors import DataError, QueryError, SourceError
 from sync.model.canonical import LONGEST_USER_ID, encodable, is_short, json_string, user_id_text, value_text
 from sync.model.chunk import Chunk
 from sync.model.definition import Definition, Kind
-from sync.model.watermark import Since
 from sync.source import duckdb, mysql
-from sync.source.changes import question_of_changes
 from sync.source.connection import Source
 from sync.source.derived import bound
 from sync.source.lenient import make_lenient
-from sync.source.questions import Asked, question
+from sync.source.questions import Asked, posed, question
 
 ROWS_PER_CHUNK = 10_000
 
@@ -41,10 +39,23 @@ class Answer:
 @contextmanager
 def answer(source: Source, definition: Definition, as_of: datetime) -> Iterator[Answer]:
     """Ask ``source`` for a definition's rows as of an instant. Everything wrong with the rows is a `DataError`."""
-    lenient = definition.query is not None
-    with named(definition), source.read() as connection, closing(cursor_of(connection, lenient=lenient)) as cursor:
+    with named(definition), source.read() as connection:
         with source.translated():
-            asked = question(source, connection, definition, as_of) if definition.query is not None else None
+            asked = None
+            if definition.query is not None:
+                make_lenient(connection)
+                asked = question(posed(source, connection, definition), as_of)
+        with answered(source, connection, definition, as_of, asked) as found:
+            yield found
+
+
+@contextmanager
+def answered(
+    source: Source, connection: Connection, definition: Definition, as_of: datetime, asked: Asked | None
+) -> Iterator[Answer]:
+    """The same on a connection that is open; ``asked`` is a query's statement."""
+    with closing(_cursor_of(connection)) as cursor:
+        with source.translated():
             sql, parameters = (asked.sql, asked.parameters) if asked else _question(connection, definition, as_of)
             cursor.execute(sql, parameters)
         if cursor.description is None:
@@ -54,11 +65,10 @@ def answer(source: Source, definition: Definition, as_of: datetime) -> Iterator[
 
 
 @contextmanager
-def candidates(source: Source, definition: Definition, as_of: datetime, since: Since) -> Iterator[Answer]:
-    """Ask for the users whose answer can have changed, with what it is now: of who is in it no more, there is no value."""
-    with named(definition), source.read() as connection, closing(cursor_of(connection, lenient=True)) as cursor:
+def candidates(source: Source, connection: Connection, definition: Definition, asked: Asked) -> Iterator[Answer]:
+    """The users whose answer can have changed, with what it is now: of who is in it no more, there is no value."""
+    with closing(_cursor_of(connection)) as cursor:
         with source.translated():
-            asked = question_of_changes(source, connection, definition, as_of, since)
             cursor.execute(asked.sql, asked.parameters)
         shape = _Shape.of(definition, [found[0] for found in cursor.description])
         columns = ("user_id", "value", *(("extra",) if shape.enrichment else ()))
@@ -77,13 +87,11 @@ def named(definition: Definition) -> Iterator[None]:
         raise type(error)(f"{title}: {error}", for_log=f"{title}: {error.for_log}") from error
 
 
-def cursor_of(connection: Connection, *, lenient: bool) -> Any:
+def _cursor_of(connection: Connection) -> Any:
     """The driver's own cursor, which streams; on PostgreSQL a server-side one, which takes nothing but a query.
 
-    ``lenient``: what cannot be read is missing. A cursor keeps the rules that its connection had when it was made.
+    It keeps the rules that its connection had when it was made (`sync.source.lenient`).
     """
-    if lenient:
-        make_lenient(connection)
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name == "postgresql":
         return driver.cursor(name="answer")

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import ClassVar, Protocol
 
 import orjson
@@ -151,6 +152,17 @@ class Session:
         self._load = sqlite_staging.load if on_sqlite else postgresql_staging.load
         self._load_candidates = sqlite_staging.load_candidates if on_sqlite else postgresql_staging.load_candidates
         self._stage_candidates = sqlite_staging.stage_candidates if on_sqlite else postgresql_staging.stage_candidates
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read transaction on the session's connection, rolled back at the end."""
+        yield self._connection
+        self._connection.rollback()
+
+    def now(self) -> datetime:
+        """The instant by the store's clock."""
+        with self.read() as connection:
+            return self._database.now(connection)
 
     def load(self, chunks: Iterable[Chunk], columns: tuple[str, ...]) -> tuple[int, list[str]]:
         """Stage an answer; gives its rows and, when some user stands there twice, up to five such user ids."""

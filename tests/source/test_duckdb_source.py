@@ -17,8 +17,9 @@ from sync.model.feed import EventsTable, ProfilesTable, Tables
 from sync.model.watermark import Since
 from sync.source import extras
 from sync.source.connection import Source
-from sync.source.inspection import readable_sql, survey
-from sync.source.reader import answer, candidates
+from sync.source.inquiry import inquire
+from sync.source.inspection import readable_sql
+from sync.source.reader import answer
 from tests.shop import Shop
 from tests.source.conftest import NOON, Asked
 from tests.source.warehouses import MEMBERS, TABLES, as_segment_fills_it
@@ -164,9 +165,11 @@ def test_who_can_have_changed_is_told_by_new_rows(duckdb_shop: Shop) -> None:
     tables = Tables((EventsTable("bought", "who", "ts", event="Bought", cursor="loaded"),))
     source = Source("shop", duckdb_shop.url, 30, tables=tables)
     asked = Definition(Kind.TRAIT, "key", "Name", "shop", (), query=Question("event('Bought').count()"))
-    marks = {name: each.newest for name, each in survey(source, asked).followed.items()}
+    with inquire(source, asked) as inquiry:
+        marks = {name: each.newest for name, each in inquiry.survey.followed.items()}
     duckdb_shop.run("INSERT INTO bought VALUES (?, ?, ?)", [("bob", "2026-11-01 10:00:00Z", "2026-11-20 10:00:00Z")])
-    with candidates(source, asked, NOON, Since(NOON - timedelta(hours=1), marks)) as opened:
+    since = Since(NOON - timedelta(hours=1), marks)
+    with inquire(source, asked) as inquiry, inquiry.candidates(NOON, since) as opened:
         assert [(chunk.user_ids, chunk.values) for chunk in opened.chunks] == [(["bob"], ["1"])]
 
 

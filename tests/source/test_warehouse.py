@@ -14,8 +14,8 @@ from sync.model.feed import Tables, Warehouse
 from sync.model.watermark import Since
 from sync.source import warehouse
 from sync.source.connection import Source
-from sync.source.inspection import survey
-from sync.source.reader import answer, candidates
+from sync.source.inquiry import inquire
+from sync.source.reader import answer
 from tests.shop import Shop
 from tests.source.warehouses import MEMBERS, STANDARD, TABLES, TRACK, as_segment_fills_it, create, happened
 
@@ -140,11 +140,13 @@ def test_rows_are_told_to_be_new_by_when_they_were_loaded(segment: Shop) -> None
 
 def test_who_can_have_changed_is_known_by_what_was_loaded_since(segment: Shop) -> None:
     asked = Definition(Kind.AUDIENCE, "key", "Name", "shop", (), query=Question("event('Signed Up').count() >= 1"))
-    before = survey(source(segment), asked)
+    with inquire(source(segment), asked) as inquiry:
+        before = inquiry.survey
     late = ("late", "bob", "2026-01-01 10:00:00Z", "2026-11-21 11:30:00Z", "Signed Up")
     segment.run("INSERT INTO signed_up (id, user_id, timestamp, uuid_ts, event_text) VALUES (?, ?, ?, ?, ?)", [late])
     marks = {name: each.newest for name, each in before.followed.items()}
-    with candidates(source(segment), asked, NOON, Since(NOON - timedelta(hours=1), marks)) as opened:
+    since = Since(NOON - timedelta(hours=1), marks)
+    with inquire(source(segment), asked) as inquiry, inquiry.candidates(NOON, since) as opened:
         assert [(chunk.user_ids, chunk.values) for chunk in opened.chunks] == [(["bob"], ["true"])]
 
 
