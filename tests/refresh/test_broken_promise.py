@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sync.model.watermark import BROKEN, DUE, EDITED, SHRUNK
-from sync.refresh import reading
+from sync.source.inquiry import Inquiry
 from sync.store import suppressions, watermarks
 from sync.store.engine import Database
 from sync.store.forgetting import forget, sweep
@@ -91,20 +91,20 @@ def test_a_cursor_that_is_infinite_is_no_mark(sqlite_database: Database, postgre
     assert (done.full, done.counts.entered) == (None, 1)
 
 
-@pytest.mark.parametrize("before", ["_stage", "candidates"])
+@pytest.mark.parametrize("before", ["answer", "candidates"])
 def test_a_row_that_appears_while_a_run_reads_is_neither_lost_nor_one_that_was_missed(
     small_till: Till, monkeypatch: pytest.MonkeyPatch, before: str
 ) -> None:
     small_till.buy("ann")
     small_till.refresh()
-    read = getattr(reading, before)
+    read = getattr(Inquiry, before)
 
     def read_late(*arguments: object) -> object:
         small_till.buy(f"u{small_till.rows}")
         return read(*arguments)
 
     with monkeypatch.context() as busy:
-        busy.setattr(reading, before, read_late)
+        busy.setattr(Inquiry, before, read_late)
         done = small_till.refresh(full=True)
     assert (done.missed, done.candidates) == (0, 1)
     done = small_till.refresh()

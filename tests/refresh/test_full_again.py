@@ -11,10 +11,10 @@ from sync.model.definition import Question
 from sync.model.guard import Hold
 from sync.model.run import RunKind, RunStatus
 from sync.model.watermark import BACK, EDITED, HELD, NEVER, TOO_DEEP
-from sync.refresh import reading
 from sync.refresh.reading import ASKED, JOINS
 from sync.refresh.removal import absent, remove
 from sync.source.connection import Source
+from sync.source.inquiry import Inquiry
 from sync.store import enrolments
 from tests.recorder import PUSH, owed
 from tests.refresh.till import RECENT, TABLES, Till, changed
@@ -132,7 +132,7 @@ def test_what_sqlite_cannot_follow_of_changes_is_asked_about_everybody(
     small_till.buy("ann")
     small_till.refresh()
     small_till.buy("bob")
-    monkeypatch.setattr(reading, "candidates", _too_deep)
+    monkeypatch.setattr(Inquiry, "candidates", _too_deep)
     done = small_till.refresh()
     assert (done.full, done.candidates, done.missed, done.counts.entered) == (TOO_DEEP, None, None, 1)
     assert small_till.refresh(full=True).full == ASKED
