@@ -19,10 +19,8 @@ from sync.source.tables import COLLECTED
 from sync.store import definitions, revision
 from sync.store.engine import Database, connect
 
-"""The source that is always there."""
-
 COLLECTOR_TIMEOUT = 300.0
-"""Its ``statement_timeout``."""
+"""The ``statement_timeout`` of the source that is always there."""
 
 
 class App:

@@ -138,7 +138,8 @@ class Database:
         return instant.astimezone(UTC)
 
     def close(self) -> None:
-        """Give all connections back to the system."""
+        """Give all connections back to the system: at once, and those that a thread still works with when it is done."""
+        event.listen(self.engine, "checkin", _close_it)
         self.engine.dispose()
 
 
@@ -152,6 +153,10 @@ def connect(url: str, schema: str | None = None, clock: Clock | None = None) -> 
         ) from None
     engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed, schema)
     return Database(engine, clock or SystemClock(), schema)
+
+
+def _close_it(_: object, entry: ConnectionPoolEntry) -> None:
+    entry.close()
 
 
 def _file_of(url: URL) -> StoreFile | None:
