@@ -14,7 +14,7 @@ from sync.errors import StoreError, UsageError
 from sync.model.computation import computation_id
 from sync.model.definition import Definition, Kind, OnDelete
 from sync.model.identify import persona
-from sync.store.schema import definition, project
+from sync.store.schema import definition, project, snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,12 @@ def members(connection: Connection, definition_id: int) -> int:
     query = select(definition.c.members).where(definition.c.id == definition_id)
     number: int | None = connection.execute(query).scalar_one_or_none()
     return number or 0
+
+
+def has_snapshot(connection: Connection, definition_id: int) -> bool:
+    """Whether anything was ever recorded of anybody."""
+    query = select(snapshot.c.run_id).where(snapshot.c.definition_id == definition_id).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def absent_from(connection: Connection, keys: Collection[str]) -> list[Recorded]:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import ClassVar, Protocol
 
 import orjson
 from sqlalchemy import Connection, text
@@ -32,79 +31,12 @@ from sync.store.enrolments import Enrolment
 from sync.store.postgresql import in_place
 from sync.store.postgresql import staging as postgresql_staging
 from sync.store.postgresql.recording import PostgresqlRecording
-from sync.store.recordable import Recording
+from sync.store.recordable import Recording, Statements
 from sync.store.sqlite import staging as sqlite_staging
 from sync.store.sqlite.recording import SqliteRecording
 
 NOT_RECORDED_YET = -1
 """Stands for the id of a definition that the store does not know: no snapshot row has it."""
-
-
-class Statements(Protocol):
-    """What an engine must be able to do with the staged answer.
-
-    ``owed_besides`` is the condition that a slot owes a key that is not among ``:keys`` (a JSON list).
-    """
-
-    owed_besides: ClassVar[str]
-
-    def compare(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
-        """Fill the TEMP table ``change`` (user_id, before, after, extra) and count (entered, exited, changed, forgotten).
-
-        Who was forgotten is left out of it, and counted if they are in the staged answer. So is noise in a sum.
-        """
-        ...
-
-    def compare_candidates(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
-        """The same among the candidates only, at the cost of looking each of them up."""
-        ...
-
-    def missed(self, connection: Connection) -> int:
-        """How many users in ``change`` are no candidates."""
-        ...
-
-    def clear(self, connection: Connection, definition_id: int, absent: str) -> int:
-        """Fill ``change`` as if everybody had left; gives how many."""
-        ...
-
-    def hold_exits(self, connection: Connection) -> None:
-        """Take the exits out of ``change``."""
-        ...
-
-    def advance(self, connection: Connection, recording: Recording) -> None:
-        """Write ``change`` into the snapshot."""
-        ...
-
-    def owe_changes(self, connection: Connection, recording: Recording, destination: str) -> None:
-        """Merge ``change`` into the slots of ``destination``, with the priority of a delta."""
-        ...
-
-    def owe_everyone(
-        self, connection: Connection, recording: Recording, destination: str, since: int | None, *, changes_first: bool
-    ) -> None:
-        """Merge the new snapshot into the slots of ``destination``, with the priority of a backfill.
-
-        Users without a value are left out, but for those who lost theirs in the run ``since`` or a later one. With
-        ``changes_first``, what is in ``change`` (exits too) is merged in the same pass with the priority of a delta:
-        one pass in the order of user ids, so that two recordings never wait for each other.
-        """
-        ...
-
-    def drop_empty(self, connection: Connection, destination: str) -> None:
-        """Delete the slots in which nothing is owed any more."""
-        ...
-
-    def shadow(self, connection: Connection, table: str, definition_id: int | None = None) -> None:
-        """From now on ``table`` means a copy in this session (of one definition's rows, where an id is given)."""
-        ...
-
-    def unshadow(self, connection: Connection, table: str) -> None:
-        """Drop that copy: ``table`` means the store's own again."""
-        ...
-
-    def tidy(self, connection: Connection, changes: int) -> None:
-        """Upkeep after a recording of so many changes, in no transaction."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +156,7 @@ class Session:
         with self._database.in_turn(), begin_write(connection):
             barrier.shared(connection)
             runs.fence(connection, claimed)
-            recording = self._recording(asked, claimed.definition_id, claimed.id, version)
+            recording = self._recording(asked, claimed.definition_id, claimed.id, version, reading)
             decided = enrolments.decide(connection, claimed.definition_id, asked.destinations, claimed.kind, backfilled)
             found = self._compare(recording, members, reading, forced=claimed.forced, shown=claimed.shown)
             counts, hold = found.counts, found.hold
@@ -291,7 +223,8 @@ class Session:
         connection = self._connection
         with connection.begin():
             known = definitions.find(connection, asked.key)
-            recording = self._recording(asked, known.id if known else NOT_RECORDED_YET, _AFTER_ALL_RUNS, _REHEARSED)
+            definition_id = known.id if known else NOT_RECORDED_YET
+            recording = self._recording(asked, definition_id, _AFTER_ALL_RUNS, _REHEARSED, reading)
             found = self._compare(recording, members, reading, forced=forced, shown=shown)
             samples = self._samples()
             shadowed = any(each.joins or each.everyone for each in decided)
@@ -321,9 +254,13 @@ class Session:
             number: int = self._connection.execute(statement, asked).scalar_one()
         return number
 
-    def _recording(self, asked: Definition, definition_id: int, run_id: int, version: int) -> Recording:
+    def _recording(
+        self, asked: Definition, definition_id: int, run_id: int, version: int, reading: Reading | None = None
+    ) -> Recording:
         now, salt = self._database.now(self._connection), suppressions.salt_in_use(self._connection)
-        return Recording(asked, definition_id, run_id, version, now, salt)
+        whole = reading is not None and reading.course.extent is Extent.FULL
+        first = whole and not definitions.has_snapshot(self._connection, definition_id)
+        return Recording(asked, definition_id, run_id, version, now, salt, first)
 
     def _compare(
         self, recording: Recording, staged: int, reading: Reading, *, forced: bool, shown: int | None

@@ -10,11 +10,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
 
 from sync.store.recordable import Recording
 
 _CHANGE = """
 CREATE TEMP TABLE change (user_id text COLLATE "C" PRIMARY KEY, before text, after text, extra text) ON COMMIT DROP"""
+
+_ALL_ENTERED = """
+CREATE TEMP VIEW change AS SELECT user_id, CAST(NULL AS text) AS before, value AS after, extra FROM stage"""
 
 CHANGED_KEYS = """
 SELECT coalesce(s.user_id, p.user_id) AS user_id
@@ -62,9 +66,11 @@ SELECT count(*) FILTER (WHERE after IS NOT NULL AND (before IS NULL OR before = 
        count(*) FILTER (WHERE after IS NOT NULL AND before <> CAST(:absent AS text)) AS changed
 FROM change"""
 
-_ADVANCE = """
+_ENTER = """
 INSERT INTO snapshot (definition_id, user_id, value, run_id)
-SELECT :definition_id, user_id, coalesce(after, CAST(:absent AS text)), :run_id FROM change ORDER BY user_id
+SELECT :definition_id, user_id, coalesce(after, CAST(:absent AS text)), :run_id FROM change ORDER BY user_id"""
+
+_ADVANCE = f"""{_ENTER}
 ON CONFLICT (definition_id, user_id) DO UPDATE SET value = excluded.value, run_id = excluded.run_id"""
 
 _HASHED = """encode(sha256(decode(CAST(:salt AS text), 'hex') || sha256(convert_to({user_id}, 'UTF8'))), 'hex')"""
@@ -110,31 +116,42 @@ ON CONFLICT (destination, user_id) DO UPDATE SET
     {_REACTIVATE}"""
 
 
-def _everyone(changed: str, priority: str, or_changed: str) -> str:
-    """Owe the whole snapshot. What nearly all are owed, as members, is written once."""
+def _everyone(value: str, extra: str, priority: str, among: str) -> str:
+    """Owe everybody ``among`` them. What nearly all are owed, as members, is written once."""
     return f"""
 INSERT INTO slot AS s {_SLOT_COLUMNS}
 SELECT :destination, p.user_id,
-       CASE p.value WHEN 'true'
+       CASE {value} WHEN 'true'
            THEN (SELECT jsonb_build_object(CAST(:key AS text), jsonb_build_array(true, CAST(:version AS bigint))))
-           ELSE jsonb_build_object(CAST(:key AS text), jsonb_build_array(p.value::jsonb, CAST(:version AS bigint))) END,
-       '{{}}', coalesce(g.extra, '{{}}')::jsonb, :version, 'due', false,
+           ELSE jsonb_build_object(CAST(:key AS text), jsonb_build_array({value}::jsonb, CAST(:version AS bigint))) END,
+       '{{}}', coalesce({extra}, '{{}}')::jsonb, :version, 'due', false,
        {priority}, :at, :at
-FROM snapshot p LEFT JOIN stage g ON g.user_id = p.user_id{changed}
-WHERE p.definition_id = :definition_id
-    AND (p.value <> CAST(:absent AS text) OR p.run_id >= CAST(:since AS bigint){or_changed})
+FROM {among}
 {_OTHERS}
 ORDER BY p.user_id
-ON CONFLICT (destination, user_id) DO UPDATE SET
+{_UNLESS_OWED} DO UPDATE SET
     owed = s.owed || excluded.owed, base = s.base - CAST(:key AS text), {_REACTIVATE}"""
 
 
-_OWE_EVERYONE = _everyone("", "1", "")
+def _snapshot(changed: str, or_changed: str) -> str:
+    return f"""snapshot p LEFT JOIN stage g ON g.user_id = p.user_id{changed}
+WHERE p.definition_id = :definition_id
+    AND (p.value <> CAST(:absent AS text) OR p.run_id >= CAST(:since AS bigint){or_changed})"""
+
+
+_UNLESS_OWED = "ON CONFLICT (destination, user_id)"
+
+_OWE_EVERYONE = _everyone("p.value", "g.extra", "1", _snapshot("", ""))
 _OWE_EVERYONE_CHANGES_FIRST = _everyone(
-    " LEFT JOIN change c ON c.user_id = p.user_id",
+    "p.value",
+    "g.extra",
     "CASE WHEN c.user_id IS NOT NULL THEN 0 ELSE 1 END",
-    " OR c.user_id IS NOT NULL",
+    _snapshot(" LEFT JOIN change c ON c.user_id = p.user_id", " OR c.user_id IS NOT NULL"),
 )
+_OWE_ALL_ENTERED = _everyone("p.after", "p.extra", "CAST(:priority AS integer)", "change p WHERE true")
+"""In the first recording: the same, without joining the new snapshot with what it was made of."""
+
+_OWES_NOTHING = "SELECT NOT EXISTS (SELECT 1 FROM slot WHERE destination = :destination)"
 
 _DROP_EMPTY = "DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due'"
 
@@ -151,6 +168,9 @@ class PostgresqlRecording:
     owed_besides: ClassVar[str] = _OWED_BESIDES
 
     def compare(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
+        if recording.first:
+            connection.exec_driver_sql(_ALL_ENTERED)
+            return self._counted(connection, recording)
         asked = {"definition_id": recording.definition_id, "absent": recording.absent}
         connection.exec_driver_sql(_CHANGE)
         connection.exec_driver_sql("SET LOCAL enable_hashjoin = off")
@@ -158,31 +178,35 @@ class PostgresqlRecording:
         connection.exec_driver_sql("SET LOCAL enable_hashjoin = on")
         connection.exec_driver_sql("ANALYZE changed_key")
         connection.execute(text(_CHANGES), {"definition_id": recording.definition_id})
-        return self._counted(connection, recording)
+        return self._settled(connection, recording)
 
     def compare_candidates(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
         asked = {"definition_id": recording.definition_id}
         connection.exec_driver_sql(_CHANGE)
         connection.execute(text(CHANGED_CANDIDATES), asked)
         connection.execute(text(EXITED_CANDIDATES), {**asked, "absent": recording.absent})
-        return self._counted(connection, recording)
+        return self._settled(connection, recording)
 
     def missed(self, connection: Connection) -> int:
         number: int = connection.exec_driver_sql(_MISSED).scalar_one()
         return number
 
-    @staticmethod
-    def _counted(connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
-        absent, salt = recording.absent, recording.salt
+    def _settled(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
         if recording.inexact:
             connection.exec_driver_sql(_DROP_NOISE)
         connection.exec_driver_sql("ANALYZE change")
+        return self._counted(connection, recording)
+
+    @staticmethod
+    def _counted(connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
+        absent, salt = recording.absent, recording.salt
         forgotten = 0 if salt is None else sum(connection.execute(text(_FORGET), {"salt": salt}).scalars())
         entered, exited, changed = connection.execute(text(_COUNT), {"absent": absent}).one()
         return entered, exited, changed, forgotten
 
     def clear(self, connection: Connection, definition_id: int, absent: str) -> int:
         """Fill ``change`` as if everybody had left."""
+        connection.exec_driver_sql("DROP VIEW IF EXISTS pg_temp.change")
         connection.exec_driver_sql(_CHANGE)
         return connection.execute(text(_CLEAR), {"definition_id": definition_id, "absent": absent}).rowcount
 
@@ -190,7 +214,8 @@ class PostgresqlRecording:
         connection.exec_driver_sql("DELETE FROM change WHERE after IS NULL")
 
     def advance(self, connection: Connection, recording: Recording) -> None:
-        connection.execute(text(_ADVANCE), _values(recording, "definition_id", "absent", "run_id"))
+        statement = _ENTER if recording.first else _ADVANCE
+        connection.execute(text(statement), _values(recording, "definition_id", "absent", "run_id"))
 
     def owe_changes(self, connection: Connection, recording: Recording, destination: str) -> None:
         values = _values(recording, "key", "absent", "version", "at")
@@ -199,10 +224,16 @@ class PostgresqlRecording:
     def owe_everyone(
         self, connection: Connection, recording: Recording, destination: str, since: int | None, *, changes_first: bool
     ) -> None:
-        values = _values(recording, "definition_id", "key", "absent", "version", "at")
-        more = {"destination": destination, "since": since}
-        statement = _OWE_EVERYONE_CHANGES_FIRST if changes_first else _OWE_EVERYONE
-        _owe(connection, statement, "p.user_id", recording, {**values, **more})
+        if recording.first:
+            statement = _OWE_ALL_ENTERED
+            values = _values(recording, "key", "version", "at")
+            values |= {"destination": destination, "priority": 0 if changes_first else 1}
+        else:
+            statement = _OWE_EVERYONE_CHANGES_FIRST if changes_first else _OWE_EVERYONE
+            values = _values(recording, "definition_id", "key", "absent", "version", "at")
+            values |= {"destination": destination, "since": since}
+        if not _owed_at_once(connection, statement, recording, values):
+            _owe(connection, statement, "p.user_id", recording, values)
 
     def drop_empty(self, connection: Connection, destination: str) -> None:
         connection.execute(text(_DROP_EMPTY), {"destination": destination})
@@ -226,6 +257,21 @@ class PostgresqlRecording:
 
 _VACUUM_FROM = 50_000
 """Changes in one recording from which waiting for autovacuum would cost the next diff more than doing it now."""
+
+
+def _owed_at_once(connection: Connection, statement: str, recording: Recording, values: dict[str, object]) -> bool:
+    """Where nothing is owed to a destination, insert without looking for each user, which takes as long as inserting.
+
+    Gives whether that was done: somebody may owe one of them something at the same time.
+    """
+    if not connection.execute(text(_OWES_NOTHING), {"destination": values["destination"]}).scalar_one():
+        return False
+    try:
+        with connection.begin_nested():
+            _owe(connection, statement.partition(_UNLESS_OWED)[0], "p.user_id", recording, values)
+    except IntegrityError:
+        return False
+    return True
 
 
 def _owe(connection: Connection, statement: str, user_id: str, recording: Recording, values: dict[str, object]) -> None:

@@ -73,8 +73,8 @@ def _copy(connection: Connection, table: str, chunks: Iterable[Chunk], columns: 
 
 
 def create_stage(connection: Connection) -> None:
-    """An empty staging table, in the caller's transaction."""
-    connection.exec_driver_sql("DROP TABLE IF EXISTS pg_temp.stage")
+    """An empty staging table, in the caller's transaction. A difference that is a view of the last one goes with it."""
+    connection.exec_driver_sql("DROP TABLE IF EXISTS pg_temp.stage CASCADE")
     connection.exec_driver_sql(_STAGE)
 
 

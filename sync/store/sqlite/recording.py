@@ -17,6 +17,9 @@ from sync.store.recordable import Recording
 _CHANGE = """
 CREATE TEMP TABLE change (user_id TEXT PRIMARY KEY, before TEXT, after TEXT, extra TEXT) WITHOUT ROWID"""
 
+_ALL_ENTERED = """
+CREATE TEMP VIEW change AS SELECT user_id, NULL AS before, value AS after, extra FROM temp.stage"""
+
 ENTERED_OR_CHANGED = """
 INSERT INTO temp.change (user_id, before, after, extra)
 SELECT s.user_id, p.value, s.value, s.extra
@@ -61,6 +64,8 @@ _HASHED = "user_hash(:salt, {user_id})"
 _FORGET = f"""
 DELETE FROM temp.change WHERE {_HASHED.format(user_id="user_id")} IN (SELECT user_hash FROM suppression WHERE forgotten)
 RETURNING after IS NOT NULL"""
+
+_FORGET_STAGED = _FORGET.replace("temp.change", "temp.stage").replace("after IS NOT NULL", "true")
 
 _OTHERS = "/* all */"
 """Stands for the condition that leaves out who is on the list; nobody is, as a rule, and then it costs nothing."""
@@ -137,6 +142,10 @@ class SqliteRecording:
     owed_besides: ClassVar[str] = _OWED_BESIDES
 
     def compare(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
+        if recording.first:
+            self._drop_change(connection)
+            connection.exec_driver_sql(_ALL_ENTERED)
+            return self._counted(connection, recording, _FORGET_STAGED)
         return self._compare(connection, EXITED, recording)
 
     def compare_candidates(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
@@ -144,12 +153,17 @@ class SqliteRecording:
 
     def _compare(self, connection: Connection, exited_ones: str, recording: Recording) -> tuple[int, int, int, int]:
         self._fresh_change(connection)
-        asked, absent, salt = {"definition_id": recording.definition_id}, recording.absent, recording.salt
+        asked = {"definition_id": recording.definition_id}
         connection.execute(text(ENTERED_OR_CHANGED), asked)
-        connection.execute(text(exited_ones), {**asked, "absent": absent})
+        connection.execute(text(exited_ones), {**asked, "absent": recording.absent})
         if recording.inexact:
             connection.exec_driver_sql(_DROP_NOISE)
-        forgotten = 0 if salt is None else sum(connection.execute(text(_FORGET), {"salt": salt}).scalars())
+        return self._counted(connection, recording, _FORGET)
+
+    @staticmethod
+    def _counted(connection: Connection, recording: Recording, forget: str) -> tuple[int, int, int, int]:
+        absent, salt = recording.absent, recording.salt
+        forgotten = 0 if salt is None else sum(connection.execute(text(forget), {"salt": salt}).scalars())
         entered, exited, changed = connection.execute(text(_COUNT), {"absent": absent}).one()
         return entered, exited, changed, forgotten
 
@@ -198,10 +212,15 @@ class SqliteRecording:
     def tidy(self, connection: Connection, changes: int) -> None:
         """Nothing to do: SQLite's tables need no upkeep after a large recording."""
 
-    @staticmethod
-    def _fresh_change(connection: Connection) -> None:
-        connection.exec_driver_sql("DROP TABLE IF EXISTS temp.change")
+    def _fresh_change(self, connection: Connection) -> None:
+        self._drop_change(connection)
         connection.exec_driver_sql(_CHANGE)
+
+    @staticmethod
+    def _drop_change(connection: Connection) -> None:
+        kind = connection.exec_driver_sql("SELECT type FROM temp.sqlite_master WHERE name = 'change'").scalar()
+        if kind is not None:
+            connection.exec_driver_sql(f"DROP {kind} temp.change")
 
 
 def _owe(connection: Connection, statement: str, user_id: str, recording: Recording, values: dict[str, object]) -> None:
