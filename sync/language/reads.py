@@ -25,12 +25,13 @@ def is_sum(query: object) -> bool:
     return isinstance(query, Reduction) and query.reducer in (Reducer.SUM, Reducer.AVG)
 
 
-def nodes(node: object) -> Iterator[object]:
-    """Everything in a tree, in what references have put in place too."""
+def nodes(node: object, *, referred: bool = True) -> Iterator[object]:
+    """Everything in a tree, in the order it was written; ``referred``: in what references have put in place too."""
     if isinstance(node, tuple):
         for each in node:
-            yield from nodes(each)
+            yield from nodes(each, referred=referred)
     elif is_dataclass(node):
         yield node
-        for field in fields(node):
-            yield from nodes(getattr(node, field.name))
+        if referred or not isinstance(node, Reference):
+            for field in fields(node):
+                yield from nodes(getattr(node, field.name), referred=referred)

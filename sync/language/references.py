@@ -13,6 +13,7 @@ from typing import Any
 
 from sync.errors import InvalidQuery
 from sync.language.parser import parse
+from sync.language.reads import nodes
 from sync.language.tree import (
     Comparison,
     ContainsOne,
@@ -39,7 +40,7 @@ _EXPRESSIONS = (Comparison, Presence, TextMatch, ContainsOne, OneOf, DateMatch, 
 
 def traits(query: Query) -> Iterator[Trait]:
     """Every ``trait('…')`` in ``query`` that is not put in place, in the order they were written."""
-    for node in _nodes(query):
+    for node in nodes(query, referred=False):
         if isinstance(node, Trait):
             yield node
 
@@ -51,7 +52,7 @@ def referenced(query: Query) -> frozenset[str]:
 
 def expressions(query: Query) -> int:
     """How many primary expressions it has, without what references bring in: comparisons, and a trait's value."""
-    compared = sum(isinstance(node, _EXPRESSIONS) for node in _nodes(query))
+    compared = sum(isinstance(node, _EXPRESSIONS) for node in nodes(query, referred=False))
     return compared + isinstance(query, (Reduction, Trait, Reference))
 
 
@@ -151,18 +152,6 @@ def _circle(start: str, follows: Mapping[str, list[str]]) -> tuple[str, ...]:
                 ways[following] = (*ways[key], following)
                 waiting.append(following)
     return ()
-
-
-def _nodes(node: object) -> Iterator[object]:
-    """``node`` and everything in it, but for what references were put in place."""
-    if isinstance(node, tuple):
-        for each in node:
-            yield from _nodes(each)
-    elif is_dataclass(node):
-        yield node
-        if not isinstance(node, Reference):
-            for field in fields(node):
-                yield from _nodes(getattr(node, field.name))
 
 
 def _replaced(node: Any, change: Callable[[Trait], Trait | Reference]) -> Any:
