@@ -101,6 +101,16 @@ class Reading:
     reached: Watermark | None = None
     candidates: int | None = None
 
+    def told(self, missed: int | None) -> Mapping[str, object]:
+        """What the run's row says of it."""
+        course = self.course
+        return {
+            "extent": course.extent.value,
+            "why_full": course.full,
+            "candidates": self.candidates,
+            "missed": missed,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:

@@ -35,6 +35,9 @@ IDLE_SECONDS = 10
 """How long PostgreSQL lets a transaction stand in which nobody says anything. A process that is stopped, or whose host
 is gone, keeps its locks for so long, and not until it wakes: shorter than every lease, so that who takes over can work."""
 
+_SAME_AGAIN: dict[str, Any] = {"pool_use_lifo": True}
+"""Whoever wrote last knows the pages, or the plans: the same connection again."""
+
 # The journal mode stays in the file: somebody else's, named by mistake, is left as it is.
 _EMPTY_OR_OURS = """SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM sqlite_master)
 OR EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'alembic_version')"""
@@ -91,12 +94,14 @@ class Database:
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
-        """A connection with TEMP tables of its own, closed for good at the end; begins no transaction by itself."""
+        """A connection with TEMP tables of its own, closed for good at the end, unless whoever had it has left nothing there
+        and closed it; begins no transaction by itself."""
         with translated(), self.engine.connect() as connection:
             try:
                 yield connection
             finally:
-                connection.invalidate()
+                if not connection.closed:
+                    connection.invalidate()
 
     def is_fresh_file(self) -> bool:
         """Whether this is an SQLite file that does not exist yet or holds no table; looking does not create it.
@@ -169,8 +174,7 @@ def _file_of(url: URL) -> StoreFile | None:
 def _sqlite(url: URL) -> Engine:
     if url.database and url.database != ":memory:" and not Path(url.database).parent.is_dir():
         raise UsageError(f"store: the folder of {url.database} does not exist: create it or change `store`")
-    # Whoever wrote last knows the pages: the same connection again.
-    pool: dict[str, Any] = {} if _file_of(url) is None else {"pool_use_lifo": True}
+    pool: dict[str, Any] = {} if _file_of(url) is None else _SAME_AGAIN
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True, **pool)
     file = _file_of(url)
     if file is not None:
@@ -233,7 +237,7 @@ def _postgresql(url: URL, schema: str | None) -> Engine:
     options = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s {given} {ours}"
     arguments: dict[str, Any] = {"options": options, "application_name": "engage-sync", **patience(url.query)}
     url = url.set(drivername="postgresql+psycopg").difference_update_query(["options"])
-    engine = create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True, **_SAME_AGAIN)
 
     @event.listens_for(engine, "handle_error")
     def failed(context: ExceptionContext) -> None:

@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol
 from sqlalchemy import Connection
 
 from sync.model.definition import Definition
+from sync.store.candidates import Few
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,13 @@ class Statements(Protocol):
         """
         ...
 
-    def compare_candidates(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
-        """The same among the candidates only, at the cost of looking each of them up."""
+    def compare_candidates(
+        self, connection: Connection, recording: Recording, few: Few | None
+    ) -> tuple[int, int, int, int]:
+        """The same among the candidates only, at the cost of looking each of them up; these are staged unless ``few``."""
         ...
 
-    def missed(self, connection: Connection) -> int:
+    def missed(self, connection: Connection, few: Few | None) -> int:
         """How many users in ``change`` are no candidates."""
         ...
 
@@ -99,6 +102,10 @@ class Statements(Protocol):
 
     def unshadow(self, connection: Connection, table: str) -> None:
         """Drop that copy: ``table`` means the store's own again."""
+        ...
+
+    def leave_nothing(self, connection: Connection) -> None:
+        """At the end of a recording for which nothing was staged: let ``change`` not stay on the connection."""
         ...
 
     def tidy(self, connection: Connection, changes: int) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 
 import orjson
 from sqlalchemy import Connection, text
@@ -25,6 +26,7 @@ from sync.model.location import Location
 from sync.model.run import ClaimedRun, Counts, RunStatus
 from sync.model.watermark import Course, Extent, Reading
 from sync.store import barrier, definitions, enrolments, runs, suppressions, watermarks
+from sync.store.candidates import MOST, Few, few
 from sync.store.counter import next_version
 from sync.store.engine import CONTENTION, Database, begin_write
 from sync.store.enrolments import Enrolment
@@ -79,6 +81,8 @@ class Session:
     def __init__(self, database: Database, connection: Connection) -> None:
         self._database = database
         self._connection = connection
+        self._few: Few | None = None
+        self._leaves_nothing = True
         on_sqlite = database.dialect == "sqlite"
         self._statements: Statements = SqliteRecording() if on_sqlite else PostgresqlRecording()
         self._load = sqlite_staging.load if on_sqlite else postgresql_staging.load
@@ -98,14 +102,25 @@ class Session:
 
     def load(self, chunks: Iterable[Chunk], columns: tuple[str, ...]) -> tuple[int, list[str]]:
         """Stage an answer; gives its rows and, when some user stands there twice, up to five such user ids."""
+        self._leaves_nothing = False
         return self._load(self._connection, chunks, columns)
 
     def load_candidates(self, chunks: Iterable[Chunk], columns: tuple[str, ...]) -> int:
         """Put users aside who can have changed, with what they are now; gives their number."""
-        return self._load_candidates(self._connection, chunks, columns)
+        taken: list[Chunk] = []
+        following = iter(chunks)
+        for chunk in following:
+            taken.append(chunk)
+            if sum(len(each.user_ids) for each in taken) > MOST:
+                self._few, self._leaves_nothing = None, False
+                return self._load_candidates(self._connection, chain(taken, following), columns)
+        self._few = few(taken)
+        return sum(len(each.user_ids) for each in taken)
 
     def stage_candidates(self) -> tuple[int, list[str]]:
         """Stage those candidates who are in the answer; gives what `load` gives."""
+        if self._few is not None:
+            return self._few.present, self._few.doubled
         return self._stage_candidates(self._connection)
 
     def load_in_place(self, location: Location, asked: Definition) -> tuple[int, list[str], str | None] | None:
@@ -115,6 +130,7 @@ class Session:
         """
         if self._database.dialect != "postgresql" or not in_place.possible(self._connection, location, asked):
             return None
+        self._leaves_nothing = False
         return in_place.load(self._connection, location, asked)
 
     def record(
@@ -173,8 +189,10 @@ class Session:
             )
             watermarks.record(connection, claimed.definition_id, reading, found.missed or 0, recording.at)
             status = RunStatus.SUCCEEDED if hold is None else RunStatus.HELD
-            runs.finish(connection, claimed, status, counts, recording.at, hold and hold.value)
-            runs.tell(connection, claimed, reading, found.missed)
+            message = hold and hold.value
+            runs.finish(connection, claimed, status, counts, recording.at, message, reading.told(found.missed))
+            if self._leaves_nothing:
+                self._statements.leave_nothing(connection)
             telemetry.step("refresh.recorded", definition=asked.key)
         return Recorded(
             counts,
@@ -183,6 +201,11 @@ class Session:
             tuple(each.destination for each in decided if each.resumes),
             found.missed,
         )
+
+    def give_back(self) -> None:
+        """Let others have the connection, unless something was staged that would stay with it."""
+        if self._leaves_nothing:
+            self._connection.close()
 
     def remove(self, known: definitions.Recorded, asked: Definition) -> int:
         """Carry out a definition's removal, in one transaction; gives how many users are owed a last value.
@@ -202,10 +225,12 @@ class Session:
             enrolments.leave(connection, known.id, run_id + 1)
             watermarks.forget(connection, known.id)
             definitions.remove(connection, known.id, recording.at, cleared=asked.on_delete == "clear")
+            self._leaves_nothing = False
         return cleared
 
     def begin_rehearsal(self) -> None:
         """From here on slots are copies of this session: nothing that follows can be seen by anybody else."""
+        self._leaves_nothing = False
         with self._connection.begin():
             self._statements.shadow(self._connection, "slot")
 
@@ -268,15 +293,15 @@ class Session:
         """Diff the ``staged`` rows against the snapshot; take held exits out of the difference."""
         connection, statements = self._connection, self._statements
         incremental = reading.course.extent is Extent.INCREMENTAL
-        compare = statements.compare_candidates if incremental else statements.compare
-        entered, exited, changed, forgotten = compare(connection, recording)
         if incremental:
+            entered, exited, changed, _ = statements.compare_candidates(connection, recording, self._few)
             before = definitions.members(connection, recording.definition_id)
             members = before + entered - exited
         else:
+            entered, exited, changed, forgotten = statements.compare(connection, recording)
             members = staged - forgotten
             before = members - entered + exited
-        missed = None if incremental or reading.candidates is None else statements.missed(connection)
+        missed = None if incremental or reading.candidates is None else statements.missed(connection, self._few)
         counts = Counts(members, entered, exited, changed, members - entered - changed)
         hold = judge(
             before=before,
@@ -339,4 +364,6 @@ _REHEARSED = 2**62
 def session(database: Database) -> Iterator[Session]:
     """A session of its own connection; what it staged is gone with it, whatever happens."""
     with database.session() as connection:
-        yield Session(database, connection)
+        session = Session(database, connection)
+        yield session
+        session.give_back()

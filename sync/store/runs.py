@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -18,7 +18,6 @@ from sync.errors import AsOfError, RunBusy, RunLost, RunSuperseded, StoreError, 
 from sync.model.definition import Definition
 from sync.model.run import ClaimedRun, Counts, RunKind, RunStatus
 from sync.model.tick import ClaimedTick, TickState
-from sync.model.watermark import Reading
 from sync.store import configurations, definitions
 from sync.store.engine import Database
 from sync.store.holder import Holder, this_process
@@ -207,25 +206,16 @@ def finish(
     counts: Counts,
     at: datetime,
     message: str | None = None,
+    told: Mapping[str, object] | None = None,
 ) -> None:
-    """End a run inside its recording transaction."""
+    """End a run inside its recording transaction; ``told`` is what it evaluated."""
     done = connection.execute(
         update(run)
         .where(run.c.id == claimed.id, run.c.token == claimed.token, run.c.status == RunStatus.RUNNING)
-        .values(status=status.value, finished_at=at, message=message, **asdict(counts))
+        .values(status=status.value, finished_at=at, message=message, **asdict(counts), **(told or {}))
     )
     if done.rowcount != 1:
         raise RunLost(f"run {claimed.id} was taken over by another process: nothing was recorded by this one")
-
-
-def tell(connection: Connection, claimed: ClaimedRun, reading: Reading, missed: int | None) -> None:
-    """Say of a finished run what it evaluated, inside its recording transaction."""
-    course = reading.course
-    connection.execute(
-        update(run)
-        .where(run.c.id == claimed.id)
-        .values(extent=course.extent.value, why_full=course.full, candidates=reading.candidates, missed=missed)
-    )
 
 
 def fail(database: Database, claimed: ClaimedRun, error: BaseException) -> None:

@@ -9,11 +9,12 @@ from sqlalchemy import Connection, text
 
 from sync.model.chunk import Chunk
 from sync.store import recording
+from sync.store.candidates import few
 from sync.store.engine import Database
 from sync.store.postgresql import recording as postgresql
 from sync.store.postgresql.recording import CHANGED_KEYS
 from sync.store.recordable import Recording
-from sync.store.sqlite.recording import ENTERED_OR_CHANGED, EXITED, EXITED_CANDIDATES
+from sync.store.sqlite.recording import CHANGED_FEW, ENTERED_OR_CHANGED, EXITED, EXITED_CANDIDATES
 from tests.recorder import audience, record
 
 MANY = [f"user {number:05d}" for number in range(20_000)]
@@ -47,51 +48,87 @@ FEW = MANY[::500]
 RECORDING = Recording(audience(), definition_id=1, run_id=1, version=1, at=datetime.now(UTC))
 
 
-def candidates(session: recording.Session) -> None:
-    values: list[str | None] = ["true" if place % 2 else None for place, _ in enumerate(FEW)]
-    session.load_candidates([Chunk(FEW, values)], ("user_id", "value"))
+VALUES: list[str | None] = ["true" if place % 2 else None for place, _ in enumerate(FEW)]
+
+
+def candidates(session: recording.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some users, staged as if they were too many to be held."""
+    monkeypatch.setattr(recording, "MOST", 0)
+    session.load_candidates([Chunk(FEW, VALUES)], ("user_id", "value"))
     assert session.stage_candidates() == (len(FEW) // 2, [])
+
+
+def are_looked_up_on_postgresql(plan: str) -> bool:
+    others = plan.replace("Index Scan using snapshot_pkey on snapshot p", "")
+    return "Nested Loop" in plan and "using snapshot_pkey" in plan and "Scan on snapshot p" not in others
+
+
+@pytest.fixture
+def large_postgresql(postgresql_database: Database) -> Database:
+    record(postgresql_database, audience(), MANY)
+    with postgresql_database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM (ANALYZE) snapshot")
+    return postgresql_database
 
 
 @pytest.mark.parametrize("statement", [postgresql.CHANGED_CANDIDATES, postgresql.EXITED_CANDIDATES])
 def test_candidates_are_looked_up_on_postgresql_however_many_users_there_are(
-    postgresql_database: Database, statement: str
+    large_postgresql: Database, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
-    record(postgresql_database, audience(), MANY)
-    with postgresql_database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("VACUUM (ANALYZE) snapshot")
-    with recording.session(postgresql_database) as session:
-        candidates(session)
+    with recording.session(large_postgresql) as session:
+        candidates(session, monkeypatch)
         connection = session._connection
         with connection.begin():
-            assert session._statements.compare_candidates(connection, RECORDING) == (0, len(FEW) // 2, 0, 0)
+            found = session._statements.compare_candidates(connection, RECORDING, None)
+            assert found == (0, len(FEW) // 2, 0, 0)
             values = {"definition_id": 1} | ({"absent": "false"} if ":absent" in statement else {})
             lines = connection.execute(text(f"EXPLAIN (COSTS OFF) {statement}"), values).scalars()
-            plan = "\n".join(lines)
-    assert "Nested Loop" in plan
-    assert "using snapshot_pkey" in plan
-    assert "Scan on snapshot p" not in plan.replace("Index Scan using snapshot_pkey on snapshot p", "")
+            assert are_looked_up_on_postgresql("\n".join(lines))
 
 
-def test_candidates_are_looked_up_on_sqlite_however_many_users_there_are(sqlite_database: Database) -> None:
-    record(sqlite_database, audience(), MANY)
-    with recording.session(sqlite_database) as session:
-        candidates(session)
+def test_few_candidates_are_looked_up_on_postgresql_however_many_users_there_are(large_postgresql: Database) -> None:
+    with recording.session(large_postgresql) as session:
         connection = session._connection
         with connection.begin():
-            assert session._statements.compare_candidates(connection, RECORDING) == (0, len(FEW) // 2, 0, 0)
+            found = session._statements.compare_candidates(connection, RECORDING, few([Chunk(FEW, VALUES)]))
+            assert found == (0, len(FEW) // 2, 0, 0)
+            some = dict.fromkeys(("user_ids", "values", "extras"), FEW)
+            asked = text(f"EXPLAIN (COSTS OFF) {postgresql.CHANGED_FEW}")
+            lines = connection.execute(asked, {"definition_id": 1, "absent": "false", **some}).scalars()
+            assert are_looked_up_on_postgresql("\n".join(lines))
+
+
+def test_candidates_are_looked_up_on_sqlite_however_many_users_there_are(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(sqlite_database, audience(), MANY)
+    with recording.session(sqlite_database) as session:
+        candidates(session, monkeypatch)
+        connection = session._connection
+        with connection.begin():
+            assert session._statements.compare_candidates(connection, RECORDING, None) == (0, len(FEW) // 2, 0, 0)
             plan = [
                 str(row[-1])
-                for statement in (ENTERED_OR_CHANGED, EXITED_CANDIDATES)
+                for statement in (ENTERED_OR_CHANGED, EXITED_CANDIDATES, CHANGED_FEW)
                 for row in connection.execute(
-                    text(f"EXPLAIN QUERY PLAN {statement}"), {"definition_id": 1, "absent": "false"}
+                    text(f"EXPLAIN QUERY PLAN {statement}"), {"definition_id": 1, "absent": "false", "few": "[]"}
                 )
             ]
     assert [each for each in plan if " p " in each or each.endswith(" p")] == [
         "SEARCH p USING PRIMARY KEY (definition_id=? AND user_id=?) LEFT-JOIN",
         "SEARCH p USING PRIMARY KEY (definition_id=? AND user_id=?)",
+        "SEARCH p USING PRIMARY KEY (definition_id=? AND user_id=?) LEFT-JOIN",
     ]
     assert not any("AUTOMATIC" in each for each in plan)
+
+
+def test_few_candidates_on_sqlite_are_compared_as_staged_ones_are(sqlite_database: Database) -> None:
+    record(sqlite_database, audience(), MANY)
+    with recording.session(sqlite_database) as session:
+        connection = session._connection
+        with connection.begin():
+            found = session._statements.compare_candidates(connection, RECORDING, few([Chunk(FEW, VALUES)]))
+            assert found == (0, len(FEW) // 2, 0, 0)
 
 
 @pytest.mark.parametrize("statement", [ENTERED_OR_CHANGED, EXITED])

@@ -12,6 +12,7 @@ from typing import ClassVar
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
+from sync.store.candidates import Few
 from sync.store.recordable import Recording
 
 _CHANGE = """
@@ -51,6 +52,13 @@ FROM (SELECT DISTINCT user_id FROM candidate c
 JOIN snapshot p ON p.definition_id = CAST(:definition_id AS bigint) AND p.user_id = gone.user_id
 WHERE p.value <> CAST(:absent AS text)"""
 
+CHANGED_FEW = """
+INSERT INTO change (user_id, before, after, extra)
+SELECT c.user_id, p.value, c.value, c.extra
+FROM unnest(CAST(:user_ids AS text[]), CAST(:values AS text[]), CAST(:extras AS text[])) AS c (user_id, value, extra)
+LEFT JOIN snapshot p ON p.definition_id = CAST(:definition_id AS bigint) AND p.user_id = c.user_id COLLATE "C"
+WHERE CASE WHEN c.value IS NULL THEN p.value <> CAST(:absent AS text) ELSE p.value IS DISTINCT FROM c.value END"""
+
 _DROP_NOISE = """
 DELETE FROM change WHERE CASE
     WHEN before ~ '^[-0-9]' AND after ~ '^[-0-9]' AND (before ~ '[.e]' OR after ~ '[.e]')
@@ -59,6 +67,10 @@ DELETE FROM change WHERE CASE
 
 _MISSED = """
 SELECT count(*) FROM change x WHERE NOT EXISTS (SELECT 1 FROM candidate c WHERE c.user_id = x.user_id)"""
+
+_MISSED_BY_FEW = """
+SELECT count(*) FROM change x
+WHERE NOT EXISTS (SELECT 1 FROM unnest(CAST(:user_ids AS text[])) AS c (user_id) WHERE c.user_id = x.user_id)"""
 
 _COUNT = """
 SELECT count(*) FILTER (WHERE after IS NOT NULL AND (before IS NULL OR before = CAST(:absent AS text))) AS entered,
@@ -163,7 +175,7 @@ SELECT user_id, value, NULL, NULL FROM snapshot WHERE definition_id = :definitio
 
 
 class PostgresqlRecording:
-    """`sync.store.recording.Statements` for PostgreSQL."""
+    """`sync.store.recordable.Statements` for PostgreSQL."""
 
     owed_besides: ClassVar[str] = _OWED_BESIDES
 
@@ -180,15 +192,24 @@ class PostgresqlRecording:
         connection.execute(text(_CHANGES), {"definition_id": recording.definition_id})
         return self._settled(connection, recording)
 
-    def compare_candidates(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
+    def compare_candidates(
+        self, connection: Connection, recording: Recording, few: Few | None
+    ) -> tuple[int, int, int, int]:
         asked = {"definition_id": recording.definition_id}
         connection.exec_driver_sql(_CHANGE)
-        connection.execute(text(CHANGED_CANDIDATES), asked)
-        connection.execute(text(EXITED_CANDIDATES), {**asked, "absent": recording.absent})
-        return self._settled(connection, recording)
+        if few is None:
+            connection.execute(text(CHANGED_CANDIDATES), asked)
+            connection.execute(text(EXITED_CANDIDATES), {**asked, "absent": recording.absent})
+            return self._settled(connection, recording)
+        users = {"user_ids": few.user_ids, "values": few.values, "extras": few.extras}
+        connection.execute(text(CHANGED_FEW), {**asked, **users, "absent": recording.absent})
+        if recording.inexact:
+            connection.exec_driver_sql(_DROP_NOISE)
+        return self._counted(connection, recording)
 
-    def missed(self, connection: Connection) -> int:
-        number: int = connection.exec_driver_sql(_MISSED).scalar_one()
+    def missed(self, connection: Connection, few: Few | None) -> int:
+        query, asked = (_MISSED, {}) if few is None else (_MISSED_BY_FEW, {"user_ids": few.user_ids})
+        number: int = connection.execute(text(query), asked).scalar_one()
         return number
 
     def _settled(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
@@ -248,6 +269,9 @@ class PostgresqlRecording:
 
     def unshadow(self, connection: Connection, table: str) -> None:
         connection.exec_driver_sql(f"DROP TABLE pg_temp.{table}")
+
+    def leave_nothing(self, connection: Connection) -> None:
+        """Nothing to do: ``change`` goes with the transaction."""
 
     def tidy(self, connection: Connection, changes: int) -> None:
         """After a large recording: make the snapshot's pages all-visible again, so that the next diff stays in the index."""

@@ -7,10 +7,13 @@ pair in a list, which is replaced whole.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
+import orjson
 from sqlalchemy import Connection, text
 
+from sync.store.candidates import Few
 from sync.store.instants import stamp
 from sync.store.recordable import Recording
 
@@ -40,6 +43,13 @@ FROM temp.candidate c CROSS JOIN snapshot p
 WHERE p.definition_id = :definition_id AND p.user_id = c.user_id AND p.value <> :absent
     AND NOT EXISTS (SELECT 1 FROM temp.stage s WHERE s.user_id = c.user_id)"""
 
+CHANGED_FEW = """
+INSERT INTO temp.change (user_id, before, after, extra)
+SELECT c.value ->> 0, p.value, c.value ->> 1, c.value ->> 2
+FROM json_each(:few) c LEFT JOIN snapshot p ON p.definition_id = :definition_id AND p.user_id = c.value ->> 0
+WHERE CASE WHEN c.value ->> 1 IS NULL THEN p.value <> :absent ELSE p.value IS NOT c.value ->> 1 END"""
+"""``few`` are lists of a user id, a value and what comes along."""
+
 _DROP_NOISE = """
 DELETE FROM temp.change WHERE before GLOB '[-0-9]*' AND after GLOB '[-0-9]*' AND (before GLOB '*[.e]*' OR after GLOB '*[.e]*')
     AND abs(CAST(after AS REAL) - CAST(before AS REAL)) <= 1e-12 * abs(CAST(before AS REAL))"""
@@ -47,6 +57,9 @@ DELETE FROM temp.change WHERE before GLOB '[-0-9]*' AND after GLOB '[-0-9]*' AND
 
 _MISSED = """
 SELECT count(*) FROM temp.change x WHERE NOT EXISTS (SELECT 1 FROM temp.candidate c WHERE c.user_id = x.user_id)"""
+
+_MISSED_BY_FEW = """
+SELECT count(*) FROM temp.change WHERE user_id NOT IN (SELECT value FROM json_each(:few))"""
 
 _COUNT = """
 SELECT count(*) FILTER (WHERE after IS NOT NULL AND (before IS NULL OR before = :absent)) AS entered,
@@ -137,7 +150,7 @@ SELECT user_id, value FROM snapshot WHERE definition_id = :definition_id AND val
 
 
 class SqliteRecording:
-    """`sync.store.recording.Statements` for SQLite."""
+    """`sync.store.recordable.Statements` for SQLite."""
 
     owed_besides: ClassVar[str] = _OWED_BESIDES
 
@@ -146,16 +159,27 @@ class SqliteRecording:
             self._drop_change(connection)
             connection.exec_driver_sql(_ALL_ENTERED)
             return self._counted(connection, recording, _FORGET_STAGED)
+        self._fresh_change(connection)
         return self._compare(connection, EXITED, recording)
 
-    def compare_candidates(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
-        return self._compare(connection, EXITED_CANDIDATES, recording)
+    def compare_candidates(
+        self, connection: Connection, recording: Recording, few: Few | None
+    ) -> tuple[int, int, int, int]:
+        self._fresh_change(connection)
+        if few is None:
+            return self._compare(connection, EXITED_CANDIDATES, recording)
+        rows = zip(few.user_ids, few.values, few.extras, strict=True)
+        values = _values(recording, "definition_id", "absent")
+        connection.execute(text(CHANGED_FEW), {**values, "few": _json(rows)})
+        return self._settled(connection, recording)
 
     def _compare(self, connection: Connection, exited_ones: str, recording: Recording) -> tuple[int, int, int, int]:
-        self._fresh_change(connection)
         asked = {"definition_id": recording.definition_id}
         connection.execute(text(ENTERED_OR_CHANGED), asked)
         connection.execute(text(exited_ones), {**asked, "absent": recording.absent})
+        return self._settled(connection, recording)
+
+    def _settled(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
         if recording.inexact:
             connection.exec_driver_sql(_DROP_NOISE)
         return self._counted(connection, recording, _FORGET)
@@ -167,8 +191,9 @@ class SqliteRecording:
         entered, exited, changed = connection.execute(text(_COUNT), {"absent": absent}).one()
         return entered, exited, changed, forgotten
 
-    def missed(self, connection: Connection) -> int:
-        number: int = connection.exec_driver_sql(_MISSED).scalar_one()
+    def missed(self, connection: Connection, few: Few | None) -> int:
+        query, asked = (_MISSED, {}) if few is None else (_MISSED_BY_FEW, {"few": _json(few.user_ids)})
+        number: int = connection.execute(text(query), asked).scalar_one()
         return number
 
     def clear(self, connection: Connection, definition_id: int, absent: str) -> int:
@@ -209,6 +234,9 @@ class SqliteRecording:
     def unshadow(self, connection: Connection, table: str) -> None:
         connection.exec_driver_sql(f"DROP TABLE temp.{table}")
 
+    def leave_nothing(self, connection: Connection) -> None:
+        self._drop_change(connection)
+
     def tidy(self, connection: Connection, changes: int) -> None:
         """Nothing to do: SQLite's tables need no upkeep after a large recording."""
 
@@ -221,6 +249,10 @@ class SqliteRecording:
         kind = connection.exec_driver_sql("SELECT type FROM temp.sqlite_master WHERE name = 'change'").scalar()
         if kind is not None:
             connection.exec_driver_sql(f"DROP {kind} temp.change")
+
+
+def _json(some: Iterable[object]) -> str:
+    return orjson.dumps(list(some)).decode()
 
 
 def _owe(connection: Connection, statement: str, user_id: str, recording: Recording, values: dict[str, object]) -> None:

@@ -1,0 +1,52 @@
+"""Users who can have changed, held in memory while they are few.
+
+They are compared with the snapshot by their ids, which are bound to the statement that looks them up: no table need be
+made for them, which would cost more than to look them up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import repeat
+
+from sync.model.chunk import Chunk
+
+MOST = 10_000
+"""Users who are few."""
+
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Few:
+    """Each user once, in the order of their ids. ``values`` are ``None`` for who is not in the answer; ``doubled`` are up
+    to five who stand there twice."""
+
+    user_ids: list[str]
+    values: list[str | None]
+    extras: list[str | None]
+    doubled: list[str]
+
+    @property
+    def present(self) -> int:
+        """How many are in the answer."""
+        return len(self.values) - self.values.count(None)
+
+
+def few(chunks: Iterable[Chunk]) -> Few:
+    """The users of some chunks. Who is in the answer and also is not, under an id that reads the same, is in it."""
+    found: dict[str, tuple[str | None, str | None]] = {}
+    doubled: set[str] = set()
+    for chunk in chunks:
+        values = repeat("true") if chunk.values is None else chunk.values
+        for user_id, value, extra in zip(chunk.user_ids, values, chunk.extras or repeat(None), strict=False):
+            if value is None:
+                found.setdefault(user_id, (None, None))
+                continue
+            if found.get(user_id, (None,))[0] is not None:
+                doubled.add(user_id)
+            found[user_id] = (value, extra)
+    user_ids = sorted(found)
+    values, extras = [found[each][0] for each in user_ids], [found[each][1] for each in user_ids]
+    return Few(user_ids, values, extras, sorted(doubled)[:_NAMED])
