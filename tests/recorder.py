@@ -122,8 +122,9 @@ def _json(document: object) -> dict[str, list[object]]:
 
 
 def state(database: Database, user_id: str, destination: str = PUSH) -> str | None:
-    """The state of a user's slot, ``None`` when nothing is owed."""
-    return column(database, user_id, "state", destination)  # type: ignore[return-value]
+    """The state of a user's slot, ``None`` when nothing is owed. One that a bulk holds is being sent."""
+    held = "CASE WHEN bulk_token IS NULL THEN state ELSE 'sending' END"
+    return column(database, user_id, held, destination)  # type: ignore[return-value]
 
 
 def column(database: Database, user_id: str, name: str, destination: str = PUSH) -> object:

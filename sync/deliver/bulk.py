@@ -32,7 +32,7 @@ from sync.model.outcome import DEFERRED, Outcome, Verdict
 from sync.model.retry import next_delay
 from sync.model.slot import Alike, ClaimedSlot
 from sync.store import bulk_claims, bulks, slots
-from sync.store.bulk_claims import Taken, Wanted
+from sync.store.bulk_claims import FRONT, Queues, Taken, Wanted
 from sync.store.bulks import Bulk
 from sync.store.engine import Database
 from sync.store.slots import Attempt, Settlement, Transition
@@ -54,6 +54,9 @@ AT_ONCE = 2
 
 REST = 60.0
 """Seconds for which everybody goes singly, when hardly anybody could go in bulk."""
+
+FRONT_EVERY = 30.0
+"""Seconds after which a claim begins at the front of the queues again, where held slots are passed one by one."""
 
 _SHORT_REST = 5.0
 """The same when those who must are so many that one meets nobody else."""
@@ -121,6 +124,8 @@ class BulkSender:
             self._ahead = max(1, min(self._ahead, int(settings.rate * (settings.lease - settings.deadline) / 2)))
         self._off = not sends
         self._rests_until = 0.0
+        self._queues = FRONT
+        self._front_at = 0.0
         self._queue: asyncio.Queue[Batch] = asyncio.Queue()
         self._nobody = asyncio.Event()
         self.order: Order | None = None
@@ -148,17 +153,25 @@ class BulkSender:
         wanted = Wanted(self._most, FEWEST, self._settings.lease, PATIENCE)
         requests = max(1, min(AT_ONCE, self._ahead - self.preparing))
 
-        def claim(store: Database) -> list[Taken]:
+        def claim(store: Database) -> tuple[list[Taken], Queues]:
             nonlocal since
             since = self._clock.monotonic()
-            return bulk_claims.claim(store, self._name, wanted, most_alone=most_alone, requests=requests)
+            name, queues = self._name, self._queues_now(since)
+            return bulk_claims.claim(store, name, wanted, most_alone=most_alone, requests=requests, queues=queues)
 
-        taken = await self._claims.do(claim)
+        taken, self._queues = await self._claims.do(claim)
         self.preparing += sum(each.bulk is not None for each in taken)
         if taken[-1].full and taken[-1].bulk is None:
             self._rests_until = self._clock.monotonic() + _SHORT_REST
         found = await asyncio.to_thread(lambda: [each.read() for each in taken])
         return [Batch(each.bulk, each.together, each.alone, since, each.full) for each in found]
+
+    def _queues_now(self, now: float) -> Queues:
+        """From where to claim: now and then from the front, for whoever came to stand before these places."""
+        if now >= self._front_at:
+            self._front_at = now + FRONT_EVERY
+            return FRONT
+        return self._queues
 
     def add(self, batch: Batch) -> None:
         """Send what was claimed."""

@@ -8,7 +8,8 @@ for all who are alike.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from types import ModuleType
@@ -18,7 +19,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from sync.model.slot import Alike, ClaimedSlot
-from sync.store.bulks import Bulk, insert, sql_of
+from sync.store.bulks import Bulk, insert, mine, sql_of
 from sync.store.engine import Database
 from sync.store.slots import times
 
@@ -56,7 +57,7 @@ class Taken:
 
 
 def _alike(group: list[Any], token: str) -> Alike:
-    owed, enrichment, version, doubt, attempts, failing_since, owed_since, _, _, users = group
+    owed, enrichment, version, doubt, attempts, failing_since, owed_since, *_, users = group
     slot = ClaimedSlot.parse(
         user_id=users[0],
         token=token,
@@ -77,7 +78,7 @@ def _instant(written: str) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-_PRIORITY, _SINGLY, _USERS = itemgetter(-3), itemgetter(-2), itemgetter(-1)
+_PRIORITY, _SINGLY, _PLACE, _MOVED, _USERS = map(itemgetter, range(-5, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,32 +92,83 @@ class Wanted:
     patience: float
 
 
-def claim(database: Database, destination: str, wanted: Wanted, *, most_alone: int, requests: int = 1) -> list[Taken]:
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a claim begins to look in a queue: after the slot that was due at this instant, as the engine writes it, of
+    this user."""
+
+    due_at: str = "0001-01-01 00:00:00.000000"
+    user_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """How far the queues have been claimed: of deltas, and of backfills.
+
+    Slots that are held stay where they are: a claim that began at the front would pass all of them. Nothing depends on it:
+    what is due before these places is found when nothing more is due after them.
+    """
+
+    deltas: Place = Place()
+    backfills: Place = Place()
+
+    def after(self) -> dict[str, object]:
+        """As the statements want it."""
+        first, second = self.deltas, self.backfills
+        return {"due_0": first.due_at, "user_0": first.user_id, "due_1": second.due_at, "user_1": second.user_id}
+
+    def reached(self, groups: list[list[Any]]) -> Queues:
+        """Further: as far as a claim got, where it found somebody."""
+        deltas, backfills = (
+            [Place(*_PLACE(group)) for group in groups if bool(_PRIORITY(group)) == later] for later in (False, True)
+        )
+        return Queues(max(deltas, default=self.deltas), max(backfills, default=self.backfills))
+
+
+FRONT = Queues()
+
+
+def claim(
+    database: Database,
+    destination: str,
+    wanted: Wanted,
+    *,
+    most_alone: int,
+    requests: int = 1,
+    queues: Queues = FRONT,
+) -> tuple[list[Taken], Queues]:
     """Take what is due, for up to so many ``requests``; instead or besides, ``most_alone`` that go singly. Gives one at
-    least, and no more when the last one says that there may be more."""
+    least, and no more when the last one says that there may be more; and how far the ``queues`` have been claimed now."""
     found: list[Taken] = []
     with database.write() as connection:
         now = database.now(connection)
         while len(found) < requests:
-            # The end of each is another one: by it their slots are found.
+            # The end of each is another one: by it a deletion knows which of them it waits for.
             at = now + timedelta(microseconds=len(found))
-            taken = _take(connection, database, destination, wanted, at, most_alone)
+            taken, queues = _take(connection, database, destination, wanted, at, most_alone, queues)
             found.append(taken)
             most_alone -= _count(taken.alone)
             if not taken.full or taken.bulk is None:
                 break
-    return found
+    return found, queues
 
 
 def _take(
-    connection: Connection, database: Database, destination: str, wanted: Wanted, now: datetime, most_alone: int
-) -> Taken:
-    token, apart = uuid.uuid4().hex, uuid.uuid4().hex
+    connection: Connection,
+    database: Database,
+    destination: str,
+    wanted: Wanted,
+    now: datetime,
+    most_alone: int,
+    queues: Queues,
+) -> tuple[Taken, Queues]:
+    sql, apart = sql_of(database), uuid.uuid4().hex
     give_up_at, until = now + timedelta(seconds=wanted.patience), now + timedelta(seconds=wanted.lease)
-    mine = times(database, {"destination": destination, "token": token, "give_up_at": give_up_at})
-    sql = sql_of(database)
-    groups = _claimed(connection, sql, {**mine, **times(database, {"now": now}), "most": wanted.most})
+    bulk = Bulk(0, destination, uuid.uuid4().hex, 0, "[]", give_up_at)
+    asked = {"destination": destination, "token": bulk.token, **times(database, {"now": now})}
+    groups, queues = _picked(connection, sql, asked, wanted.most, queues)
     full = _count(groups) == wanted.most
+    bulk = replace(bulk, members=_members(groups))
     together = [group for group in groups if not _SINGLY(group)]
     alone = [group for group in groups if _SINGLY(group)]
     if _count(together) < wanted.fewest:
@@ -126,24 +178,45 @@ def _take(
         # Others go first, if there are any: they are on their way long before.
         later = times(database, {"due_at": now + timedelta(seconds=PUT_OFF if together else 0.0)})
         users = orjson.dumps(beyond).decode()
-        values = {**mine, **later, "unknown": False, "singly": False, "users": users}
+        values = {**mine(bulk), **later, "unknown": False, "singly": False, "users": users}
         connection.execute(text(sql.PUT_SOME_BACK), values)
     if alone:
-        values = {**mine, **times(database, {"until": until}), "apart": apart, "everybody": not together}
+        values = {**mine(bulk), **times(database, {"until": until}), "apart": apart, "everybody": not together}
         connection.execute(text(sql.APART), values)
-    bulk = insert(connection, destination, token, _count(together), now, until, give_up_at) if together else None
-    return Taken(bulk, together, alone, apart, full)
+    stored = insert(connection, replace(bulk, users=_count(together)), now, until) if together else None
+    return Taken(stored, together, alone, apart, full), queues
 
 
-def _claimed(connection: Connection, sql: ModuleType, values: dict[str, object]) -> list[list[Any]]:
-    """Claim; gives the groups, deltas before backfills."""
-    statement = sql.CLAIM
-    if sql.CLAIMED is not None:
-        if not connection.execute(text(sql.CLAIM), values).rowcount:
-            return []
-        statement, values = sql.CLAIMED, {name: values[name] for name in ("destination", "token", "give_up_at")}
-    groups: list[list[Any]] = orjson.loads(connection.execute(text(statement), values).scalar_one())
-    return sorted(groups, key=_PRIORITY)
+def _picked(
+    connection: Connection, sql: ModuleType, asked: Mapping[str, object], most: int, queues: Queues
+) -> tuple[list[list[Any]], Queues]:
+    """Hold those who are next; gives them as groups, deltas before backfills, and how far that is."""
+    groups, further = _held(connection, sql, {**asked, "most": most}, queues)
+    missing = most - _count(groups)
+    if missing and queues != FRONT:
+        # Who was put back, or recorded late, may be due before these places.
+        passed, elsewhere = _held(connection, sql, {**asked, "most": missing}, FRONT)
+        groups += passed
+        if _count(passed) == missing:
+            further = elsewhere
+    return sorted(groups, key=_PRIORITY), further
+
+
+def _held(
+    connection: Connection, sql: ModuleType, asked: Mapping[str, object], queues: Queues
+) -> tuple[list[list[Any]], Queues]:
+    found = connection.execute(text(sql.PICK), {**asked, **queues.after()}).scalar_one()
+    groups: list[list[Any]] = orjson.loads(found)
+    if sql.HOLD is not None and groups:
+        picked = {"destination": asked["destination"], "members": _members(groups)}
+        if any(map(_MOVED, groups)):
+            connection.execute(text(sql.MAKE_DUE), picked)
+        connection.execute(text(sql.HOLD), {**picked, "token": asked["token"]})
+    return groups, queues.reached(groups)
+
+
+def _members(groups: list[list[Any]]) -> str:
+    return orjson.dumps([user for group in groups for user in _USERS(group)]).decode()
 
 
 def _count(groups: list[list[Any]]) -> int:

@@ -1,9 +1,10 @@
 """Many slots in one request that is worked on after it was answered: claimed, submitted, and settled as one.
 
-The slots of a bulk are ``sending`` under its token until it ends, and ``slot.sent`` has what is on its way of each (R1): a
-value that is recorded meanwhile stays owed. Until its request's id is stored a bulk is like any claim: when its holder is
-gone its slots are rescued, in doubt. From then on the *row* holds the slots: whoever delivers to the destination asks how
-far the request is, and settles it. Every transition begins by taking the row: what happens twice happens once.
+The slots of a bulk keep their places in the queue, with its ``bulk_token``: nobody else takes them until it ends, and
+``slot.sent`` has what is on its way of each (R1): a value that is recorded meanwhile stays owed. The *row* of the bulk says
+whose they are. Until its request's id is stored it is like any claim: when its holder is gone its slots are rescued, in
+doubt. From then on whoever delivers to the destination asks how far the request is, and settles it. Every transition begins
+by taking the row: what happens twice happens once.
 
 What a bulk could not do is marked as ``singly``: this version of a slot goes by a request of its own.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import ModuleType
 from typing import Any
@@ -34,12 +35,16 @@ from sync.store.texts import storable
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """One such request. ``request_id`` is there once it was accepted; ``give_up_at`` is when nobody asks any more."""
+    """One such request. ``request_id`` is there once it was accepted; ``give_up_at`` is when nobody asks any more.
+
+    ``members``, a JSON list, are the users among whom its own are: all of them, and such as have left it.
+    """
 
     id: int
     destination: str
     token: str
     users: int
+    members: str = field(repr=False)
     give_up_at: datetime
     request_id: str | None = None
 
@@ -67,39 +72,33 @@ def split(database: Database, bulk: Bulk, users: Sequence[str]) -> Bulk | None:
         token = uuid.uuid4().hex
         fewer = table.c.users - len(users)
         connection.execute(update(table).where(table.c.id == bulk.id).values(users=fewer))
-        values = {**_mine(database, bulk), "other": token, "users": orjson.dumps(users).decode()}
-        connection.execute(text(sql_of(database).SPLIT), values)
-        return insert(connection, bulk.destination, token, len(users), row.sent_at, row.lease_until, bulk.give_up_at)
+        members = orjson.dumps(users).decode()
+        connection.execute(text(sql_of(database).SPLIT), {**mine(bulk), "other": token, "users": members})
+        other = Bulk(0, bulk.destination, token, len(users), members, bulk.give_up_at)
+        return insert(connection, other, row.sent_at, row.lease_until)
 
 
-def insert(
-    connection: Connection,
-    destination: str,
-    token: str,
-    users: int,
-    now: datetime,
-    until: datetime,
-    give_up_at: datetime,
-) -> Bulk:
-    """A new one, for its slots."""
+def insert(connection: Connection, bulk: Bulk, now: datetime, until: datetime) -> Bulk:
+    """Store a new one, that has until then to be submitted; gives it with its number."""
     values = {
-        "destination": destination,
-        "token": token,
-        "users": users,
+        "destination": bulk.destination,
+        "token": bulk.token,
+        "users": bulk.users,
+        "members": bulk.members,
         "sent_at": now,
         "lease_until": until,
-        "give_up_at": give_up_at,
+        "give_up_at": bulk.give_up_at,
     }
     number: int = connection.execute(insert_into(table).values(values).returning(table.c.id)).scalar_one()
-    return Bulk(number, destination, token, users, give_up_at)
+    return replace(bulk, id=number)
 
 
 def submitted(database: Database, bulk: Bulk, request_id: str) -> Bulk | None:
     """Store the id of the request; ``None`` when the bulk is no longer ours, and its slots may be sent by somebody else."""
     with database.write() as connection:
         unless = table.c.request_id.is_(None) | (table.c.request_id == request_id)
-        mine = (table.c.id == bulk.id, table.c.token == bulk.token, unless)
-        stored = update(table).where(*mine).values(request_id=request_id)
+        ours = (table.c.id == bulk.id, table.c.token == bulk.token, unless)
+        stored = update(table).where(*ours).values(request_id=request_id)
         if not connection.execute(stored).rowcount:
             return None
     return replace(bulk, request_id=request_id)
@@ -113,7 +112,7 @@ def under_way(database: Database, destination: str) -> list[tuple[Bulk, float]]:
         rows = connection.execute(select(table).where(*which).order_by(table.c.id)).all()
     return [
         (
-            Bulk(row.id, destination, row.token, row.users, row.give_up_at, row.request_id),
+            Bulk(row.id, destination, row.token, row.users, row.members, row.give_up_at, row.request_id),
             (row.give_up_at - now).total_seconds(),
         )
         for row in rows
@@ -123,7 +122,7 @@ def under_way(database: Database, destination: str) -> list[tuple[Bulk, float]]:
 def users(database: Database, bulk: Bulk) -> set[str]:
     """Who is in it."""
     with database.read() as connection:
-        return set(connection.execute(text(sql_of(database).USERS), _mine(database, bulk)).scalars())
+        return set(connection.execute(text(sql_of(database).USERS), mine(bulk)).scalars())
 
 
 def abandon(database: Database, destination: str) -> None:
@@ -179,7 +178,7 @@ def defer(database: Database, bulk: Bulk, outcome: Outcome, seconds: float, reas
         _record(connection, database, bulk, now, outcome)
         instants = times(database, {"now": now, "due_at": now + timedelta(seconds=seconds)})
         unknown = outcome.verdict is Verdict.UNKNOWN
-        values = {**_mine(database, bulk), **instants, "unknown": unknown, "reason": storable(reason)}
+        values = {**mine(bulk), **instants, "unknown": unknown, "reason": storable(reason)}
         deferred = connection.execute(text(sql_of(database).DEFER), values).rowcount
         _ended(connection, bulk, now, doubtful=unknown)
     return deferred
@@ -188,7 +187,7 @@ def defer(database: Database, bulk: Bulk, outcome: Outcome, seconds: float, reas
 def settle(database: Database, bulk: Bulk, failures: Mapping[str, str], quiet: float) -> Settled | None:
     """The request has ended: whoever is not among ``failures`` (reasons by user) holds what was sent. ``None`` when somebody
     else has settled it."""
-    sql, mine = sql_of(database), _mine(database, bulk)
+    sql = sql_of(database)
     with database.write() as connection:
         if not _take(connection, bulk):
             return None
@@ -198,10 +197,10 @@ def settle(database: Database, bulk: Bulk, failures: Mapping[str, str], quiet: f
         if failures:
             singly = _fail(connection, database, bulk, now, failures)
         _record(connection, database, bulk, now, Outcome(Verdict.ACCEPTED, 200))
-        accepted = connection.execute(text(sql.ACCEPT), mine).rowcount
+        accepted = connection.execute(text(sql.ACCEPT), mine(bulk)).rowcount
         unconfirmed = 0
         if accepted + singly < bulk.users:
-            values = {**mine, **times(database, {"now": now, "quiet": now + timedelta(seconds=quiet)})}
+            values = {**mine(bulk), **times(database, {"now": now, "quiet": now + timedelta(seconds=quiet)})}
             confirm = {**values, "confirm": next_version(connection)}
             unconfirmed = _run(connection, sql.CONFIRM, confirm)
             _run(connection, sql.KEEP_NEWER, values)
@@ -234,7 +233,7 @@ def _record(connection: Connection, database: Database, bulk: Bulk, now: datetim
 def _said(database: Database, bulk: Bulk, now: datetime, outcome: Outcome) -> dict[str, object]:
     name = f"bulk {bulk.request_id}" if bulk.request_id else "bulk"
     return {
-        **_mine(database, bulk),
+        **mine(bulk),
         **times(database, {"now": now}),
         "verdict": outcome.verdict.value,
         "status": outcome.status,
@@ -246,7 +245,7 @@ def _back(
     database: Database, bulk: Bulk, now: datetime, *, unknown: bool, singly: bool, seconds: float
 ) -> dict[str, object]:
     due_at = times(database, {"due_at": now + timedelta(seconds=seconds)})
-    return {**_mine(database, bulk), **due_at, "unknown": unknown, "singly": singly}
+    return {**mine(bulk), **due_at, "unknown": unknown, "singly": singly}
 
 
 def _open(bulk: Bulk) -> tuple[Any, ...]:
@@ -264,15 +263,16 @@ def _ended(connection: Connection, bulk: Bulk, now: datetime, *, doubtful: bool 
     deletions.bulk_ended(connection, bulk.destination, bulk.give_up_at, now, doubtful=doubtful)
 
 
-def _mine(database: Database, bulk: Bulk) -> dict[str, object]:
-    return times(database, {"destination": bulk.destination, "token": bulk.token, "give_up_at": bulk.give_up_at})
+def mine(bulk: Bulk) -> dict[str, object]:
+    """What its slots are found by."""
+    return {"destination": bulk.destination, "token": bulk.token, "members": bulk.members}
 
 
 def _lock(connection: Connection, database: Database, bulk: Bulk) -> None:
     """Lock the slots in everybody's order."""
     lock = sql_of(database).LOCK
     if lock is not None:
-        connection.execute(text(lock), _mine(database, bulk))
+        connection.execute(text(lock), mine(bulk))
 
 
 def sql_of(database: Database) -> ModuleType:

@@ -138,12 +138,14 @@ def _waits(
 ) -> dict[str, Wait]:
     """Where something about the user may be on its way: when it has arrived."""
     waits: dict[str, Wait] = {}
-    tokens = [row.token for row in slots if row.token is not None]
-    in_bulk = set(connection.execute(select(bulk.c.token).where(bulk.c.token.in_(tokens))).scalars())
+    tokens = [row.bulk_token for row in slots if row.bulk_token is not None]
+    query = select(bulk.c.token, bulk.c.give_up_at).where(bulk.c.token.in_(tokens))
+    ends: dict[str, datetime] = {row.token: row.give_up_at for row in connection.execute(query)}
     for row in slots:
-        if row.token in in_bulk:
+        if row.bulk_token in ends:
+            ends_at = ends[row.bulk_token]
             besides = now + quiet if row.doubt else now
-            waits[row.destination] = Wait(max(now, row.lease_until) + quiet, row.lease_until, besides)
+            waits[row.destination] = Wait(max(now, ends_at) + quiet, ends_at, besides)
         elif row.state == "sending" or row.state == "confirm" or row.doubt:
             waits[row.destination] = Wait(max(now, row.lease_until or now) + quiet)
     for name in connection.execute(_EVENTS_ON_THEIR_WAY, {"user_id": user_id}).scalars():

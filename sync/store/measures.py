@@ -14,6 +14,7 @@ from sync.store import deletions, destinations, event_measures, reports, upkeep
 from sync.store.engine import Database
 from sync.store.event_measures import EventBacklog, LogMeasure
 from sync.store.schema import definition, run, slot, tick, watermark
+from sync.store.slots import STATE
 
 _RECORDED = (RunStatus.SUCCEEDED, RunStatus.HELD)
 
@@ -134,8 +135,8 @@ def _definition(row: Any) -> DefinitionMeasure:
 
 
 def _backlogs(connection: Connection) -> dict[str, BacklogMeasure]:
-    query = select(slot.c.destination, slot.c.state, func.count(), func.min(slot.c.owed_since)).group_by(
-        slot.c.destination, slot.c.state
+    query = select(slot.c.destination, STATE, func.count(), func.min(slot.c.owed_since)).group_by(
+        slot.c.destination, STATE
     )
     users: dict[str, dict[str, int]] = {}
     oldest: dict[str, datetime] = {}

@@ -26,12 +26,14 @@ class Outlook:
 def outlook(database: Database, destination: str) -> Outlook:
     """Look at ``destination``, without a lock. The cost does not grow with what waits or is parked there."""
     with database.read() as connection:
-        *due, claimed_until, unsent_until, unfinished = connection.execute(_OUTLOOK, {"destination": destination}).one()
+        *due, claimed_until, unsent_until, held_until, unfinished = connection.execute(
+            _OUTLOOK, {"destination": destination}
+        ).one()
         now = database.now(connection)
     return Outlook(
         due=any(each is not None and each <= now for each in due),
-        stuck=any(each is not None and each < now for each in (claimed_until, unsent_until)),
-        delivered=bool(unfinished) and not any((*due, claimed_until)),
+        stuck=any(each is not None and each < now for each in (claimed_until, unsent_until, held_until)),
+        delivered=bool(unfinished) and not any((*due, claimed_until, held_until)),
     )
 
 
@@ -39,14 +41,21 @@ def outlook(database: Database, destination: str) -> Outlook:
 # the table itself, which is long. Priorities are those of deltas and of backfills.
 _FIRST_DUE = """(
     SELECT min(due_at) FROM slot
-    WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm') AND priority = {})"""
+    WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm') AND priority = {}
+        AND bulk_token IS NULL)"""
 
 _OUTLOOK = text(f"""
 SELECT {_FIRST_DUE.format(0)} AS delta_due, {_FIRST_DUE.format(1)} AS backfill_due,
     (SELECT min(lease_until) FROM slot WHERE destination = :destination AND state = 'sending') AS claimed_until,
     (SELECT min(lease_until) FROM bulk WHERE destination = :destination AND request_id IS NULL) AS unsent_until,
+    (SELECT min(give_up_at) FROM bulk WHERE destination = :destination) AS held_until,
     EXISTS (SELECT 1 FROM enrolment
             WHERE destination = :destination AND backfill_run_id IS NOT NULL AND backfilled_at IS NULL) AS unfinished
 """).columns(
-    delta_due=Instant(), backfill_due=Instant(), claimed_until=Instant(), unsent_until=Instant(), unfinished=Boolean()
+    delta_due=Instant(),
+    backfill_due=Instant(),
+    claimed_until=Instant(),
+    unsent_until=Instant(),
+    held_until=Instant(),
+    unfinished=Boolean(),
 )

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import Connection, delete, func, select
 
 from sync.model.run import RunStatus
+from sync.model.slot import SlotState
 from sync.store import suppressions
 from sync.store.engine import Database
 from sync.store.event_schema import profile
@@ -205,7 +206,8 @@ def enrolments(connection: Connection) -> dict[str, list[str]]:
 def _slot(row: Any) -> Row:
     owed = {key: pair[0] for key, pair in _json(row["owed"]).items()}
     names = ("destination", "user_id", "state", "due_at", "owed_since", "attempts", "failing_since", "reason")
-    return {**{name: row[name] for name in names}, "owed": owed}
+    found = {**{name: row[name] for name in names}, "owed": owed}
+    return found if row["bulk_token"] is None else {**found, "state": SlotState.SENDING.value}
 
 
 def _json(document: Any) -> Any:

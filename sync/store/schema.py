@@ -188,14 +188,17 @@ slot = Table(
     Column("reason", Text),
     Column("sent", Document),
     Column("singly", BigInteger, nullable=False, server_default="0"),
+    Column("bulk_token", Text),
     CheckConstraint("state IN ('due', 'sending', 'confirm', 'waiting', 'parked')", name="state"),
     CheckConstraint("(state = 'sending') = (token IS NOT NULL)", name="token"),
     CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL)", name="lease"),
+    CheckConstraint("bulk_token IS NULL OR state = 'due'", name="bulk"),
     Index(
         "slot_due",
         "destination",
         "priority",
         "due_at",
+        "user_id",
         sqlite_where=text(_sendable),
         postgresql_where=text(_sendable),
     ),
@@ -230,14 +233,16 @@ bulk = Table(
     Column("token", Text, nullable=False),
     Column("request_id", Text),
     Column("users", Integer, nullable=False),
+    Column("members", Text, nullable=False, server_default=text("'[]'")),
     Column("sent_at", Instant, nullable=False),
     Column("lease_until", Instant, nullable=False),
     Column("give_up_at", Instant, nullable=False),
     Index("bulk_destination", "destination"),
     sqlite_autoincrement=True,
 )
-"""Requests with many users' slots. Theirs are ``sending`` under its ``token`` until ``give_up_at``; what is on its way of
-each stands in ``slot.sent``. Without a ``request_id`` nobody knows whether it arrived, and ``lease_until`` holds."""
+"""Requests with many users' slots. Theirs have its ``token`` as ``bulk_token`` and are among its ``members``, a JSON list; what
+is on its way of each stands in ``slot.sent``. Without a ``request_id`` nobody knows whether it arrived, and ``lease_until``
+holds."""
 
 attempt = Table(
     "attempt",

@@ -20,11 +20,11 @@ from types import ModuleType
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, CursorResult, func, select, text, update
+from sqlalchemy import Connection, CursorResult, case, func, select, text, update
 from sqlalchemy.engine import Dialect
 
 from sync.model.outcome import MAY_HAVE_ARRIVED
-from sync.model.slot import ClaimedSlot
+from sync.model.slot import ClaimedSlot, SlotState
 from sync.store import barrier, deletions, suppressions
 from sync.store.counter import next_version
 from sync.store.engine import Database
@@ -146,9 +146,7 @@ def rescue(database: Database, destination: str, *, all_of_them: bool = False) -
         now: dict[str, object] = {"destination": destination, "now": database.now(connection)}
         values = {**times(database, now), "all_of_them": all_of_them}
         lost = connection.execute(text(LOST_BULKS), values).mappings().all()
-        rescued = sum(
-            connection.execute(text(sql.RESCUE_BULK), {**row, **times(database, now)}).rowcount for row in lost
-        )
+        rescued = sum(_rescue_bulk(connection, sql, row, times(database, now)) for row in lost)
         statement = text(sql.RESCUE_ALL if all_of_them else sql.RESCUE)
         rescued += connection.execute(statement, times(database, now)).rowcount
         for row in lost:
@@ -161,8 +159,14 @@ def rescue(database: Database, destination: str, *, all_of_them: bool = False) -
 LOST_BULKS = """
 DELETE FROM bulk
 WHERE destination = :destination AND request_id IS NULL AND (lease_until < :now OR CAST(:all_of_them AS boolean))
-RETURNING token, give_up_at"""
+RETURNING token, members, give_up_at"""
 """Those of which nobody will ever hear: they have no id, and their holder is gone."""
+
+
+def _rescue_bulk(connection: Connection, sql: ModuleType, lost: Any, now: Mapping[str, object]) -> int:
+    values = {**now, "token": lost["token"], "members": lost["members"]}
+    rescued: int = connection.execute(text(sql.RESCUE_BULK), values).rowcount
+    return rescued
 
 
 def settle(database: Database, destination: str, settlements: Sequence[Settlement], quiet: float) -> int:
@@ -291,7 +295,9 @@ def _settle_alike(
 
 def drop_empty(connection: Connection, destination: str) -> None:
     """Delete the slots in which nothing is owed any more."""
-    statement = "DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due'"
+    statement = (
+        "DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due' AND bulk_token IS NULL"
+    )
     connection.execute(text(statement), {"destination": destination})
 
 
@@ -321,12 +327,16 @@ def _row(settlement: Settlement, now: datetime) -> dict[str, object]:
     return row
 
 
+STATE = case((slot.c.bulk_token.is_not(None), SlotState.SENDING.value), else_=slot.c.state)
+"""What a slot waits for, for people: one that a bulk holds keeps its place in the queue, and is being sent."""
+
+
 def backlog(connection: Connection, destination: str) -> Backlog:
     """How much is owed at ``destination``, by state."""
     rows = connection.execute(
-        select(slot.c.state, func.count(), func.min(slot.c.owed_since))
+        select(STATE, func.count(), func.min(slot.c.owed_since))
         .where(slot.c.destination == destination)
-        .group_by(slot.c.state)
+        .group_by(STATE)
     ).all()
     counts = {row[0]: row[1] for row in rows}
     oldest = min((row[2] for row in rows if row[0] != "parked"), default=None)

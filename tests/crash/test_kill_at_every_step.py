@@ -21,7 +21,10 @@ def killed(road: Road, step: str, occurrence: int) -> Counter[object]:
     code, said = ended(road.spawn("backfill", die_at=step, occurrence=occurrence))
     assert code == -signal.SIGKILL, said
     road.clients_gone()
-    return Counter(user_id for (user_id,) in road.rows("SELECT user_id FROM slot WHERE state = 'sending'"))
+    return Counter(
+        user_id
+        for (user_id,) in road.rows("SELECT user_id FROM slot WHERE state = 'sending' OR bulk_token IS NOT NULL")
+    )
 
 
 def run_again(road: Road) -> None:

@@ -46,7 +46,10 @@ class Soak:
             child.kill()
             child.communicate()
         self.road.clients_gone()
-        self.hits.update(user for (user,) in self.road.rows("SELECT user_id FROM slot WHERE state = 'sending'"))
+        self.hits.update(
+            user
+            for (user,) in self.road.rows("SELECT user_id FROM slot WHERE state = 'sending' OR bulk_token IS NOT NULL")
+        )
         self.by_phase[phase] += 1
 
     def die_in_the_refresh(self) -> None:

@@ -70,7 +70,7 @@ def test_the_watcher_takes_over_at_once_when_the_deliverer_is_killed(road: Road)
     died = time.monotonic()
     first.communicate()
     before = road.sandbox.sent_counts()
-    doubtful = set(road.rows("SELECT user_id FROM slot WHERE state = 'sending'"))
+    doubtful = set(road.rows("SELECT user_id FROM slot WHERE state = 'sending' OR bulk_token IS NOT NULL"))
     arrived = road.sandbox.requests
     until(lambda: road.sandbox.requests > arrived, "nobody takes over")
     # Far sooner than the lease of a destination runs out (15 s): a holder that is provably dead need not be waited for.

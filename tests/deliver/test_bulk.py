@@ -288,7 +288,7 @@ def test_a_request_whose_id_nobody_knows_any_more_goes_singly_and_is_confirmed(w
     way.crowd(60)
     way.refresh()
     with way.app() as app, way.opened() as database:
-        [claim] = bulk_claims.claim(database, "pushwoosh", Wanted(100, 51, 90.0, 900.0), most_alone=1)
+        [claim], _ = bulk_claims.claim(database, "pushwoosh", Wanted(100, 51, 90.0, 900.0), most_alone=1)
         found = claim.bulk
         assert found is not None
         bulks.submitted(database, found, request_id)
@@ -302,7 +302,7 @@ def test_a_destination_that_takes_no_bulk_any_more_sends_what_was_under_way_sing
     way.crowd(60)
     way.refresh()
     with way.opened() as database:
-        [claim] = bulk_claims.claim(database, "pushwoosh", Wanted(100, 51, 90.0, 900.0), most_alone=1)
+        [claim], _ = bulk_claims.claim(database, "pushwoosh", Wanted(100, 51, 90.0, 900.0), most_alone=1)
         found = claim.bulk
         assert found is not None
         bulks.submitted(database, found, "bulk-77")

@@ -114,7 +114,7 @@ async def test_who_delivers_is_named_when_patience_ends(
 def carried_in_bulk(database: Database) -> bulks.Bulk:
     """A request that is under way with ``zoe`` in it."""
     record(database, audience(), ["zoe", "ann"])
-    [taken] = bulk_claims.claim(database, PUSH, Wanted(10, 2, LEASE, 900.0), most_alone=1)
+    [taken], _ = bulk_claims.claim(database, PUSH, Wanted(10, 2, LEASE, 900.0), most_alone=1)
     found = taken.bulk
     assert found is not None
     stored = bulks.submitted(database, found, "r-1")

@@ -20,7 +20,7 @@ FOUR = ["ann", "bob", "cid", "dan"]
 
 def take(database: Database, *, fewest: int = 2, most_alone: int = 100, most: int = 100) -> Claim:
     wanted = Wanted(most, fewest, LEASE, PATIENCE)
-    [taken] = bulk_claims.claim(database, PUSH, wanted, most_alone=most_alone)
+    [taken], _ = bulk_claims.claim(database, PUSH, wanted, most_alone=most_alone)
     return taken.read()
 
 

@@ -17,7 +17,7 @@ FOUR = ["ann", "bob", "cid", "dan"]
 def carried(database: Database, key: str = "vip", users: list[str] = FOUR) -> Bulk:
     """All that is due, as one request that is not submitted yet."""
     record(database, audience(key), users)
-    [taken] = bulk_claims.claim(database, PUSH, Wanted(100, 2, LEASE, 900.0), most_alone=100)
+    [taken], _ = bulk_claims.claim(database, PUSH, Wanted(100, 2, LEASE, 900.0), most_alone=100)
     found = taken.bulk
     assert found is not None
     return found

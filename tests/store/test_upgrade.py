@@ -10,12 +10,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
-from sqlalchemy import insert, select, text
+from sqlalchemy import bindparam, insert, select, text
 
 from sync.errors import SchemaError
-from sync.store import configurations, runs, slots, ticks
+from sync.store import bulks, configurations, runs, slots, ticks
+from sync.store.bulks import Settled
 from sync.store.engine import Database
 from sync.store.holder import this_process
+from sync.store.instants import Instant
 from sync.store.migrate import migrate, scripts
 from sync.store.revision import check, head
 from sync.store.schema import attempt, definition, destination, enrolment, lease, project, run, slot, snapshot
@@ -93,6 +95,7 @@ ADDED = {
     *(("run", name) for name in ("tick", "extent", "why_full", "candidates", "missed")),
     ("slot", "sent"),
     ("slot", "singly"),
+    ("slot", "bulk_token"),
 }
 """Columns that a later version has added."""
 
@@ -205,3 +208,24 @@ def test_a_store_that_went_ahead_is_refused_by_name(database: Database) -> None:
     for refused in (check, migrate):
         with pytest.raises(SchemaError, match=r"newer version of engage-sync.*0999.*upgrade engage-sync"):
             refused(database)
+
+
+@pytest.mark.parametrize("before", ["0009"], indirect=True)
+def test_a_bulk_request_that_was_under_way_is_settled_after_the_upgrade(before: Database, place: Place) -> None:
+    """Before 0010 its slots were in the state of being sent, under its token, until its end."""
+    with before.write() as connection:
+        one = {"id": 1, "token": "b", "destination": PUSH, "now": NOW, "until": LATER}
+        connection.execute(
+            text(
+                "INSERT INTO bulk (id, destination, token, request_id, users, sent_at, lease_until, give_up_at) "
+                "VALUES (:id, :destination, :token, 'r-1', 2, :now, :until, :until)"
+            ).bindparams(bindparam("now", type_=Instant()), bindparam("until", type_=Instant())),
+            one,
+        )
+        held = "UPDATE slot SET state = 'sending', token = 'b', lease_until = :until, sent = owed WHERE user_id IN ('due', 'confirm')"
+        connection.execute(text(held).bindparams(bindparam("until", type_=Instant())), {"until": LATER})
+    migrate(before, place.schema)
+    [(bulk, _)] = bulks.under_way(before, PUSH)
+    assert bulks.users(before, bulk) == {"due", "confirm"}
+    assert bulks.settle(before, bulk, {}, 20.0) == Settled(accepted=2, unconfirmed=0, singly=0)
+    assert not {"due", "confirm"} & set(owed(before))

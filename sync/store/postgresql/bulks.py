@@ -1,59 +1,76 @@
 """Many slots in one request: PostgreSQL's statements. What is on its way of a slot stands in its ``sent``.
 
-The slots of a bulk are found by the index of those that are being sent: nobody else has its very ``give_up_at``.
+The slots of a bulk are found by the ids of its ``:members``, and are its own by ``bulk_token``.
 """
 
 from __future__ import annotations
 
-_MINE = "destination = :destination AND state = 'sending' AND lease_until = :give_up_at AND token = :token"
+_MEMBERS = 'SELECT jsonb_array_elements_text(CAST(:members AS jsonb)) COLLATE "C"'
+
+_MINE = f"destination = :destination AND bulk_token = :token AND user_id IN ({_MEMBERS})"
 
 _ALIKE = "owed, enrichment, version, doubt, attempts, failing_since, owed_since, priority"
 
-CLAIM = f"""
-WITH picked AS MATERIALIZED (
-    SELECT ctid FROM slot
-    WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm') AND due_at <= :now
-    ORDER BY priority, due_at LIMIT :most FOR UPDATE SKIP LOCKED
-), claimed AS (
-    UPDATE slot s SET state = 'sending', token = :token, lease_until = :give_up_at, base = '{{}}', sent = owed
+
+def _first(priority: int) -> str:
+    return f"""(
+        SELECT ctid FROM slot
+        WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm') AND priority = {priority}
+            AND due_at <= :now AND (due_at, user_id) > (CAST(:due_{priority} AS timestamptz), CAST(:user_{priority} AS text))
+            AND bulk_token IS NULL
+        ORDER BY due_at, user_id LIMIT :most FOR UPDATE SKIP LOCKED)"""
+
+
+PICK = f"""
+WITH deltas AS MATERIALIZED {_first(0)},
+backfills AS MATERIALIZED {_first(1)},
+picked AS MATERIALIZED (SELECT ctid FROM deltas UNION ALL SELECT ctid FROM backfills LIMIT :most),
+held AS (
+    UPDATE slot s SET state = 'due', bulk_token = :token, base = '{{}}', sent = owed
     WHERE s.ctid = ANY (ARRAY(SELECT ctid FROM picked))
-    RETURNING user_id, {_ALIKE}, singly = version AS alone
+    RETURNING user_id, due_at, {_ALIKE}, singly = version AS alone
 )
 SELECT coalesce(json_agg(a.alike), '[]')::text FROM (
-    SELECT json_build_array({_ALIKE}, alone, json_agg(user_id)) AS alike FROM claimed GROUP BY {_ALIKE}, alone) a"""
-"""One list for each group of slots that differ in nothing but their users. What is locked stays where it is."""
+    SELECT json_build_array({_ALIKE}, alone, json_build_array(max(due_at), max(user_id)), false, json_agg(user_id)) AS alike
+    FROM held GROUP BY {_ALIKE}, alone) a"""
+"""Hold who is next after two places in the queue, of deltas and of backfills: one list for each group of slots that differ
+in nothing but their users. Each tells besides how far it reaches, at most. What is locked stays where it is.
 
-CLAIMED = None
-"""The claim itself says what it took."""
+No index has a column of those that change, but for who was waiting or to be confirmed: the new version of a row finds room
+beside the old one, and no index is written.
+"""
+
+HOLD = None
+"""The pick itself holds them."""
 
 APART = f"""
-UPDATE slot SET token = :apart, lease_until = :until, sent = NULL
+UPDATE slot SET state = 'sending', token = :apart, lease_until = :until, bulk_token = NULL, sent = NULL
 WHERE {_MINE} AND (CAST(:everybody AS boolean) OR singly = version)"""
 
 USERS = f"SELECT user_id FROM slot WHERE {_MINE}"
 
 SPLIT = f"""
-UPDATE slot SET token = :other
+UPDATE slot SET bulk_token = :other
 WHERE {_MINE} AND user_id IN (SELECT jsonb_array_elements_text(CAST(:users AS jsonb)) COLLATE "C")"""
 
 LOCK = f"SELECT 1 FROM slot WHERE {_MINE} ORDER BY user_id FOR UPDATE"
 
 PUT_BACK = f"""
-UPDATE slot SET state = 'due', due_at = :due_at, doubt = doubt OR CAST(:unknown AS boolean),
+UPDATE slot SET due_at = :due_at, doubt = doubt OR CAST(:unknown AS boolean),
     singly = CASE WHEN CAST(:singly AS boolean) AND owed = sent THEN version ELSE singly END,
-    sent = NULL, token = NULL, lease_until = NULL
+    sent = NULL, bulk_token = NULL
 WHERE {_MINE}"""
 
 PUT_SOME_BACK = f'{PUT_BACK} AND user_id IN (SELECT jsonb_array_elements_text(CAST(:users AS jsonb)) COLLATE "C")'
 
 DEFER = f"""
 UPDATE slot SET state = 'waiting', due_at = :due_at, doubt = doubt OR CAST(:unknown AS boolean), attempts = attempts + 1,
-    failing_since = coalesce(failing_since, :now), reason = :reason, sent = NULL, token = NULL, lease_until = NULL
+    failing_since = coalesce(failing_since, :now), reason = :reason, sent = NULL, bulk_token = NULL
 WHERE {_MINE}"""
 
 _TRAITS = "s.enrichment || (SELECT jsonb_object_agg(e.key, e.value -> 0) FROM jsonb_each(s.sent) e)"
 
-_OF_MINE = _MINE.replace("destination =", "s.destination =", 1)
+_OF_MINE = _MINE.replace("destination =", "s.destination =", 1).replace("user_id", "s.user_id", 1)
 
 RECORD = f"""
 WITH one AS MATERIALIZED (SELECT s.sent, s.enrichment, {_TRAITS} AS traits FROM slot s WHERE {_OF_MINE} LIMIT 1)
@@ -79,7 +96,7 @@ UPDATE slot s SET
         FROM jsonb_each(s.owed) e),
     version = :confirm, singly = CASE WHEN s.singly = s.version THEN :confirm ELSE s.singly END,
     state = 'confirm', due_at = :quiet, doubt = false,
-    sent = NULL, token = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, reason = NULL
+    sent = NULL, bulk_token = NULL, attempts = 0, failing_since = NULL, reason = NULL
 WHERE {_MINE} AND doubt AND owed = sent"""
 
 KEEP_NEWER = f"""
@@ -87,6 +104,6 @@ UPDATE slot s SET
     owed = CASE WHEN s.doubt THEN s.owed ELSE (
         SELECT coalesce(jsonb_object_agg(e.key, e.value), '{{}}') FROM jsonb_each(s.owed) e
         WHERE (s.sent -> e.key -> 1) IS DISTINCT FROM (e.value -> 1)) END,
-    state = 'due', due_at = :now, owed_since = CASE WHEN s.doubt THEN s.owed_since ELSE :now END,
-    sent = NULL, token = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, reason = NULL
+    due_at = :now, owed_since = CASE WHEN s.doubt THEN s.owed_since ELSE :now END,
+    sent = NULL, bulk_token = NULL, attempts = 0, failing_since = NULL, reason = NULL
 WHERE {_MINE}"""

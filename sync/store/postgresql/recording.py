@@ -165,7 +165,9 @@ _OWE_ALL_ENTERED = _everyone("p.after", "p.extra", "CAST(:priority AS integer)",
 
 _OWES_NOTHING = "SELECT NOT EXISTS (SELECT 1 FROM slot WHERE destination = :destination)"
 
-_DROP_EMPTY = "DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due'"
+_DROP_EMPTY = (
+    "DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due' AND bulk_token IS NULL"
+)
 
 _OWED_BESIDES = "owed - ARRAY(SELECT jsonb_array_elements_text(CAST(:keys AS jsonb))) <> '{}'"
 

@@ -9,6 +9,7 @@ CLAIM = """
 WITH picked AS (
     SELECT destination, user_id FROM slot
     WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm') AND due_at <= :now
+        AND bulk_token IS NULL
     ORDER BY priority, due_at LIMIT :most FOR UPDATE SKIP LOCKED
 )
 UPDATE slot s SET state = 'sending', token = :token, lease_until = :until, base = '{}'
@@ -23,10 +24,9 @@ RESCUE = """
 WITH expired AS (
     SELECT destination, user_id FROM slot
     WHERE destination = :destination AND state = 'sending' AND lease_until < :now
-        AND token NOT IN (SELECT token FROM bulk WHERE destination = :destination AND request_id IS NOT NULL)
     ORDER BY user_id FOR UPDATE
 )
-UPDATE slot s SET state = 'due', doubt = true, token = NULL, lease_until = NULL, sent = NULL, due_at = :now
+UPDATE slot s SET state = 'due', doubt = true, token = NULL, lease_until = NULL, due_at = :now
 FROM expired e WHERE s.destination = e.destination AND s.user_id = e.user_id AND s.state = 'sending'"""
 
 RESCUE_ALL = RESCUE.replace("AND lease_until < :now", "")
@@ -34,11 +34,12 @@ RESCUE_ALL = RESCUE.replace("AND lease_until < :now", "")
 RESCUE_BULK = """
 WITH lost AS (
     SELECT destination, user_id FROM slot
-    WHERE destination = :destination AND state = 'sending' AND lease_until = :give_up_at AND token = :token
+    WHERE destination = :destination AND bulk_token = :token
+        AND user_id IN (SELECT jsonb_array_elements_text(CAST(:members AS jsonb)) COLLATE "C")
     ORDER BY user_id FOR UPDATE
 )
-UPDATE slot s SET state = 'due', doubt = true, token = NULL, lease_until = NULL, sent = NULL, due_at = :now
-FROM lost l WHERE s.destination = l.destination AND s.user_id = l.user_id AND s.state = 'sending'"""
+UPDATE slot s SET doubt = true, bulk_token = NULL, sent = NULL, due_at = :now
+FROM lost l WHERE s.destination = l.destination AND s.user_id = l.user_id AND s.bulk_token = :token"""
 
 LOCK_DEFINITIONS = """
 SELECT 1 FROM definition WHERE key = ANY(CAST(:keys AS text[])) ORDER BY id FOR SHARE"""

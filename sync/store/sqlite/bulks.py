@@ -1,52 +1,66 @@
 """Many slots in one request: SQLite's statements. What is on its way of a slot stands in its ``sent``.
 
-The slots of a bulk are found by the index of those that are being sent: nobody else has its very ``give_up_at``.
+The slots of a bulk are found by the ids of its ``:members``, and are its own by ``bulk_token``.
 """
 
 from __future__ import annotations
 
-_SLOT = "slot INDEXED BY slot_sending"
-"""SQLite would rather go through the whole table."""
-
-_MINE = "destination = :destination AND state = 'sending' AND lease_until = :give_up_at AND token = :token"
-
-CLAIM = """
-UPDATE slot SET state = 'sending', token = :token, lease_until = :give_up_at, base = '{}', sent = owed
-WHERE destination = :destination AND user_id IN (
-    SELECT user_id FROM slot
-    WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm') AND due_at <= :now
-    ORDER BY priority, due_at LIMIT :most)"""
+_MINE = "destination = :destination AND bulk_token = :token AND user_id IN (SELECT value FROM json_each(:members))"
 
 _ALIKE = "owed, enrichment, version, doubt, attempts, failing_since, owed_since, priority, singly = version"
 
-CLAIMED = f"""
+
+def _first(priority: int) -> str:
+    return f"""SELECT * FROM (
+        SELECT due_at, user_id, state, {_ALIKE} AS alone FROM slot
+        WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm') AND priority = {priority}
+            AND due_at <= :now AND (due_at, user_id) > (:due_{priority}, :user_{priority}) AND bulk_token IS NULL
+        ORDER BY due_at, user_id LIMIT :most)"""
+
+
+_GROUPED = _ALIKE.replace("singly = version", "alone")
+
+PICK = f"""
 SELECT '[' || coalesce(group_concat(alike, ','), '') || ']' FROM (
-    SELECT json_array({_ALIKE}, json_group_array(user_id)) AS alike
-    FROM {_SLOT} WHERE {_MINE} GROUP BY {_ALIKE})"""
-"""One list for each group of slots that differ in nothing but their users."""
+    SELECT json_array({_GROUPED}, json_array(substr(max(place), 1, 26), substr(max(place), 27)), max(state <> 'due'),
+        json_group_array(user_id)) AS alike
+    FROM (SELECT *, due_at || user_id AS place FROM ({_first(0)} UNION ALL {_first(1)} LIMIT :most))
+    GROUP BY {_GROUPED})"""
+"""Who is next after two places in the queue, of deltas and of backfills: one list for each group of slots that differ in
+nothing but their users. Each tells besides how far it reaches (an instant has 26 characters), and whether somebody was
+waiting or to be confirmed. The write lock keeps everybody out until they are held."""
+
+_PICKED = "destination = :destination AND bulk_token IS NULL AND user_id IN (SELECT value FROM json_each(:members))"
+
+MAKE_DUE = f"UPDATE slot SET state = 'due' WHERE {_PICKED} AND state <> 'due'"
+
+HOLD = f"UPDATE slot SET bulk_token = :token, base = '{{}}', sent = owed WHERE {_PICKED}"
+"""No index has a column of these. One that is set to what it was is written to the indexes all the same: so the state is
+set by itself, and only where it is another."""
 
 APART = f"""
-UPDATE {_SLOT} SET token = :apart, lease_until = :until, sent = NULL WHERE {_MINE} AND (:everybody OR singly = version)"""
+UPDATE slot SET state = 'sending', token = :apart, lease_until = :until, bulk_token = NULL, sent = NULL
+WHERE {_MINE} AND (:everybody OR singly = version)"""
 
-USERS = f"SELECT user_id FROM {_SLOT} WHERE {_MINE}"
+USERS = f"SELECT user_id FROM slot WHERE {_MINE}"
 
 SPLIT = f"""
-UPDATE {_SLOT} SET token = :other WHERE {_MINE} AND user_id IN (SELECT value FROM json_each(:users))"""
+UPDATE slot SET bulk_token = :other WHERE {_MINE} AND user_id IN (SELECT value FROM json_each(:users))"""
 
 LOCK = None
 """The write lock keeps everybody out."""
 
 PUT_BACK = f"""
-UPDATE {_SLOT} SET state = 'due', due_at = :due_at, doubt = doubt OR :unknown,
+UPDATE slot SET due_at = :due_at, doubt = doubt OR :unknown,
     singly = CASE WHEN :singly AND owed = sent THEN version ELSE singly END,
-    sent = NULL, token = NULL, lease_until = NULL
+    sent = NULL, bulk_token = NULL
 WHERE {_MINE}"""
 
 PUT_SOME_BACK = f"{PUT_BACK} AND user_id IN (SELECT value FROM json_each(:users))"
 
 DEFER = f"""
-UPDATE {_SLOT} SET state = 'waiting', due_at = :due_at, doubt = doubt OR :unknown, attempts = attempts + 1,
-    failing_since = coalesce(failing_since, :now), reason = :reason, sent = NULL, token = NULL, lease_until = NULL
+UPDATE slot SET state = 'waiting', due_at = :due_at, doubt = doubt OR :unknown, attempts = attempts + 1,
+    failing_since = coalesce(failing_since, :now), reason = :reason, sent = NULL, bulk_token = NULL
 WHERE {_MINE}"""
 
 _TRAITS = """CASE WHEN s.enrichment = '{}'
@@ -57,15 +71,15 @@ _TRAITS = """CASE WHEN s.enrichment = '{}'
         FROM json_each(s.enrichment) e WHERE e.key NOT IN (SELECT key FROM json_each(s.sent))
         UNION ALL SELECT e.key, e.value -> '$[0]' FROM json_each(s.sent) e)) END"""
 
-_OF_MINE = _MINE.replace("destination =", "s.destination =", 1)
+_OF_MINE = _MINE.replace("destination =", "s.destination =", 1).replace("user_id", "s.user_id", 1)
 
 RECORD = f"""
 WITH one AS MATERIALIZED (
-    SELECT s.sent, s.enrichment, {_TRAITS} AS traits FROM slot AS s INDEXED BY slot_sending WHERE {_OF_MINE} LIMIT 1)
+    SELECT s.sent, s.enrichment, {_TRAITS} AS traits FROM slot AS s WHERE {_OF_MINE} LIMIT 1)
 INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
 SELECT s.destination, s.user_id, :now, :verdict, :status, :detail,
     CASE WHEN s.sent = one.sent AND s.enrichment = one.enrichment THEN one.traits ELSE {_TRAITS} END
-FROM slot AS s INDEXED BY slot_sending, one WHERE {_OF_MINE}"""
+FROM slot AS s, one WHERE {_OF_MINE}"""
 """Mostly all were sent the same, which is looked up in one of them."""
 
 RECORD_FAILED = f"""
@@ -73,23 +87,23 @@ INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
 SELECT s.destination, s.user_id, :now, :verdict, :status, :detail || ': ' || f.value, {_TRAITS}
 FROM json_each(:failures) f CROSS JOIN slot s ON s.user_id = f.key WHERE {_OF_MINE}"""
 
-ACCEPT = f"DELETE FROM {_SLOT} WHERE {_MINE} AND owed = sent AND NOT doubt"
+ACCEPT = f"DELETE FROM slot WHERE {_MINE} AND owed = sent AND NOT doubt"
 
 CONFIRM = f"""
-UPDATE slot AS s INDEXED BY slot_sending SET
+UPDATE slot AS s SET
     owed = (SELECT json_group_object(e.key, json_array(
             json(e.value -> '$[0]'), :confirm, coalesce(e.value ->> '$[2]', e.value ->> '$[1]'))) FROM json_each(s.owed) e),
     version = :confirm, singly = CASE WHEN s.singly = s.version THEN :confirm ELSE s.singly END,
     state = 'confirm', due_at = :quiet, doubt = 0,
-    sent = NULL, token = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, reason = NULL
+    sent = NULL, bulk_token = NULL, attempts = 0, failing_since = NULL, reason = NULL
 WHERE {_MINE} AND doubt AND owed = sent"""
 
 KEEP_NEWER = f"""
-UPDATE slot AS s INDEXED BY slot_sending SET
+UPDATE slot AS s SET
     owed = CASE WHEN s.doubt THEN s.owed ELSE (
         SELECT json_group_object(e.key, json(e.value)) FROM json_each(s.owed) e
         WHERE NOT EXISTS (
             SELECT 1 FROM json_each(s.sent) t WHERE t.key = e.key AND t.value ->> '$[1]' = e.value ->> '$[1]')) END,
-    state = 'due', due_at = :now, owed_since = CASE WHEN s.doubt THEN s.owed_since ELSE :now END,
-    sent = NULL, token = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, reason = NULL
+    due_at = :now, owed_since = CASE WHEN s.doubt THEN s.owed_since ELSE :now END,
+    sent = NULL, bulk_token = NULL, attempts = 0, failing_since = NULL, reason = NULL
 WHERE {_MINE}"""

@@ -139,7 +139,9 @@ _OWE_EVERYONE_CHANGES_FIRST = _everyone(
     " OR c.user_id IS NOT NULL",
 )
 
-_DROP_EMPTY = "DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due'"
+_DROP_EMPTY = (
+    "DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due' AND bulk_token IS NULL"
+)
 
 _OWED_BESIDES = """
 EXISTS (SELECT 1 FROM json_each(slot.owed) WHERE key NOT IN (SELECT value FROM json_each(:keys)))"""

@@ -13,6 +13,7 @@ UPDATE slot SET state = 'sending', token = :token, lease_until = :until, base = 
 WHERE destination = :destination AND user_id IN (
     SELECT user_id FROM slot
     WHERE destination = :destination AND state IN ('due', 'waiting', 'confirm') AND due_at <= :now
+        AND bulk_token IS NULL
     ORDER BY priority, due_at LIMIT :most)"""
 
 CLAIMED = """
@@ -24,15 +25,14 @@ WHERE destination = :destination AND state = 'sending' AND lease_until = :until 
 
 RESCUE = """
 UPDATE slot INDEXED BY slot_sending SET
-    state = 'due', doubt = 1, token = NULL, lease_until = NULL, sent = NULL, due_at = :now
-WHERE destination = :destination AND state = 'sending' AND lease_until < :now
-    AND token NOT IN (SELECT token FROM bulk WHERE destination = :destination AND request_id IS NOT NULL)"""
+    state = 'due', doubt = 1, token = NULL, lease_until = NULL, due_at = :now
+WHERE destination = :destination AND state = 'sending' AND lease_until < :now"""
 
 RESCUE_ALL = RESCUE.replace("AND lease_until < :now", "")
 
 RESCUE_BULK = """
-UPDATE slot INDEXED BY slot_sending SET state = 'due', doubt = 1, token = NULL, lease_until = NULL, sent = NULL, due_at = :now
-WHERE destination = :destination AND state = 'sending' AND lease_until = :give_up_at AND token = :token"""
+UPDATE slot SET doubt = 1, bulk_token = NULL, sent = NULL, due_at = :now
+WHERE destination = :destination AND bulk_token = :token AND user_id IN (SELECT value FROM json_each(:members))"""
 
 _BATCH = """
 WITH b AS MATERIALIZED (
