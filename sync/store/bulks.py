@@ -192,9 +192,9 @@ def settle(database: Database, bulk: Bulk, failures: Mapping[str, str], quiet: f
         if not _take(connection, bulk):
             return None
         now = database.now(connection)
-        _lock(connection, database, bulk)
         singly = 0
         if failures:
+            _lock(connection, database, bulk)
             singly = _fail(connection, database, bulk, now, failures)
         _record(connection, database, bulk, now, Outcome(Verdict.ACCEPTED, 200))
         accepted = connection.execute(text(sql.ACCEPT), mine(bulk)).rowcount
@@ -269,7 +269,7 @@ def mine(bulk: Bulk) -> dict[str, object]:
 
 
 def _lock(connection: Connection, database: Database, bulk: Bulk) -> None:
-    """Lock the slots in everybody's order."""
+    """Lock the slots in everybody's order: what follows takes them in its own."""
     lock = sql_of(database).LOCK
     if lock is not None:
         connection.execute(text(lock), mine(bulk))

@@ -86,7 +86,10 @@ SELECT s.destination, s.user_id, :now, :verdict, CAST(:status AS integer), CAST(
 FROM jsonb_each_text(CAST(:failures AS jsonb)) f JOIN slot s ON s.user_id = f.key COLLATE "C"
 WHERE {_OF_MINE} ORDER BY s.user_id"""
 
-ACCEPT = f"DELETE FROM slot WHERE {_MINE} AND owed = sent AND NOT doubt"
+ACCEPT = f"""
+WITH mine AS MATERIALIZED (SELECT ctid FROM slot WHERE {_MINE} ORDER BY user_id FOR UPDATE)
+DELETE FROM slot WHERE ctid = ANY (ARRAY(SELECT ctid FROM mine)) AND owed = sent AND NOT doubt"""
+"""Nearly all are deleted; the others are locked too."""
 
 CONFIRM = f"""
 UPDATE slot s SET
