@@ -22,6 +22,7 @@ demo           demo
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import os
@@ -97,9 +98,11 @@ class LazyGroup(click.Group):
 
 
 def _loaded(module: str) -> ModuleType:
-    """Import it; what is loaded stays, so nothing is gained by looking through it for garbage meanwhile."""
+    """Import it; what is loaded stays, so nothing is gained by looking through it for garbage meanwhile, nor at the end."""
     collecting = gc.isenabled()
     gc.disable()
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
     try:
         return importlib.import_module(module)
     finally:
