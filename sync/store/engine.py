@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -24,6 +23,7 @@ from sync.errors import StoreError, StoreUnavailable, UsageError
 from sync.model.kept_out import user_hash
 from sync.model.silence import patience
 from sync.store.sqlite.file import StoreFile
+from sync.store.turns import Turns
 
 BUSY_SECONDS = 30
 """How long SQLite waits for another process's write to end."""
@@ -52,7 +52,7 @@ class Database:
         self.clock = clock
         self.dialect = engine.dialect.name
         self._file = _file_of(engine.url)
-        self._writer = Lock() if self.dialect == "sqlite" else None
+        self._writer = Turns() if self.dialect == "sqlite" else None
 
     @property
     def description(self) -> str:
@@ -79,7 +79,7 @@ class Database:
     def in_turn(self) -> Iterator[None]:
         """On SQLite, let this process's writers wait for each other: who finds the file locked by somebody else looks
         again later and later, and may find it locked each time while others write one after another."""
-        mine = self._writer is not None and self._writer.acquire(timeout=BUSY_SECONDS)
+        mine = self._writer is not None and self._writer.acquire(BUSY_SECONDS)
         try:
             yield  # who has waited in vain is told so by SQLite
         finally:
