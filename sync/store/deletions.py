@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, text, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, select, text, update
 
 from sync.model.kept_out import user_hash
 from sync.store import suppressions
@@ -191,16 +191,14 @@ def bulk_ended(
 
     One that was divided has ended with its last part. Called last: a forgetting takes slots and counter first too.
     """
-    parts = select(bulk.c.id).where(bulk.c.destination == destination, bulk.c.give_up_at == give_up_at)
-    which = (*_owed_by(destination), deletion.c.bulk_until == give_up_at)
-    query = select(deletion.c.forgetting_id, deletion.c.due_at, deletion.c.else_at).where(*which, ~parts.exists())
     due = []
-    for row in connection.execute(query.order_by(deletion.c.forgetting_id).with_for_update()):
+    for row in connection.execute(_WAIT_FOR_BULK, {"of": destination, "until": give_up_at}):
         earliest = now + (row.due_at - give_up_at if doubtful else timedelta())
         due.append({"number": row.forgetting_id, "due": min(row.due_at, max(row.else_at, earliest))})
     if due:
         mine = deletion.c.forgetting_id == bindparam("number")
-        sooner = update(deletion).where(mine, *which).values(due_at=bindparam("due"), bulk_until=None)
+        which = (mine, *_owed_by(destination), deletion.c.bulk_until == give_up_at)
+        sooner = update(deletion).where(*which).values(due_at=bindparam("due"), bulk_until=None)
         connection.execute(sooner, due)
 
 
@@ -247,6 +245,17 @@ _UNPURGED = select(forgetting.c.id).where(text("forgetting.purged_at IS NULL"))
 _OPEN = (deletion.c.forgetting_id.in_(_UNPURGED), deletion.c.state.in_(OPEN))
 
 
-def _owed_by(destination: str) -> tuple[Any, ...]:
+def _owed_by(destination: str | BindParameter[str]) -> tuple[Any, ...]:
     """The state's word stands in the statement, so that SQLite sees that its partial index fits."""
     return deletion.c.destination == destination, text("deletion.state = 'owed'")
+
+
+_PARTS = select(bulk.c.id).where(bulk.c.destination == bindparam("of"), bulk.c.give_up_at == bindparam("until"))
+
+_WAIT_FOR_BULK = (
+    select(deletion.c.forgetting_id, deletion.c.due_at, deletion.c.else_at)
+    .where(*_owed_by(bindparam("of")), deletion.c.bulk_until == bindparam("until"), ~_PARTS.exists())
+    .order_by(deletion.c.forgetting_id)
+    .with_for_update()
+)
+"""Asked at the end of every bulk request, and so not put together each time."""
