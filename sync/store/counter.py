@@ -9,6 +9,8 @@ from sync.store.schema import counter
 
 def next_version(connection: Connection) -> int:
     """A number no other recording or settling has got. Take it in a short transaction: the row stays locked until its end."""
-    statement = update(counter).where(counter.c.name == "version").values(value=counter.c.value + 1)
-    value: int = connection.execute(statement.returning(counter.c.value)).scalar_one()
+    value: int = connection.execute(_NEXT).scalar_one()
     return value
+
+
+_NEXT = update(counter).where(counter.c.name == "version").values(value=counter.c.value + 1).returning(counter.c.value)

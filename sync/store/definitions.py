@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Select, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sync.errors import StoreError, UsageError
@@ -68,9 +68,17 @@ def owner(connection: Connection) -> str | None:
     return name
 
 
+_FIND = select(*_COLUMNS).where(definition.c.key == bindparam("wanted"))
+_LOCK = _FIND.with_for_update(key_share=True)
+
+
 def find(connection: Connection, key: str) -> Recorded | None:
     """The definition that owns ``key``, recorded or not, removed or not."""
-    row = connection.execute(select(*_COLUMNS).where(definition.c.key == key)).one_or_none()
+    return _found(connection, _FIND, key)
+
+
+def _found(connection: Connection, query: Select[Any], key: str) -> Recorded | None:
+    row = connection.execute(query, {"wanted": key}).one_or_none()
     return None if row is None else _recorded(row)
 
 
@@ -83,8 +91,19 @@ def check_key(asked: Definition, known: Recorded | None) -> None:
         )
 
 
-def ensure(connection: Connection, asked: Definition, at: datetime) -> Recorded:
-    """The row of a definition, made when it is new."""
+def ensure(connection: Connection, asked: Definition, now: Callable[[], datetime]) -> Recorded:
+    """The row of a definition, made when it is new; locked, so that until the transaction ends nobody else claims a run
+    of it."""
+    known = _found(connection, _LOCK, asked.key)
+    if known is None:
+        _add(connection, asked, now())
+        known = _found(connection, _LOCK, asked.key)
+    assert known is not None  # noqa: S101 - inserted above, or by somebody who was faster
+    check_key(asked, known)
+    return known
+
+
+def _add(connection: Connection, asked: Definition, at: datetime) -> None:
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     row = {
         "kind": asked.kind.value,
@@ -95,37 +114,32 @@ def ensure(connection: Connection, asked: Definition, at: datetime) -> Recorded:
         "on_delete": asked.on_delete.value,
         "created_at": at,
     }
-    if find(connection, asked.key) is None:
-        connection.execute(insert(definition).values(**row).on_conflict_do_nothing())
-    known = find(connection, asked.key)
-    assert known is not None  # noqa: S101 - inserted above, or by somebody who was faster
-    check_key(asked, known)
-    return known
+    connection.execute(insert(definition).values(**row).on_conflict_do_nothing())
 
 
 def record(
     connection: Connection, definition_id: int, asked: Definition, *, as_of: datetime, members: int, at: datetime
 ) -> None:
     """Remember what was just recorded, and what to do should the definition leave the file."""
-    connection.execute(
-        update(definition)
-        .where(definition.c.id == definition_id)
-        .values(
-            name=asked.name,
-            fingerprint=asked.fingerprint,
-            on_delete=asked.on_delete.value,
-            as_of=as_of,
-            members=members,
-            recorded_at=at,
-            removed_at=None,
-        )
-    )
+    values = {
+        "name": asked.name,
+        "fingerprint": asked.fingerprint,
+        "on_delete": asked.on_delete.value,
+        "as_of": as_of,
+        "members": members,
+        "recorded_at": at,
+        "removed_at": None,
+    }
+    connection.execute(_RECORD, {"recorded": definition_id, **values})
+
+
+_RECORD = update(definition).where(definition.c.id == bindparam("recorded"))
+_MEMBERS = select(definition.c.members).where(definition.c.id == bindparam("counted"))
 
 
 def members(connection: Connection, definition_id: int) -> int:
     """How many users have a value of a definition; nobody of one that is not known."""
-    query = select(definition.c.members).where(definition.c.id == definition_id)
-    number: int | None = connection.execute(query).scalar_one_or_none()
+    number: int | None = connection.execute(_MEMBERS, {"counted": definition_id}).scalar_one_or_none()
     return number or 0
 
 

@@ -35,6 +35,8 @@ IDLE_SECONDS = 10
 """How long PostgreSQL lets a transaction stand in which nobody says anything. A process that is stopped, or whose host
 is gone, keeps its locks for so long, and not until it wakes: shorter than every lease, so that who takes over can work."""
 
+_NOW = text("SELECT clock_timestamp()")
+
 _SAME_AGAIN: dict[str, Any] = {"pool_use_lifo": True}
 """Whoever wrote last knows the pages, or the plans: the same connection again."""
 
@@ -139,7 +141,7 @@ class Database:
         """The instant by the store's own clock: the server's on PostgreSQL, this host's on SQLite."""
         if self.dialect == "sqlite":
             return self.clock.now()
-        instant: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        instant: datetime = connection.execute(_NOW).scalar_one()
         return instant.astimezone(UTC)
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from sync.model.run import RunKind
 from sync.model.slot import SlotState
@@ -37,7 +37,7 @@ def decide(
     backfilled: Sequence[str] | None = None,
 ) -> list[Enrolment]:
     """What each wanted destination gets in a run of ``kind``; ``backfilled`` limits a backfill to some of them."""
-    rows = connection.execute(select(enrolment).where(enrolment.c.definition_id == definition_id)).all()
+    rows = connection.execute(_KNOWN, {"definition": definition_id}).all()
     known = {row.destination: row for row in rows}
     decided = []
     # In one order for everybody: two recordings never wait for each other's slots.
@@ -56,6 +56,9 @@ def decide(
             )
         )
     return decided
+
+
+_KNOWN = select(enrolment).where(enrolment.c.definition_id == bindparam("definition"))
 
 
 def enrol(connection: Connection, definition_id: int, enrolments: Sequence[Enrolment], run_id: int) -> None:

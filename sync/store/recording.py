@@ -142,8 +142,7 @@ class Session:
         reading: Reading = WHOLE,
     ) -> Recorded:
         """Compare ``members`` staged rows and record, in one transaction; `RunLost` when the run is no longer ours."""
-        with self._database.write() as connection:
-            version = next_version(connection)
+        version = self._new_version()
         for last in (False, False, True):
             try:
                 done = self._record(claimed, asked, members, backfilled, version, reading)
@@ -159,13 +158,24 @@ class Session:
             telemetry.event("refresh.untidy", level=logging.WARNING, definition=asked.key, reason=type(error).__name__)
         return done
 
+    def _new_version(self) -> int | None:
+        """What marks all that a recording owes; ``None`` on SQLite, where it is taken under the lock that the recording has.
+
+        It need not wait for the disk: what is owed with it is committed later, and cannot be on disk without it.
+        """
+        if self._database.dialect == "sqlite":
+            return None
+        with begin_write(self._connection):
+            self._connection.execute(_LATER)
+            return next_version(self._connection)
+
     def _record(
         self,
         claimed: ClaimedRun,
         asked: Definition,
         members: int,
         backfilled: Sequence[str] | None,
-        version: int,
+        version: int | None,
         reading: Reading,
     ) -> Recorded:
         connection = self._connection
@@ -176,8 +186,7 @@ class Session:
             decided = enrolments.decide(connection, claimed.definition_id, asked.destinations, claimed.kind, backfilled)
             found = self._compare(recording, members, reading, forced=claimed.forced, shown=claimed.shown)
             counts, hold = found.counts, found.hold
-            self._statements.advance(connection, recording)
-            self._owe(recording, decided)
+            self._advance(recording, decided, counts)
             enrolments.enrol(connection, claimed.definition_id, decided, claimed.id)
             definitions.record(
                 connection,
@@ -212,8 +221,7 @@ class Session:
 
         `RunBusy` while somebody is refreshing it: that run would record exits that no destination hears of.
         """
-        with self._database.write() as connection:
-            version = next_version(connection)
+        version = self._new_version()
         connection = self._connection
         with self._database.in_turn(), begin_write(connection):
             barrier.shared(connection)
@@ -280,10 +288,11 @@ class Session:
         return number
 
     def _recording(
-        self, asked: Definition, definition_id: int, run_id: int, version: int, reading: Reading | None = None
+        self, asked: Definition, definition_id: int, run_id: int, version: int | None, reading: Reading | None = None
     ) -> Recording:
         now, salt = self._database.now(self._connection), suppressions.salt_in_use(self._connection)
         whole = reading is not None and reading.course.extent is Extent.FULL
+        version = next_version(self._connection) if version is None else version
         first = whole and not definitions.has_snapshot(self._connection, definition_id)
         return Recording(asked, definition_id, run_id, version, now, salt, first)
 
@@ -315,6 +324,14 @@ class Session:
             statements.hold_exits(connection)
             counts = replace(counts, members=members + exited, exited=0, held=exited)
         return _Compared(counts, hold, missed)
+
+    def _advance(self, recording: Recording, decided: Sequence[Enrolment], counts: Counts) -> None:
+        """Write down what changed, and owe it. Most runs of what few users do find nothing."""
+        if counts.entered or counts.exited or counts.changed:
+            self._statements.advance(self._connection, recording)
+        elif not any(each.joins or each.everyone for each in decided):
+            return
+        self._owe(recording, decided)
 
     def _owe(self, recording: Recording, decided: Sequence[Enrolment]) -> None:
         """Put what changed into the slots of every destination of the definition.
@@ -356,6 +373,7 @@ class Session:
 
 
 _SAMPLE = 5
+_LATER = text("SET LOCAL synchronous_commit = off")
 _AFTER_ALL_RUNS = 2**62
 _REHEARSED = 2**62
 

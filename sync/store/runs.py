@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from sync.errors import AsOfError, RunBusy, RunLost, RunSuperseded, StoreError, SyncError
 from sync.model.definition import Definition
@@ -45,9 +46,10 @@ def claim(
     `RunSuperseded` when a newer configuration was announced, `AsOfError` for an instant before the last.
     """
     with database.write() as connection:
-        refuse_busy(database, connection, definitions.ensure(connection, asked, database.now(connection)).id)
-        # Only now: to get here may have meant waiting for a recording, which knows more than we did before.
-        known, now = definitions.ensure(connection, asked, database.now(connection)), database.now(connection)
+        # Locked as it is read: to get here may have meant waiting for a recording, which knows more than we did before.
+        known = definitions.ensure(connection, asked, partial(database.now, connection))
+        now = database.now(connection)
+        _refuse_running(connection, known.id, now)
         if as_of is None:
             as_of = _present(known, database.clock.now())
         if tick is not None:
@@ -55,24 +57,24 @@ def claim(
             _refuse_taken(connection, tick)
         check_as_of(asked, known, as_of, forced=forced)
         token = uuid.uuid4().hex
-        identifier = connection.execute(
-            run.insert()
-            .values(
-                definition_id=known.id,
-                kind=kind.value,
-                status=RunStatus.RUNNING.value,
-                token=token,
-                holder=this_process().text(),
-                lease_until=now + timedelta(seconds=LEASE_SECONDS),
-                as_of=as_of,
-                forced=forced,
-                started_at=now,
-                tick=None if tick is None else tick.instant,
-            )
-            .returning(run.c.id)
-        ).scalar_one()
+        begun = {
+            "definition_id": known.id,
+            "kind": kind.value,
+            "status": RunStatus.RUNNING.value,
+            "token": token,
+            "holder": this_process().text(),
+            "lease_until": now + timedelta(seconds=LEASE_SECONDS),
+            "as_of": as_of,
+            "forced": forced,
+            "started_at": now,
+            "tick": None if tick is None else tick.instant,
+        }
+        identifier = connection.execute(_BEGIN, begun).scalar_one()
         already_shown = shown(connection, known.id)
     return ClaimedRun(identifier, known.id, kind, token, as_of, already_shown, forced, tick)
+
+
+_BEGIN = run.insert().returning(run.c.id)
 
 
 def _refuse_twice(connection: Connection, definition_id: int, tick: ClaimedTick) -> None:
@@ -128,12 +130,17 @@ def refuse_busy(database: Database, connection: Connection, definition_id: int) 
     Gives whether there was such a run. Until the transaction ends, nobody else can claim a run of the definition.
     """
     connection.execute(select(definition.c.id).where(definition.c.id == definition_id).with_for_update(key_share=True))
-    now = database.now(connection)
-    row = connection.execute(
-        select(run.c.id, run.c.holder, run.c.lease_until).where(
-            run.c.definition_id == definition_id, run.c.status == RunStatus.RUNNING
-        )
-    ).one_or_none()
+    return _refuse_running(connection, definition_id, database.now(connection))
+
+
+# Written out, not bound: a plan made for any value could not use the partial index.
+_RUNNING = select(run.c.id, run.c.definition_id, run.c.holder, run.c.lease_until).where(text("status = 'running'"))
+_RUNNING_NOW = _RUNNING.where(run.c.definition_id == bindparam("refreshed"))
+
+
+def _refuse_running(connection: Connection, definition_id: int, now: datetime) -> bool:
+    """The same of a definition that is locked."""
+    row = connection.execute(_RUNNING_NOW, {"refreshed": definition_id}).one_or_none()
     if row is None:
         return False
     holder = Holder.parse(row.holder)
@@ -153,12 +160,10 @@ def refuse_busy(database: Database, connection: Connection, definition_id: int) 
 def rescue(database: Database) -> int:
     """Mark the runs as lost whose holder is dead or silent; gives how many. Nobody has to want their definitions."""
     with database.read() as connection:
-        # Written out, not bound: a plan made for any value could not use the partial index.
-        running = select(run.c.definition_id, run.c.holder, run.c.lease_until).where(text("status = 'running'"))
         now = database.now(connection)
         ended = [
             row.definition_id
-            for row in connection.execute(running)
+            for row in connection.execute(_RUNNING)
             if row.lease_until < now or Holder.parse(row.holder).provably_dead()
         ]
     rescued = 0
@@ -170,13 +175,21 @@ def rescue(database: Database) -> int:
 
 def shown(connection: Connection, definition_id: int) -> int | None:
     """How many exits the last run held; ``None`` when it held none."""
-    row = connection.execute(
-        select(run.c.status, run.c.held)
-        .where(run.c.definition_id == definition_id, run.c.status.in_((RunStatus.SUCCEEDED, RunStatus.HELD)))
-        .order_by(run.c.id.desc())
-        .limit(1)
-    ).one_or_none()
+    row = connection.execute(_LAST, {"refreshed": definition_id}).one_or_none()
     return row.held if row is not None and row.status == RunStatus.HELD else None
+
+
+_LAST = (
+    select(run.c.status, run.c.held)
+    .where(run.c.definition_id == bindparam("refreshed"), run.c.status.in_((RunStatus.SUCCEEDED, RunStatus.HELD)))
+    .order_by(run.c.id.desc())
+    .limit(1)
+)
+
+
+_STILL_OURS = text("SELECT 1 FROM run WHERE id = :id AND token = :token AND status = 'running'")
+_KEEP_RUN = text("SELECT 1 FROM run WHERE id = :id AND token = :token AND status = 'running' FOR UPDATE")
+_KEEP_DEFINITION = text("SELECT 1 FROM definition WHERE id = :id FOR NO KEY UPDATE")
 
 
 def fence(connection: Connection, claimed: ClaimedRun) -> None:
@@ -189,14 +202,17 @@ def fence(connection: Connection, claimed: ClaimedRun) -> None:
     if claimed.tick is not None:
         configurations.keep(connection)
         _refuse_taken(connection, claimed.tick)
-    statement = "SELECT 1 FROM run WHERE id = :id AND token = :token AND status = 'running'"
-    if connection.dialect.name == "postgresql":
-        connection.execute(
-            text("SELECT 1 FROM definition WHERE id = :id FOR NO KEY UPDATE"), {"id": claimed.definition_id}
-        )
-        statement += " FOR UPDATE"
-    if connection.execute(text(statement), {"id": claimed.id, "token": claimed.token}).one_or_none() is None:
+    ours = {"id": claimed.id, "token": claimed.token}
+    on_postgresql = connection.dialect.name == "postgresql"
+    if on_postgresql:
+        connection.execute(_KEEP_DEFINITION, {"id": claimed.definition_id})
+    if connection.execute(_KEEP_RUN if on_postgresql else _STILL_OURS, ours).one_or_none() is None:
         raise RunLost(f"run {claimed.id} was taken over by another process: nothing was recorded by this one")
+
+
+_OURS = update(run).where(
+    run.c.id == bindparam("ours"), run.c.token == bindparam("our_token"), run.c.status == RunStatus.RUNNING
+)
 
 
 def finish(
@@ -209,11 +225,8 @@ def finish(
     told: Mapping[str, object] | None = None,
 ) -> None:
     """End a run inside its recording transaction; ``told`` is what it evaluated."""
-    done = connection.execute(
-        update(run)
-        .where(run.c.id == claimed.id, run.c.token == claimed.token, run.c.status == RunStatus.RUNNING)
-        .values(status=status.value, finished_at=at, message=message, **asdict(counts), **(told or {}))
-    )
+    ended = {"status": status.value, "finished_at": at, "message": message, **asdict(counts), **(told or {})}
+    done = connection.execute(_OURS, {"ours": claimed.id, "our_token": claimed.token, **ended})
     if done.rowcount != 1:
         raise RunLost(f"run {claimed.id} was taken over by another process: nothing was recorded by this one")
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, Text, cast, delete, select, update
+from sqlalchemy import Boolean, Connection, Text, and_, bindparam, case, cast, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sync.model.feed import Mark
@@ -29,13 +28,12 @@ _COLUMNS = (
 )
 
 
+_FIND = select(*_COLUMNS).where(watermark.c.definition_id == bindparam("definition"))
+
+
 def find(connection: Connection, definition_id: int) -> Watermark | None:
     """The watermark of a definition; ``None`` before it was asked as a query."""
-    return _found(connection, select(*_COLUMNS).where(watermark.c.definition_id == definition_id))
-
-
-def _found(connection: Connection, query: Select[Any]) -> Watermark | None:
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_FIND, {"definition": definition_id}).one_or_none()
     return None if row is None else _watermark(row)
 
 
@@ -60,21 +58,28 @@ def record(connection: Connection, definition_id: int, reading: Reading, missed:
     if reached is None:
         forget(connection, definition_id)
         return
-    mine = select(*_COLUMNS).where(watermark.c.definition_id == definition_id)
-    now = _found(connection, mine.with_for_update())
-    if now is not None:
-        distrusted = not now.asked and reading.known is not None and reading.known.asked
-        asked = now.asked if distrusted else reached.asked
-        reached = replace(reached, asked=asked, missed=now.missed, broken_at=now.broken_at)
-    if missed:
-        reached = replace(reached, missed=reached.missed + missed, broken_at=reached.broken_at or at)
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    values = _values(connection, reached)
-    connection.execute(
-        insert(watermark)
-        .values(definition_id=definition_id, **values)
-        .on_conflict_do_update(index_elements=["definition_id"], set_=values)
+    trusted = reading.known is not None and bool(reading.known.asked)
+    new = {"missed": missed, "broken_at": at if missed else None}
+    values = {"definition_id": definition_id, **_values(connection, reached), **new, "was_trusted": trusted}
+    connection.execute(_MOVE[connection.dialect.name], values)
+
+
+def _moving(insert: Any) -> Any:
+    statement = insert(watermark).values({each.name: bindparam(each.name) for each in watermark.c})
+    new = statement.excluded
+    distrusted = and_(watermark.c.asked == "", bindparam("was_trusted", type_=Boolean))
+    return statement.on_conflict_do_update(
+        index_elements=["definition_id"],
+        set_={name: new[name] for name in ("read_at", "as_of", "place", "marks", "in_full", "full_at")}
+        | {
+            "asked": case((distrusted, watermark.c.asked), else_=new.asked),
+            "missed": watermark.c.missed + new.missed,
+            "broken_at": func.coalesce(watermark.c.broken_at, new.broken_at),
+        },
     )
+
+
+_MOVE = {"sqlite": _moving(sqlite.insert), "postgresql": _moving(postgresql.insert)}
 
 
 def forget(connection: Connection, definition_id: int) -> None:
@@ -110,8 +115,6 @@ def _values(connection: Connection, reached: Watermark) -> dict[str, Any]:
         "marks": orjson.dumps(marks).decode() if connection.dialect.name == "sqlite" else marks,
         "in_full": reached.in_full,
         "full_at": reached.full_at,
-        "missed": reached.missed,
-        "broken_at": reached.broken_at,
     }
 
 

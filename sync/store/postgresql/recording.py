@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from sync.store.candidates import Few
 from sync.store.recordable import Recording
+from sync.store.statement import text
 
 _CHANGE = """
 CREATE TEMP TABLE change (user_id text COLLATE "C" PRIMARY KEY, before text, after text, extra text) ON COMMIT DROP"""

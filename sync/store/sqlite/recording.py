@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from sync.store.candidates import Few
 from sync.store.instants import stamp
 from sync.store.recordable import Recording
+from sync.store.statement import text
 
 _CHANGE = """
 CREATE TEMP TABLE change (user_id TEXT PRIMARY KEY, before TEXT, after TEXT, extra TEXT) WITHOUT ROWID"""
