@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,7 @@ from sync.errors import UsageError
 from sync.model.definition import Definition
 from sync.model.feed import COLLECTOR
 from sync.source.connection import Source
+from sync.source.kept import Kept
 from sync.source.tables import COLLECTED
 from sync.store import definitions, revision
 from sync.store.engine import Database, connect
@@ -32,6 +34,7 @@ class App:
         self._database: Database | None = None
         self._scratch: TemporaryDirectory[str] | None = None
         self._sources: dict[str, Source] = {}
+        self._kept: defaultdict[str, Kept] = defaultdict(Kept)
 
     @classmethod
     def load(cls, path: Path, environment: Mapping[str, str]) -> App:
@@ -92,8 +95,9 @@ class App:
         """A source that nobody else works with: its statement timeout runs for one reader at a time."""
         if name == COLLECTOR:
             return self._collector_source()
-        settings = self.settings.sources[name]
-        return Source(name, settings.url.get_secret_value(), settings.statement_timeout, tables=settings.tables)
+        settings, kept = self.settings.sources[name], self._kept[name]
+        url = settings.url.get_secret_value()
+        return Source(name, url, settings.statement_timeout, tables=settings.tables, kept=kept)
 
     def _collector_source(self) -> Source:
         """What the collector received: the store's own database, as a source that is read like any other.
@@ -106,7 +110,10 @@ class App:
             url = self._empty_store() if fresh else database.engine.url.render_as_string(hide_password=False)
         else:
             url = store.url.get_secret_value()
-        return Source(COLLECTOR, url, COLLECTOR_TIMEOUT, schema=store.schema, setting="store", tables=COLLECTED)
+        kept = self._kept[COLLECTOR]
+        return Source(
+            COLLECTOR, url, COLLECTOR_TIMEOUT, schema=store.schema, setting="store", tables=COLLECTED, kept=kept
+        )
 
     def destination(self, name: str) -> AnyPushwoosh:
         """A destination by its name."""
@@ -152,6 +159,8 @@ class App:
 
     def close(self) -> None:
         """Give connections back."""
+        for kept in self._kept.values():
+            kept.close()
         if self._database is not None:
             self._database.close()
         if self._scratch is not None:

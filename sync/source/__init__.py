@@ -1,7 +1,7 @@
 """A customer's SQL database, opened read-only and read as a stream.
 
 =============  ==================================================================================
-connection     open it so that it cannot be written, and prove it; driver errors in our words
+connection     open it so that it cannot be written, and prove it; driver errors in our words; kept (what stays open)
 duckdb, mysql  the same for databases whose drivers are extras; derived (SQL that can be nothing but a query)
 reader         a definition's answer, in chunks of canonical text
 questions      a query as a statement; lenient (values that no driver can read end no run)

@@ -13,7 +13,9 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +29,7 @@ from sync.errors import ConfigurationError, DataError, QueryError, QueryTooDeep,
 from sync.model.feed import Tables
 from sync.model.silence import patience
 from sync.source import duckdb, mysql
+from sync.source.kept import POOL, Kept
 
 _READING = frozenset(
     {
@@ -50,7 +53,8 @@ _NO_TABLES = Tables()
 
 
 class Source:
-    """One source by name. ``read`` gives a read-only connection; nothing is kept open between reads.
+    """One source by name. ``read`` gives a read-only connection; nothing is kept open between reads, but for what is in
+    ``kept``, which several may share.
 
     ``schema``: what names mean on PostgreSQL when they name no schema, whatever the URL says. ``setting``: where in the
     configuration the URL stands, for messages. ``tables`` are what the query language reads. ``place`` tells one database
@@ -66,6 +70,7 @@ class Source:
         schema: str | None = None,
         setting: str | None = None,
         tables: Tables = _NO_TABLES,
+        kept: Kept | None = None,
     ) -> None:
         self.name, self.tables = name, tables
         self.setting = setting or f"sources.{name}.url"
@@ -73,6 +78,8 @@ class Source:
         self._deadline = float("inf")
         self._given_up = False
         self._reading: Any = None
+        self._changing = Lock()
+        self._kept = kept or Kept()
         try:
             parsed = make_url(url)
         except ArgumentError:
@@ -84,7 +91,7 @@ class Source:
         where = f"{parsed.render_as_string(hide_password=True)} {schema or ''}"
         self.place = hashlib.sha256(where.encode()).hexdigest()[:16]
         self.has_options = "options" in parsed.query or schema is not None
-        self._schema = schema
+        self._schema, self._url = schema, parsed
         self._engine = self._open(parsed)
 
     def _open(self, url: URL) -> Engine:
@@ -94,22 +101,7 @@ class Source:
                 "sqlite://", creator=lambda: self._connect_sqlite(path), poolclass=NullPool, hide_parameters=True
             )
         if self.dialect == "postgresql":
-            milliseconds = int(self.statement_timeout * 1000)
-            ours = f"-c default_transaction_read_only=on -c statement_timeout={milliseconds} -c timezone=UTC {_WHOLE_ANSWERS}"
-            theirs = url.query.get("options", "")  # a search_path, say; what comes later wins
-            given = theirs if isinstance(theirs, str) else " ".join(theirs)
-            named = f"-c search_path={self._schema}" if self._schema else ""
-            options = " ".join(each for each in (given, named, ours) if each)
-            return create_engine(
-                url.set(drivername="postgresql+psycopg").difference_update_query(["options"]),
-                poolclass=NullPool,
-                hide_parameters=True,
-                connect_args={
-                    "options": options,
-                    "application_name": "engage-sync source",
-                    **patience(url.query),
-                },
-            )
+            return self._postgresql(poolclass=NullPool)
         if self.dialect == "duckdb":
             return duckdb.engine(url, self.setting)
         if self.dialect == "mysql":
@@ -117,6 +109,19 @@ class Source:
         raise ConfigurationError(
             [f"{self.setting}: {self.dialect} cannot be read: use sqlite, postgresql, duckdb, mysql or mariadb"]
         )
+
+    def _postgresql(self, **pool: Any) -> Engine:
+        url, milliseconds = self._url, int(self.statement_timeout * 1000)
+        ours = (
+            f"-c default_transaction_read_only=on -c statement_timeout={milliseconds} -c timezone=UTC {_WHOLE_ANSWERS}"
+        )
+        theirs = url.query.get("options", "")  # a search_path, say; what comes later wins
+        given = theirs if isinstance(theirs, str) else " ".join(theirs)
+        named = f"-c search_path={self._schema}" if self._schema else ""
+        options = " ".join(each for each in (given, named, ours) if each)
+        arguments = {"options": options, "application_name": "engage-sync source", **patience(url.query)}
+        address = url.set(drivername="postgresql+psycopg").difference_update_query(["options"])
+        return create_engine(address, hide_parameters=True, connect_args=arguments, **pool)
 
     def _connect_sqlite(self, path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
@@ -139,8 +144,8 @@ class Source:
 
     def give_up(self) -> None:
         """Let whoever reads end soon, with `SourceUnavailable`. From another thread; may have to wait for a server."""
-        self._given_up = True
-        reading = self._reading
+        with self._changing:  # a connection that is kept may be somebody else's by the time that it is told to end
+            self._given_up, reading = True, self._reading
         if reading is None:
             return
         if self.dialect == "postgresql":
@@ -152,15 +157,21 @@ class Source:
             mysql.give_up(self._engine, reading)
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A connection inside a read-only transaction, closed at the end.
+    def read(self, *, ours: bool = False) -> Iterator[Connection]:
+        """A connection inside a read-only transaction, closed at the end; where only what is ``ours`` is asked on it, it may
+        be one that is kept.
 
         What is run on it belongs into `translated`; what else happens meanwhile (a store that is full) is not the
         source's trouble.
         """
         self.restart_timeout()
+        engine = (
+            self._kept.engine(partial(self._postgresql, **POOL))
+            if ours and self.dialect == "postgresql"
+            else self._engine
+        )
         with self.translated():
-            connection = self._engine.connect()
+            connection = engine.connect()
         with connection:
             self._reading = connection.connection.driver_connection
             try:
@@ -169,7 +180,13 @@ class Source:
                 connection.invalidate()  # one that is lost cannot be rolled back: it would fail a second time
                 raise
             finally:
-                self._reading = None
+                self._has_read(connection)
+
+    def _has_read(self, connection: Connection) -> None:
+        with self._changing:
+            self._reading, given_up = None, self._given_up
+        if given_up:  # whoever had it next might be told to end
+            connection.invalidate()
 
     def prove_read_only(self) -> None:
         """Raise `SourceError` unless an attempt to write is refused by the database itself. Leaves no trace."""

@@ -55,7 +55,7 @@ class Inquiry:
 @contextmanager
 def inquire(source: Source, definition: Definition) -> Iterator[Inquiry]:
     """Begin to ask; raises `QueryError` where a table or a column is missing."""
-    with reader.named(definition), source.read() as connection:
+    with reader.named(definition), source.read(ours=True) as connection:
         make_lenient(connection)
         with _turn(source, connection), source.translated():
             found = posed(source, connection, definition)
