@@ -108,6 +108,10 @@ class Statements(Protocol):
         """At the end of a recording for which nothing was staged: let ``change`` not stay on the connection."""
         ...
 
+    def swept(self, connection: Connection) -> bool:
+        """Take away whatever was staged, outside a transaction; False where only the end of the connection does."""
+        ...
+
     def tidy(self, connection: Connection, changes: int) -> None:
         """Upkeep after a recording of so many changes, in no transaction."""
         ...

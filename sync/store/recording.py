@@ -8,15 +8,16 @@ nothing happened, after it everything did.
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 
 import orjson
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from sync import telemetry
 from sync.model.chunk import Chunk
@@ -212,9 +213,11 @@ class Session:
         )
 
     def give_back(self) -> None:
-        """Let others have the connection, unless something was staged that would stay with it."""
-        if self._leaves_nothing:
-            self._connection.close()
+        """Let others have the connection, unless what was staged would stay with it."""
+        with suppress(SQLAlchemyError, sqlite3.Error):  # or else it is closed
+            self._connection.rollback()
+            if self._leaves_nothing or self._statements.swept(self._connection):
+                self._connection.close()
 
     def remove(self, known: definitions.Recorded, asked: Definition) -> int:
         """Carry out a definition's removal, in one transaction; gives how many users are owed a last value.

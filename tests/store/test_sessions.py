@@ -30,13 +30,30 @@ def driver(session: recording.Session) -> Any:
     return session._connection.connection.driver_connection
 
 
-def test_a_session_for_which_something_was_staged_is_closed_for_good(database: Database) -> None:
+def test_what_was_staged_is_not_there_for_the_next(database: Database) -> None:
     with recording.session(database) as session:
         session.load([Chunk(["ann"])], ("user_id",))
-        mine = driver(session)
+        assert left(session._connection) > 0
     with recording.session(database) as session:
-        assert driver(session) is not mine
         assert left(session._connection) == 0
+
+
+def test_a_rehearsal_is_not_there_for_the_next(database: Database) -> None:
+    record(database, audience(), ["ann"])
+    with recording.session(database) as session:
+        session.begin_rehearsal()
+        session._connection.exec_driver_sql("DELETE FROM slot")
+        session._connection.commit()
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM slot").scalar_one() == 1
+
+
+def test_sqlites_log_stays_open_from_one_recording_to_the_next(sqlite_database: Database) -> None:
+    with recording.session(sqlite_database) as session:
+        session.load([Chunk(["ann"])], ("user_id",))
+        mine = driver(session)
+    with recording.session(sqlite_database) as session:
+        assert driver(session) is mine
 
 
 def test_a_session_for_which_nothing_was_staged_is_given_to_the_next(database: Database) -> None:
@@ -55,10 +72,7 @@ def test_candidates_that_are_too_many_to_be_held_are_staged(
     with recording.session(database) as session:
         assert session.load_candidates(chunks, ("user_id", "value")) == 4
         assert session.stage_candidates() == (3, [])
-        mine = driver(session)
         assert left(session._connection) > 0
-    with recording.session(database) as session:
-        assert driver(session) is not mine
 
 
 def test_a_session_that_ends_with_an_error_is_closed_for_good(database: Database) -> None:

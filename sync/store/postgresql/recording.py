@@ -276,6 +276,10 @@ class PostgresqlRecording:
     def leave_nothing(self, connection: Connection) -> None:
         """Nothing to do: ``change`` goes with the transaction."""
 
+    def swept(self, connection: Connection) -> bool:  # noqa: ARG002
+        """What a large TEMP table has left in catalogs and files goes best with the server's process."""
+        return False
+
     def tidy(self, connection: Connection, changes: int) -> None:
         """After a large recording: make the snapshot's pages all-visible again, so that the next diff stays in the index."""
         if changes > _VACUUM_FROM:

@@ -8,7 +8,7 @@ pair in a list, which is replaced whole.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import orjson
 from sqlalchemy import Connection
@@ -239,6 +239,16 @@ class SqliteRecording:
 
     def leave_nothing(self, connection: Connection) -> None:
         self._drop_change(connection)
+
+    def swept(self, connection: Connection) -> bool:
+        """SQLite deletes the TEMP database, file and all, when it is to be kept elsewhere.
+
+        To close the connection would be more: the last one empties the store's log, and the next one knows no page.
+        """
+        driver: Any = connection.connection.driver_connection
+        for place in ("MEMORY", "FILE"):
+            driver.execute(f"PRAGMA temp_store={place}").close()
+        return True
 
     def tidy(self, connection: Connection, changes: int) -> None:
         """Nothing to do: SQLite's tables need no upkeep after a large recording."""
