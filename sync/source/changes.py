@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Hashable
 from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -26,23 +28,46 @@ _ROWS_PER_FETCH = 1000
 
 def survey(source: Source, connection: Connection, definition: Definition, found: Posed) -> Survey:
     """What there is before the definition is asked: an answer that is read later holds every row that was seen here."""
-    cursor = _profiles_cursor(found.tables)
-    fingerprint = _fingerprint(definition.fingerprint, source.place, repr(found.layout), __version__)
-    obstacle = in_full(found.query, found.layout, profiles_cursor=cursor)
-    if obstacle is not None:
-        return Survey(obstacle, fingerprint, source.place)
+    terms = _terms(_Posing(found.parts, _profiles_cursor(found.tables), found))
+    fingerprint = _fingerprint(definition.fingerprint, source.place, found.described, __version__)
+    if terms.obstacle is not None:
+        return Survey(terms.obstacle, fingerprint, source.place)
     followed = {
-        _name(each): Followed(_newest(connection, each), _lateness(found.tables, each.table))
-        for each in watched(found.query, found.layout, profiles_cursor=cursor)
+        _name(each): Followed(_newest(connection, each), _lateness(found.tables, each.table)) for each in terms.watched
     }
     return Survey(None, fingerprint, source.place, followed)
 
 
+@dataclass(frozen=True, slots=True)
+class _Posing:
+    """Those with the same ``parts`` and ``cursor`` are on the same terms, which are worked out once."""
+
+    parts: tuple[Hashable, ...]
+    cursor: str | None
+    found: Posed = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """Why a query cannot be refreshed by what has changed; and if it can, the tables whose new rows matter."""
+
+    obstacle: str | None
+    watched: tuple[Watched, ...] = ()
+
+
+@lru_cache(maxsize=64)
+def _terms(asked: _Posing) -> _Terms:
+    query, layout = asked.found.query, asked.found.layout
+    obstacle = in_full(query, layout, profiles_cursor=asked.cursor)
+    if obstacle is not None:
+        return _Terms(obstacle)
+    return _Terms(None, watched(query, layout, profiles_cursor=asked.cursor))
+
+
 def question_of_changes(found: Posed, as_of: datetime, since: Since) -> Asked:
     """The statement for who can have changed."""
-    engine = tables.engine(found.dialect)
-    cursor = _profiles_cursor(found.tables)
-    every = watched(found.query, found.layout, profiles_cursor=cursor)
+    engine, cursor = tables.engine(found.dialect), _profiles_cursor(found.tables)
+    every = _terms(_Posing(found.parts, cursor, found)).watched
     unread = tuple(each for each in every if since.marks.get(_name(each)) is None)
 
     def compiled() -> Changes:

@@ -139,18 +139,19 @@ def _compiled(source: Source, connection: Connection, definition: Definition, en
 
 @dataclass(frozen=True, slots=True)
 class Posed:
-    """A query with every reference in place, what comes along, and the tables that it is asked of."""
+    """A query with every reference in place, what comes along, and the tables that it is asked of, also as a text."""
 
     query: Query
     enrichment: tuple[str, ...]
     tables: Tables
     layout: Layout
+    described: str
     dialect: str
 
     @property
     def parts(self) -> tuple[Hashable, ...]:
         """All that its statement is made of."""
-        return self.query, self.enrichment, repr(self.layout), self.dialect
+        return self.query, self.enrichment, self.described, self.dialect
 
 
 def posed(source: Source, connection: Connection, definition: Definition) -> Posed:
@@ -158,4 +159,5 @@ def posed(source: Source, connection: Connection, definition: Definition) -> Pos
     query = asked(definition)
     enrichment = tuple(name for name in definition.enrichment if name != definition.key)
     there = warehouse.resolved(connection, source.tables, query, enrichment)
-    return Posed(query, enrichment, there, tables.layout(connection, there), connection.dialect.name)
+    layout = tables.layout(connection, there)
+    return Posed(query, enrichment, there, layout, repr(layout), connection.dialect.name)
