@@ -104,6 +104,10 @@ class Statements(Protocol):
         """Drop that copy: ``table`` means the store's own again."""
         ...
 
+    def begin_again(self, connection: Connection) -> None:
+        """Let nothing be left of the last difference, in a session in which several are rehearsed."""
+        ...
+
     def leave_nothing(self, connection: Connection) -> None:
         """At the end of a recording for which nothing was staged: let ``change`` not stay on the connection."""
         ...

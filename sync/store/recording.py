@@ -261,6 +261,7 @@ class Session:
             known = definitions.find(connection, asked.key)
             definition_id = known.id if known else NOT_RECORDED_YET
             recording = self._recording(asked, definition_id, _AFTER_ALL_RUNS, _REHEARSED, reading)
+            self._statements.begin_again(connection)
             found = self._compare(recording, members, reading, forced=forced, shown=shown)
             samples = self._samples()
             shadowed = any(each.joins or each.everyone for each in decided)

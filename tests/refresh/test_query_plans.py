@@ -92,6 +92,7 @@ def test_few_candidates_are_looked_up_on_postgresql_however_many_users_there_are
         with connection.begin():
             found = session._statements.compare_candidates(connection, RECORDING, few([Chunk(FEW, VALUES)]))
             assert found == (0, len(FEW) // 2, 0, 0)
+            connection.exec_driver_sql("DROP TABLE change")
             some = dict.fromkeys(("user_ids", "values", "extras"), FEW)
             asked = text(f"EXPLAIN (COSTS OFF) {postgresql.CHANGED_FEW}")
             lines = connection.execute(asked, {"definition_id": 1, "absent": "false", **some}).scalars()

@@ -106,6 +106,20 @@ def test_what_was_recorded_of_a_few_leaves_nothing_on_the_connection(database: D
         assert left(session._connection) == 0
 
 
+def test_a_few_can_be_rehearsed_after_a_definition_that_is_new(database: Database) -> None:
+    record(database, audience(), ["ann", "bob"])
+    now = database.clock.now()
+    with recording.session(database) as session:
+        session.begin_rehearsal()
+        members, _ = session.load([Chunk(["ann"])], ("user_id",))
+        new, _ = session.rehearse(audience("new"), members, [], None, forced=False)
+        session.load_candidates([Chunk(["bob", "cid"], [None, "true"])], ("user_id", "value"))
+        read = Reading(Course(None, Since(now, {})), candidates=2)
+        known, _ = session.rehearse(audience(), 1, [], None, forced=False, reading=read)
+    assert new.counts.entered == 1
+    assert (known.counts.members, known.counts.entered, known.counts.exited) == (2, 1, 1)
+
+
 def test_of_an_id_that_stands_there_twice_only_two_answers_are_too_many() -> None:
     found = few([Chunk(["7", "8", "7"], [None, "true", "true"]), Chunk(["8", "9", "7"], ["true", None, None])])
     assert (found.user_ids, found.values, found.doubled) == (["7", "8", "9"], ["true", "true", None], ["8"])

@@ -54,8 +54,8 @@ JOIN snapshot p ON p.definition_id = CAST(:definition_id AS bigint) AND p.user_i
 WHERE p.value <> CAST(:absent AS text)"""
 
 CHANGED_FEW = """
-INSERT INTO change (user_id, before, after, extra)
-SELECT c.user_id, p.value, c.value, c.extra
+CREATE TEMP TABLE change ON COMMIT DROP AS
+SELECT c.user_id COLLATE "C" AS user_id, p.value AS before, c.value AS after, c.extra
 FROM unnest(CAST(:user_ids AS text[]), CAST(:values AS text[]), CAST(:extras AS text[])) AS c (user_id, value, extra)
 LEFT JOIN snapshot p ON p.definition_id = CAST(:definition_id AS bigint) AND p.user_id = c.user_id COLLATE "C"
 WHERE CASE WHEN c.value IS NULL THEN p.value <> CAST(:absent AS text) ELSE p.value IS DISTINCT FROM c.value END"""
@@ -199,8 +199,8 @@ class PostgresqlRecording:
         self, connection: Connection, recording: Recording, few: Few | None
     ) -> tuple[int, int, int, int]:
         asked = {"definition_id": recording.definition_id}
-        connection.exec_driver_sql(_CHANGE)
         if few is None:
+            connection.exec_driver_sql(_CHANGE)
             connection.execute(text(CHANGED_CANDIDATES), asked)
             connection.execute(text(EXITED_CANDIDATES), {**asked, "absent": recording.absent})
             return self._settled(connection, recording)
@@ -272,6 +272,9 @@ class PostgresqlRecording:
 
     def unshadow(self, connection: Connection, table: str) -> None:
         connection.exec_driver_sql(f"DROP TABLE pg_temp.{table}")
+
+    def begin_again(self, connection: Connection) -> None:
+        connection.exec_driver_sql("DROP VIEW IF EXISTS pg_temp.change")
 
     def leave_nothing(self, connection: Connection) -> None:
         """Nothing to do: ``change`` goes with the transaction."""

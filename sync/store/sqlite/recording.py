@@ -237,6 +237,9 @@ class SqliteRecording:
     def unshadow(self, connection: Connection, table: str) -> None:
         connection.exec_driver_sql(f"DROP TABLE temp.{table}")
 
+    def begin_again(self, connection: Connection) -> None:
+        self._drop_change(connection)
+
     def leave_nothing(self, connection: Connection) -> None:
         self._drop_change(connection)
 
