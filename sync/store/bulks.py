@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, select, text, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy import insert as insert_into
 
 from sync.model.outcome import Outcome, Verdict
@@ -27,6 +27,7 @@ from sync.store import deletions
 from sync.store.counter import next_version
 from sync.store.engine import Database
 from sync.store.postgresql import bulks as postgresql_bulks
+from sync.store.prepared import prepared
 from sync.store.schema import bulk as table
 from sync.store.slots import drop_empty, times
 from sync.store.sqlite import bulks as sqlite_bulks
@@ -73,7 +74,7 @@ def split(database: Database, bulk: Bulk, users: Sequence[str]) -> Bulk | None:
         fewer = table.c.users - len(users)
         connection.execute(update(table).where(table.c.id == bulk.id).values(users=fewer))
         members = orjson.dumps(users).decode()
-        connection.execute(text(sql_of(database).SPLIT), {**mine(bulk), "other": token, "users": members})
+        connection.execute(prepared(sql_of(database).SPLIT), {**mine(bulk), "other": token, "users": members})
         other = Bulk(0, bulk.destination, token, len(users), members, bulk.give_up_at)
         return insert(connection, other, row.sent_at, row.lease_until)
 
@@ -89,17 +90,14 @@ def insert(connection: Connection, bulk: Bulk, now: datetime, until: datetime) -
         "lease_until": until,
         "give_up_at": bulk.give_up_at,
     }
-    number: int = connection.execute(insert_into(table).values(values).returning(table.c.id)).scalar_one()
+    number: int = connection.execute(_INSERT, values).scalar_one()
     return replace(bulk, id=number)
 
 
 def submitted(database: Database, bulk: Bulk, request_id: str) -> Bulk | None:
     """Store the id of the request; ``None`` when the bulk is no longer ours, and its slots may be sent by somebody else."""
     with database.write() as connection:
-        unless = table.c.request_id.is_(None) | (table.c.request_id == request_id)
-        ours = (table.c.id == bulk.id, table.c.token == bulk.token, unless)
-        stored = update(table).where(*ours).values(request_id=request_id)
-        if not connection.execute(stored).rowcount:
+        if not connection.execute(_SUBMITTED, {**_row(bulk), "stored": request_id}).rowcount:
             return None
     return replace(bulk, request_id=request_id)
 
@@ -122,7 +120,7 @@ def under_way(database: Database, destination: str) -> list[tuple[Bulk, float]]:
 def users(database: Database, bulk: Bulk) -> set[str]:
     """Who is in it."""
     with database.read() as connection:
-        return set(connection.execute(text(sql_of(database).USERS), mine(bulk)).scalars())
+        return set(connection.execute(prepared(sql_of(database).USERS), mine(bulk)).scalars())
 
 
 def abandon(database: Database, destination: str) -> None:
@@ -141,7 +139,7 @@ def leave_out(database: Database, bulk: Bulk, users: Sequence[str]) -> Bulk | No
         now = database.now(connection)
         values = _back(database, bulk, now, unknown=False, singly=True, seconds=0.0)
         _lock(connection, database, bulk)
-        connection.execute(text(sql_of(database).PUT_SOME_BACK), {**values, "users": orjson.dumps(users).decode()})
+        connection.execute(prepared(sql_of(database).PUT_SOME_BACK), {**values, "users": orjson.dumps(users).decode()})
     return fewer
 
 
@@ -163,7 +161,7 @@ def put_back(
         _lock(connection, database, bulk)
         _record(connection, database, bulk, now, outcome)
         values = _back(database, bulk, now, unknown=unknown, singly=singly, seconds=seconds)
-        put_back = connection.execute(text(sql_of(database).PUT_BACK), values).rowcount
+        put_back = connection.execute(prepared(sql_of(database).PUT_BACK), values).rowcount
         _ended(connection, bulk, now, doubtful=unknown)
     return put_back
 
@@ -179,7 +177,7 @@ def defer(database: Database, bulk: Bulk, outcome: Outcome, seconds: float, reas
         instants = times(database, {"now": now, "due_at": now + timedelta(seconds=seconds)})
         unknown = outcome.verdict is Verdict.UNKNOWN
         values = {**mine(bulk), **instants, "unknown": unknown, "reason": storable(reason)}
-        deferred = connection.execute(text(sql_of(database).DEFER), values).rowcount
+        deferred = connection.execute(prepared(sql_of(database).DEFER), values).rowcount
         _ended(connection, bulk, now, doubtful=unknown)
     return deferred
 
@@ -197,7 +195,7 @@ def settle(database: Database, bulk: Bulk, failures: Mapping[str, str], quiet: f
             _lock(connection, database, bulk)
             singly = _fail(connection, database, bulk, now, failures)
         _record(connection, database, bulk, now, Outcome(Verdict.ACCEPTED, 200))
-        accepted = connection.execute(text(sql.ACCEPT), mine(bulk)).rowcount
+        accepted = connection.execute(prepared(sql.ACCEPT), mine(bulk)).rowcount
         unconfirmed = 0
         if accepted + singly < bulk.users:
             values = {**mine(bulk), **times(database, {"now": now, "quiet": now + timedelta(seconds=quiet)})}
@@ -212,22 +210,24 @@ def settle(database: Database, bulk: Bulk, failures: Mapping[str, str], quiet: f
 def _run(connection: Connection, statement: str, values: Mapping[str, object]) -> int:
     """Run a statement with those of the values that it names; gives its rows."""
     bound = {name: value for name, value in values.items() if f":{name}" in statement}
-    return connection.execute(text(statement), bound).rowcount
+    return connection.execute(prepared(statement), bound).rowcount
 
 
 def _fail(connection: Connection, database: Database, bulk: Bulk, now: datetime, failures: Mapping[str, str]) -> int:
     sql = sql_of(database)
     told = {user_id: storable(reason) for user_id, reason in failures.items()}
     values = {**_said(database, bulk, now, Outcome(Verdict.REFUSED, 200)), "failures": orjson.dumps(told).decode()}
-    connection.execute(text(sql.RECORD_FAILED), values)
+    connection.execute(prepared(sql.RECORD_FAILED), values)
     back = _back(database, bulk, now, unknown=False, singly=True, seconds=0.0)
-    return connection.execute(text(sql.PUT_SOME_BACK), {**back, "users": orjson.dumps(list(told)).decode()}).rowcount
+    return connection.execute(
+        prepared(sql.PUT_SOME_BACK), {**back, "users": orjson.dumps(list(told)).decode()}
+    ).rowcount
 
 
 def _record(connection: Connection, database: Database, bulk: Bulk, now: datetime, outcome: Outcome | None) -> None:
     """An attempt of each user who is in it."""
     if outcome is not None:
-        connection.execute(text(sql_of(database).RECORD), _said(database, bulk, now, outcome))
+        connection.execute(prepared(sql_of(database).RECORD), _said(database, bulk, now, outcome))
 
 
 def _said(database: Database, bulk: Bulk, now: datetime, outcome: Outcome) -> dict[str, object]:
@@ -254,8 +254,11 @@ def _open(bulk: Bulk) -> tuple[Any, ...]:
 
 def _take(connection: Connection, bulk: Bulk) -> bool:
     """Remove the row, if nobody else has: only who does so settles."""
-    which = delete(table).where(table.c.id == bulk.id, table.c.token == bulk.token)
-    return bool(connection.execute(which).rowcount)
+    return bool(connection.execute(_DELETE, _row(bulk)).rowcount)
+
+
+def _row(bulk: Bulk) -> dict[str, object]:
+    return {"number": bulk.id, "ours": bulk.token}
 
 
 def _ended(connection: Connection, bulk: Bulk, now: datetime, *, doubtful: bool = False) -> None:
@@ -272,9 +275,24 @@ def _lock(connection: Connection, database: Database, bulk: Bulk) -> None:
     """Lock the slots in everybody's order: what follows takes them in its own."""
     lock = sql_of(database).LOCK
     if lock is not None:
-        connection.execute(text(lock), mine(bulk))
+        connection.execute(prepared(lock), mine(bulk))
 
 
 def sql_of(database: Database) -> ModuleType:
     """The engine's statements."""
     return sqlite_bulks if database.dialect == "sqlite" else postgresql_bulks
+
+
+# What every bulk request takes, put together once.
+
+_OURS = (table.c.id == bindparam("number"), table.c.token == bindparam("ours"))
+
+_INSERT = insert_into(table).returning(table.c.id)
+
+_SUBMITTED = (
+    update(table)
+    .where(*_OURS, table.c.request_id.is_(None) | (table.c.request_id == bindparam("stored")))
+    .values(request_id=bindparam("stored"))
+)
+
+_DELETE = delete(table).where(*_OURS)
