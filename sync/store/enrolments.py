@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, select, update
 
 from sync.model.run import RunKind
-from sync.model.slot import SlotState
-from sync.store.schema import enrolment, slot
+from sync.store.schema import enrolment
+from sync.store.slots import owing
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +115,13 @@ def leave(connection: Connection, definition_id: int, run_id: int) -> None:
 
 def finish_backfills(connection: Connection, destination: str, at: datetime) -> None:
     """Mark the backfills of a destination as finished, unless something is still owed there to be delivered."""
-    owed = select(slot.c.user_id).where(slot.c.destination == destination, slot.c.state != SlotState.PARKED)
     connection.execute(
         update(enrolment)
         .where(
             enrolment.c.destination == destination,
             enrolment.c.backfill_run_id.is_not(None),
             enrolment.c.backfilled_at.is_(None),
-            ~owed.exists(),
+            ~owing(destination),
         )
         .values(backfilled_at=at)
     )

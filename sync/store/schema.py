@@ -165,7 +165,10 @@ enrolment = Table(
     Column("backfilled_at", Instant),
 )
 
-_sendable = "state IN ('due', 'waiting', 'confirm')"
+SENDABLE = "state IN ('due', 'waiting', 'confirm')"
+SENDING = "state = 'sending'"
+PARKED = "state = 'parked'"
+"""The conditions of partial indexes: a statement that is to be answered by one says it in these very words."""
 
 slot = Table(
     "slot",
@@ -199,15 +202,15 @@ slot = Table(
         "priority",
         "due_at",
         "user_id",
-        sqlite_where=text(_sendable),
-        postgresql_where=text(_sendable),
+        sqlite_where=text(SENDABLE),
+        postgresql_where=text(SENDABLE),
     ),
     Index(
         "slot_sending",
         "destination",
         "lease_until",
-        sqlite_where=text("state = 'sending'"),
-        postgresql_where=text("state = 'sending'"),
+        sqlite_where=text(SENDING),
+        postgresql_where=text(SENDING),
     ),
     Index(
         "slot_empty",
@@ -219,8 +222,8 @@ slot = Table(
         "slot_parked",
         "destination",
         "user_id",
-        sqlite_where=text("state = 'parked'"),
-        postgresql_where=text("state = 'parked'"),
+        sqlite_where=text(PARKED),
+        postgresql_where=text(PARKED),
     ),
     sqlite_with_rowid=False,
 )

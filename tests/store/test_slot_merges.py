@@ -305,6 +305,18 @@ def test_the_backlog_is_counted_by_state(database: Database) -> None:
     assert three.user_id not in owed(database, "other")
 
 
+def test_of_those_who_are_parked_and_in_flight_each_is_counted_when_no_other_is_left(database: Database) -> None:
+    record(database, audience(), ["a", "b"])
+    one, two = slots.claim(database, PUSH, 2, LEASE)
+    settle(database, one, Transition.PARK, reason="400")
+    with database.read() as connection:
+        before = slots.backlog(connection, PUSH)
+    accept(database, two)
+    with database.read() as connection:
+        after = slots.backlog(connection, PUSH)
+    assert (before.owed, before.parked, after.owed, after.parked) == (1, 1, 0, 1)
+
+
 def test_destinations_do_not_see_each_others_slots(database: Database) -> None:
     record(database, audience("vip", "push", "other"), ["ann"])
     drain(database)
