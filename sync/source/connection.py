@@ -39,7 +39,7 @@ _READING = frozenset(
         sqlite3.SQLITE_RECURSIVE,
     }
 )
-_ASKING = frozenset({"table_info", "index_list", "index_info"})
+_ASKING = frozenset({"table_info", "index_list", "index_info", "index_xinfo"})
 """Pragmas whose value names what they tell of."""
 
 _STEPS_BETWEEN_LOOKS = 50_000

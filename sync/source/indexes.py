@@ -16,7 +16,7 @@ from sync.language.sql.layout import Layout, Type
 from sync.model.definition import Definition
 from sync.source.connection import Source
 from sync.source.questions import posed
-from sync.source.tables import quoted
+from sync.source.tables import quoted, sqlite_indexes
 
 WORTH_AN_INDEX = 10_000
 """Rows; fewer are looked through as fast."""
@@ -79,10 +79,8 @@ def _indexes_on_sqlite(connection: Connection, name: str) -> Iterator[tuple[str,
     start = f"PRAGMA {quote(schema)}." if schema else "PRAGMA "
     keys = [each for each in connection.exec_driver_sql(f"{start}table_info({quote(own)})") if each.pk]
     yield tuple(each.name.casefold() for each in sorted(keys, key=lambda each: each.pk))
-    for index in connection.exec_driver_sql(f"{start}index_list({quote(own)})").all():
-        if not index.partial:
-            parts = connection.exec_driver_sql(f"{start}index_info({quote(index.name)})")
-            yield tuple((each.name or "").casefold() for each in parts)
+    for index in sqlite_indexes(connection, name):
+        yield tuple(column for column, _ in index)
 
 
 def _kind(connection: Connection, name: str) -> str | None:

@@ -151,7 +151,8 @@ class Posed:
     @property
     def parts(self) -> tuple[Hashable, ...]:
         """All that its statement is made of."""
-        return self.query, self.enrichment, self.described, self.dialect
+        sought = tuple(each.columns[each.timestamp].sought for each in self.layout.events)
+        return self.query, self.enrichment, self.described, sought, self.dialect
 
 
 def posed(source: Source, connection: Connection, definition: Definition) -> Posed:

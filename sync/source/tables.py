@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, table, text
@@ -76,6 +77,7 @@ def _events(connection: Connection, found: EventsTable, collected: bool, exact_t
     named = (found.user_id, found.timestamp, found.name, found.properties, found.cursor)
     _check(found.table, columns, named)
     _check_document(connection, found.table, columns, found.properties)
+    columns[found.timestamp] = _timed(connection, found, columns[found.timestamp])
     own: dict[str, Any]
     if found.warehouse:
         own = {"flattened": True, "summary": found.summary, "title": found.title}
@@ -98,6 +100,29 @@ def _events(connection: Connection, found: EventsTable, collected: bool, exact_t
         **own,
     )
 
+
+def _timed(connection: Connection, found: EventsTable, kind: Column) -> Column:
+    """A table's column with times; on SQLite it matters whether there is an index of it."""
+    if connection.dialect.name != "sqlite":
+        return kind
+    names = [found.timestamp] if found.name is None or found.event is not None else [found.name, found.timestamp]
+    wanted = [(each.casefold(), "BINARY") for each in names]
+    return replace(kind, sought=any(each[: len(wanted)] == wanted for each in sqlite_indexes(connection, found.table)))
+
+
+def sqlite_indexes(connection: Connection, name: str) -> list[list[tuple[str, str]]]:
+    """The columns of each index of a whole table, in their order, each with its collation; an expression has no name."""
+    schema, _, own = name.rpartition(".")
+    parts: dict[str, list[tuple[str, str]]] = {}
+    for row in connection.execute(_SQLITE_INDEXES, {"name": own, "schema": schema or None}):
+        parts.setdefault(row.of, []).append((row.name.casefold(), row.collation))
+    return list(parts.values())
+
+
+_SQLITE_INDEXES = text("""
+SELECT l.name AS of, coalesce(i.name, '') AS name, i.coll AS collation
+FROM pragma_index_list(:name, :schema) AS l JOIN pragma_index_xinfo(l.name, :schema) AS i
+WHERE NOT l.partial AND i.key ORDER BY l.seq, i.seqno""")
 
 _WAREHOUSE = {"message_id": "id", "source": "context_source_id"}
 """Columns that are there by themselves in a warehouse, or not."""

@@ -211,5 +211,5 @@ def growing(engine: str, layout: str, postgresql: str) -> Iterator[Growing]:
     """An empty one on a connection of its own; ``postgresql`` is the URL of a server."""
     urls = {"sqlite": "sqlite://", "duckdb": "duckdb:///:memory:"}
     url = urls.get(engine, postgresql.replace("postgresql:", "postgresql+psycopg:"))
-    with create_engine(url, poolclass=NullPool).connect() as connection:
+    with create_engine(url, poolclass=NullPool, enable_from_linting=False).connect() as connection:
         yield Documents(connection) if layout == "documents" else Columns(connection)

@@ -112,6 +112,9 @@ class Typed:
             listed = ", ".join(f"{_quoted(column)} {types[sort]}" for column, sort in columns.items())
             kind = "TEMPORARY TABLE" if temporary else "TABLE"
             connection.exec_driver_sql(f"CREATE {kind} {name} ({listed})".replace("%", self._percent))
+        if self._dialect == "sqlite":  # where windows are looked for in another way if there are such indexes
+            for index in ("shoes_bought (happened)", "all_events (event_name, ts)"):
+                connection.exec_driver_sql(f"CREATE INDEX {index.partition(' ')[0]}_in_time ON {index}")
         connection.commit()  # an error takes back what was loaded, and not the tables
         self.layout = tables.layout(connection, following(0))
         self.engine = tables.engine(self._dialect)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import FromClause, Select, false, func, literal_column, or_, select, union_all
@@ -20,6 +21,9 @@ Among = Callable[[Expression], Expression]
 
 _VIEWS = {"Page Viewed": ("page", "page_name"), "Screen Viewed": ("screen", "screen_name")}
 """Events that are calls of their own: which, and what the name of what was viewed is called among the properties."""
+
+_LONGEST = timedelta(days=3660)
+"""Of longer windows, most tables hold nothing else."""
 
 
 class Tables:
@@ -144,9 +148,15 @@ class _OneTable(Branch):
             *self._elsewhere(),
             *([] if among is None else [among(self.user)]),
         ]
-        of_users = of_one or among is not None
-        windows = [self.clock.during(*window, of_users=of_users) for window in _windows(engine, stream)]
-        self.in_time = [each for conditions in windows for each in conditions]
+        self.in_time = list(self._in_windows(name, of_users=of_one or among is not None))
+
+    def _in_windows(self, name: str, *, of_users: bool) -> Iterator[Expression]:
+        """Conditions: an event is in every window. By the first one, rows are looked for unless they are by their users."""
+        for place, (after, until, length) in enumerate(_windows(self._engine, self._stream)):
+            if of_users or place or after is None or length > _LONGEST:
+                yield from self.clock.during(after, until, of_users=of_users)
+            else:
+                yield from self.clock.looked_for(after, until, name)
 
     def _elsewhere(self) -> Iterator[Expression]:
         """Conditions: an event comes from none of the excluded sources."""
@@ -228,19 +238,20 @@ class _SeveralTables(Branch):
         return self._engine.carried(self.source.c[self._places[_own(asked)]])
 
 
-def _windows(engine: Engine, stream: Stream) -> Iterator[tuple[Expression | None, Expression]]:
-    """The windows of a stream that end some time before as_of; without any, as_of is the only end."""
+def _windows(engine: Engine, stream: Stream) -> Iterator[tuple[Expression | None, Expression, timedelta]]:
+    """The windows of a stream that end some time before as_of, with their lengths; without any, as_of is the only end."""
     found = False
     for each in stream.filters:
         match each:
             case Within(duration, False):
                 found = True
-                yield engine.shifted(engine.as_of, -duration.delta), engine.as_of
+                yield engine.shifted(engine.as_of, -duration.delta), engine.as_of, duration.delta
             case Between(near, far, False):
                 found = True
-                yield engine.shifted(engine.as_of, -far.delta), engine.shifted(engine.as_of, -near.delta)
+                begin, end = (engine.shifted(engine.as_of, -each.delta) for each in (far, near))
+                yield begin, end, far.delta - near.delta
     if not found:
-        yield None, engine.as_of
+        yield None, engine.as_of, timedelta.max
 
 
 def _own(asked: Property | Context) -> Property | Context:

@@ -217,11 +217,13 @@ class _Candidates:
     def _passing(self, events: Events, event: str | None, distance: timedelta) -> Select[Any]:
         """Users of events, of all or of one name, that were younger than ``distance`` at the last run, and are not now."""
         engine = self._engine
-        rows, clock = self._tables.open(events, self._named("passing"))
+        name = self._named("passing")
+        rows, clock = self._tables.open(events, name)
         user, somebody = person(engine, events, self._layout, rows)
-        named = [] if event is None else called(engine, events, rows, event)
+        named = [] if event is None else list(called(engine, events, rows, event))
         after, until = (engine.shifted(each, -distance) for each in (engine.instant("since"), engine.as_of))
-        return select(user.label("user_id")).where(*named, somebody, *clock.during(after, until))
+        in_time = clock.looked_for(after, until, name) if named or events.event else clock.during(after, until)
+        return select(user.label("user_id")).where(*named, *in_time, somebody)
 
     def _changed(self, profiles: Profiles, cursor: str) -> Select[Any]:
         """Users of profiles that are new or have changed."""

@@ -43,6 +43,10 @@ class Clock(ABC):
         """Conditions for an instant in (after, until], such that an index on the column is of use; ``of_users``: rows are
         better looked for by their users, if there is an index for that."""
 
+    def looked_for(self, after: Expression, until: Expression, name: str) -> list[Expression]:  # noqa: ARG002
+        """The same, where rows are looked for by this alone. ``name``: under which these conditions may define something."""
+        return self.during(after, until)
+
     def following(self, engine: Engine, other: Clock, near: timedelta, far: timedelta) -> list[Expression]:
         """Conditions for an instant that lies in (near, far] after another one."""
         return self.during(engine.shifted(other.at, near), engine.shifted(other.at, far), of_users=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -38,12 +38,14 @@ WITHOUT_ORDER = (Type.JSON, Type.JSONB, Type.BOOLEAN, Type.FLAG, Type.OTHER)
 @dataclass(frozen=True, slots=True)
 class Column:
     """``cast``: it is like its type, but must be cast to behave so. ``exact``: its ``=`` takes no two values for one.
-    ``family``: values of one family can be compared as they are."""
+    ``family``: values of one family can be compared as they are. ``sought``: a time by which an index finds events, of one
+    name where the table has several; it says how rows are got at, and nothing of what is there."""
 
     type: Type
     family: str
     cast: bool = False
     exact: bool = True
+    sought: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ _STEP = "  "
 
 _TOKEN = re.compile(r"""(?P<blank>\s*)(?P<text>'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|[(),]|[^\s(),'"`]+)""")
 _HEADS = (
+    ("WITH", "RECURSIVE"),
     ("WITH",),
     ("SELECT",),
     ("FROM",),
@@ -120,10 +121,11 @@ def _head(nodes: _Nodes, place: int) -> int:
 
 def _clause(head: str, body: _Nodes, width: int) -> list[str]:
     whole = _flat(body)
-    if head != "WITH" and len(head) + 1 + len(whole) <= width:
+    defines = head.startswith("WITH")
+    if not defines and len(head) + 1 + len(whole) <= width:
         return [f"{head} {whole}" if whole else head]
     parts = _parts(body, ",")
-    if head == "WITH" or len(parts) > 1:
+    if defines or len(parts) > 1:
         return [head, *_further_in(_listed(parts, width - len(_STEP)))]
     return _behind(f"{head} ", body, width)
 

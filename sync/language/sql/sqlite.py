@@ -34,7 +34,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
-from sync.language.sql import isotext
+from sync.language.sql import isotext, stretches
 from sync.language.sql.engine import Clock, Engine, Instants
 from sync.language.sql.layout import Column, Type
 from sync.language.sql.values import Expression, Found
@@ -77,8 +77,8 @@ class Sqlite(Engine):
         moved = func.datetime(func.substr(instant, 1, 19), _hours(_in_hours(delta)))
         return moved.op("||")(func.substr(instant, 20))
 
-    def clock(self, column: Expression, kind: Column, at: Expression | None) -> Clock:  # noqa: ARG002
-        return _Stamps(column) if at is None else _Dates(column, at)
+    def clock(self, column: Expression, kind: Column, at: Expression | None) -> Clock:
+        return _Stamps(column) if at is None else _Dates(column, at, sought=kind.sought)
 
     def instants(self, column: Expression) -> Clock:
         return _Stamps(column)
@@ -226,8 +226,8 @@ class _Dates(Clock):
     they are, others as what they mean.
     """
 
-    def __init__(self, column: Expression, at: Expression) -> None:
-        self.column, self._meant = column, at
+    def __init__(self, column: Expression, at: Expression, *, sought: bool) -> None:
+        self.column, self._meant, self._sought = column, at, sought
         self.plain = func.datetime(column, literal_column("'+0 days'")) == column
         self.at = case((self.plain, column.op("||")(literal_column("'.000000'"))), else_=at)
 
@@ -237,6 +237,11 @@ class _Dates(Clock):
             first = func.strftime(literal_column("'%Y-%m-%d %H'"), after, _hours(-15))
             around.insert(0, _wide(self.column >= first) if of_users else self.column >= first)
         return [*around, self._exactly(after, until)]
+
+    def looked_for(self, after: Expression, until: Expression, name: str) -> list[Expression]:
+        if not self._sought:
+            return self.during(after, until)
+        return stretches.during(self.column, after, until, _between(self._meant, after, until), name)
 
     def following(self, engine: Engine, other: Clock, near: timedelta, far: timedelta) -> list[Expression]:
         first, last = _in_hours(near), _in_hours(far)
