@@ -61,14 +61,21 @@ def decide(
 _KNOWN = select(enrolment).where(enrolment.c.definition_id == bindparam("definition"))
 
 
+_OTHERS_LEAVE = (
+    update(enrolment)
+    .where(
+        enrolment.c.definition_id == bindparam("definition"),
+        enrolment.c.active,
+        enrolment.c.destination.not_in(bindparam("stays", expanding=True)),
+    )
+    .values(active=False, left_run_id=bindparam("run"))
+)
+
+
 def enrol(connection: Connection, definition_id: int, enrolments: Sequence[Enrolment], run_id: int) -> None:
     """Write down what was decided; destinations that are no longer wanted leave."""
     stays = [each.destination for each in enrolments]
-    connection.execute(
-        update(enrolment)
-        .where(enrolment.c.definition_id == definition_id, enrolment.c.active, enrolment.c.destination.not_in(stays))
-        .values(active=False, left_run_id=run_id)
-    )
+    connection.execute(_OTHERS_LEAVE, {"definition": definition_id, "stays": stays, "run": run_id})
     for each in enrolments:
         if each.joins:
             _join(connection, definition_id, each, run_id)
