@@ -8,7 +8,7 @@ is four times slower.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
+from itertools import chain, islice
 from operator import lt
 
 from sqlalchemy import Connection
@@ -39,7 +39,6 @@ def load(connection: Connection, chunks: Iterable[Chunk], columns: tuple[str, ..
 
     ``columns`` are those that the chunks carry: ``user_id``, then ``value`` and ``extra`` where there are any.
     """
-    into = f"({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
     with connection.begin():
         for table in ("arrived", "stage"):
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS temp.{table}")
@@ -50,7 +49,7 @@ def load(connection: Connection, chunks: Iterable[Chunk], columns: tuple[str, ..
             in_order = _follows(last, chunk.user_ids)
             if in_order:
                 last = chunk.user_ids[-1]
-            connection.exec_driver_sql(f"INSERT INTO temp.{'stage' if in_order else 'arrived'} {into}", _rows(chunk))
+            _insert(connection, "stage" if in_order else "arrived", columns, chunk)
             rows += len(chunk.user_ids)
     with connection.begin():
         try:
@@ -63,13 +62,12 @@ def load(connection: Connection, chunks: Iterable[Chunk], columns: tuple[str, ..
 
 def load_candidates(connection: Connection, chunks: Iterable[Chunk], columns: tuple[str, ...]) -> int:
     """Put users aside who can have changed, with what they are now; gives their number."""
-    into = f"({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
     with connection.begin():
         connection.exec_driver_sql("DROP TABLE IF EXISTS temp.candidate")
         connection.exec_driver_sql(_CANDIDATES)
         rows = 0
         for chunk in chunks:
-            connection.exec_driver_sql(f"INSERT INTO temp.candidate {into}", _rows(chunk))
+            _insert(connection, "candidate", columns, chunk)
             rows += len(chunk.user_ids)
         connection.exec_driver_sql(_CANDIDATE_USER)
     return rows
@@ -91,6 +89,21 @@ def _follows(last: str, user_ids: list[str]) -> bool:
     return last < user_ids[0] and all(map(lt, user_ids, islice(user_ids, 1, None)))
 
 
-def _rows(chunk: Chunk) -> list[tuple[str | None, ...]]:
+def _insert(connection: Connection, table: str, columns: tuple[str, ...], chunk: Chunk) -> None:
+    """Put a chunk into a table, many rows in a statement: one for each row takes three times as long."""
+    width, row = len(columns), f"({', '.join('?' * len(columns))})"
+    found = _in_a_row(chunk)
+    for start in range(0, len(found), width * _TOGETHER):
+        some = tuple(found[start : start + width * _TOGETHER])
+        rows = ", ".join([row] * (len(some) // width))
+        connection.exec_driver_sql(f"INSERT INTO temp.{table} ({', '.join(columns)}) VALUES {rows}", some)
+
+
+_TOGETHER = 500
+"""Rows in a statement. An engine that is built sparingly takes no more than 32,766 values."""
+
+
+def _in_a_row(chunk: Chunk) -> list[str] | list[str | None]:
+    """Row after row, the columns of each."""
     columns = [column for column in (chunk.user_ids, chunk.values, chunk.extras) if column is not None]
-    return list(zip(*columns, strict=True))
+    return chunk.user_ids if len(columns) == 1 else list(chain.from_iterable(zip(*columns, strict=True)))
