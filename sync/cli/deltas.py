@@ -116,7 +116,7 @@ def _carry_out(app: App, order: Order, *, deliver: bool, wait: float, as_json: b
         click.echo(f"error: {error}", err=True)
     if deliver:
         names = destinations_of(app, order)
-        with progress(_owed(app, names), quiet=as_json) as on_progress:
+        with progress({} if as_json else _owed(app, names), quiet=as_json) as on_progress:
             cycle.delivered = run_deliveries(app, names, patience=wait, on_progress=on_progress)
     if as_json:
         output.as_json(_cycle_document(cycle, notes(app, order)))
@@ -130,7 +130,7 @@ def _carry_out(app: App, order: Order, *, deliver: bool, wait: float, as_json: b
 
 def _owed(app: App, names: Sequence[str]) -> dict[str, int]:
     with app.database().read() as connection:
-        return {name: slots.backlog(connection, name).owed for name in names}
+        return {name: slots.owed(connection, name) for name in names}
 
 
 def _print_refreshes(cycle: Cycle) -> None:

@@ -340,6 +340,13 @@ def owing(destination: str) -> ColumnElement[bool]:
     return or_(here.where(text(SENDABLE)).exists(), here.where(text(SENDING)).exists())
 
 
+def owed(connection: Connection, destination: str) -> int:
+    """To how many something is owed at ``destination`` who are not parked."""
+    query = select(func.count()).where(slot.c.destination == destination, slot.c.state != SlotState.PARKED.value)
+    number: int = connection.execute(query).scalar_one()
+    return number
+
+
 def backlog(connection: Connection, destination: str) -> Backlog:
     """How much is owed at ``destination``, by state."""
     owes = connection.execute(select(owing(destination))).scalar_one()

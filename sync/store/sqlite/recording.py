@@ -116,33 +116,40 @@ ON CONFLICT (destination, user_id) DO UPDATE SET
     {_REACTIVATE}"""
 
 
-def _everyone(changed: str, priority: str, or_changed: str) -> str:
-    """Owe the whole snapshot. What nearly all are owed, as members, is written once."""
+def _everyone(value: str, extra: str, priority: str, among: str) -> str:
+    """Owe everybody ``among`` them. What nearly all are owed, as members, is written once."""
     return f"""
 INSERT INTO slot AS s {_SLOT_COLUMNS}
-SELECT :destination, p.user_id, CASE p.value WHEN 'true' THEN (SELECT json_object(:key, json_array(json('true'), :version)))
-           ELSE json_object(:key, json_array(json(p.value), :version)) END, '{{}}',
-       coalesce(g.extra, '{{}}'), :version, 'due', 0,
+SELECT :destination, p.user_id, CASE {value} WHEN 'true' THEN (SELECT json_object(:key, json_array(json('true'), :version)))
+           ELSE json_object(:key, json_array(json({value}), :version)) END, '{{}}',
+       coalesce({extra}, '{{}}'), :version, 'due', 0,
        {priority}, :at, :at
-FROM snapshot p LEFT JOIN temp.stage g ON g.user_id = p.user_id{changed}
-WHERE p.definition_id = :definition_id
-    AND (p.value <> :absent OR p.run_id >= :since{or_changed})
+FROM {among}
 {_OTHERS}
 ORDER BY p.user_id
 ON CONFLICT (destination, user_id) DO UPDATE SET
     owed = json_patch(s.owed, excluded.owed), base = json_remove(s.base, :path), {_REACTIVATE}"""
 
 
-_OWE_EVERYONE = _everyone("", "1", "")
-_OWE_EVERYONE_CHANGES_FIRST = _everyone(
-    " LEFT JOIN temp.change c ON c.user_id = p.user_id",
-    "CASE WHEN c.user_id IS NOT NULL THEN 0 ELSE 1 END",
-    " OR c.user_id IS NOT NULL",
-)
+def _snapshot(changed: str, or_changed: str) -> str:
+    return f"""snapshot p LEFT JOIN temp.stage g ON g.user_id = p.user_id{changed}
+WHERE p.definition_id = :definition_id
+    AND (p.value <> :absent OR p.run_id >= :since{or_changed})"""
 
-_DROP_EMPTY = (
-    "DELETE FROM slot WHERE destination = :destination AND owed = '{}' AND state = 'due' AND bulk_token IS NULL"
+
+_OWE_EVERYONE = _everyone("p.value", "g.extra", "1", _snapshot("", ""))
+_OWE_EVERYONE_CHANGES_FIRST = _everyone(
+    "p.value",
+    "g.extra",
+    "CASE WHEN c.user_id IS NOT NULL THEN 0 ELSE 1 END",
+    _snapshot(" LEFT JOIN temp.change c ON c.user_id = p.user_id", " OR c.user_id IS NOT NULL"),
 )
+_OWE_ALL_ENTERED = _everyone("p.after", "p.extra", ":priority", "temp.change p WHERE true")
+"""In the first recording: the same, without joining the new snapshot with what it was made of."""
+
+_DROP_EMPTY = """
+DELETE FROM slot INDEXED BY slot_empty
+WHERE destination = :destination AND owed = '{}' AND state = 'due' AND bulk_token IS NULL"""
 
 _OWED_BESIDES = """
 EXISTS (SELECT 1 FROM json_each(slot.owed) WHERE key NOT IN (SELECT value FROM json_each(:keys)))"""
@@ -217,10 +224,15 @@ class SqliteRecording:
     def owe_everyone(
         self, connection: Connection, recording: Recording, destination: str, since: int | None, *, changes_first: bool
     ) -> None:
+        if recording.first:
+            values = _values(recording, "key", "path", "version", "at")
+            values |= {"destination": destination, "priority": 0 if changes_first else 1}
+            _owe(connection, _OWE_ALL_ENTERED, "p.user_id", recording, values)
+            return
         values = _values(recording, "definition_id", "key", "path", "absent", "version", "at")
-        more = {"destination": destination, "since": since}
+        values |= {"destination": destination, "since": since}
         statement = _OWE_EVERYONE_CHANGES_FIRST if changes_first else _OWE_EVERYONE
-        _owe(connection, statement, "p.user_id", recording, {**values, **more})
+        _owe(connection, statement, "p.user_id", recording, values)
 
     def drop_empty(self, connection: Connection, destination: str) -> None:
         connection.execute(text(_DROP_EMPTY), {"destination": destination})
