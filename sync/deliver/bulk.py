@@ -46,11 +46,11 @@ PATIENCE = 15 * 60.0
 MOST_UNDER_WAY = 100
 """Requests that were submitted and have not ended."""
 
-SENDERS = 3
-"""Requests that are prepared or submitted at the same time."""
+SENDERS = 6
+"""Requests that are prepared or submitted at the same time: most of them wait for their id to be stored."""
 
-AT_ONCE = 2
-"""Requests that are claimed in one transaction."""
+AT_ONCE = 3
+"""Requests that are claimed in one transaction. A commit costs about as much as half a request's claim."""
 
 REST = 60.0
 """Seconds for which everybody goes singly, when hardly anybody could go in bulk."""
@@ -144,8 +144,8 @@ class BulkSender:
 
     @property
     def has_room(self) -> bool:
-        """Whether one more request may be claimed."""
-        return self.preparing < self._ahead and self.preparing + self.under_way < MOST_UNDER_WAY
+        """Whether as many more requests may be claimed as one claim takes."""
+        return self.preparing <= max(self._ahead - AT_ONCE, 0) and self.preparing + self.under_way < MOST_UNDER_WAY
 
     async def claim(self, most_alone: int) -> list[Batch]:
         """Claim as many as some requests may carry, or ``most_alone`` if they go singly; `add` what it gives."""
