@@ -1,11 +1,18 @@
-"""``python -m bench.footprint COMMAND …``: one command of engage-sync, then the peak of its memory in KiB on stderr."""
+"""``python -m bench.footprint COMMAND …``: one command of engage-sync, then two lines on stderr.
+
+The first is JSON: when each of its events happened first, by the clock that all processes of the host share. The last is
+the peak of its memory in KiB.
+"""
 
 from __future__ import annotations
 
+import json
 import resource
 import sys
+import time
 from pathlib import Path
 
+from sync import telemetry
 from sync.cli import main
 
 
@@ -20,6 +27,9 @@ def peak() -> int:
 
 
 if __name__ == "__main__":
+    reached: dict[str, float] = {}
+    telemetry.listen(lambda name, _: reached.setdefault(name, time.monotonic()) and None)
     code = main(sys.argv[1:])
+    print(json.dumps(reached), file=sys.stderr)
     print(peak(), file=sys.stderr)
     sys.exit(code)
