@@ -7,7 +7,9 @@ from __future__ import annotations
 
 _MEMBERS = 'SELECT jsonb_array_elements_text(CAST(:members AS jsonb)) COLLATE "C"'
 
-_MINE = f"destination = :destination AND bulk_token = :token AND user_id IN ({_MEMBERS})"
+_MINE = f"destination = :destination AND bulk_token = :token AND user_id = ANY (ARRAY({_MEMBERS}))"
+"""An array is looked up by the key, whatever the planner knows of the table. In a join with a table of which it knows nothing
+yet, it goes through all members for each slot: a request of 1,000 took 0.3 s to settle."""
 
 _ALIKE = "owed, enrichment, version, doubt, attempts, failing_since, owed_since, priority"
 
