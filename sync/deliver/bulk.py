@@ -52,6 +52,10 @@ SENDERS = 6
 AT_ONCE = 3
 """Requests that are claimed in one transaction. A commit costs about as much as half a request's claim."""
 
+ASK_AGAIN = 0.5
+"""Seconds between two claims where nothing more is due: what ends meanwhile is hardly ever due again, and a claim that
+finds nobody passes all slots that are held."""
+
 REST = 60.0
 """Seconds for which everybody goes singly, when hardly anybody could go in bulk."""
 
@@ -124,6 +128,7 @@ class BulkSender:
             self._ahead = max(1, min(self._ahead, int(settings.rate * (settings.lease - settings.deadline) / 2)))
         self._off = not sends
         self._rests_until = 0.0
+        self._due_again_at = 0.0
         self._queues = FRONT
         self._front_at = 0.0
         self._queue: asyncio.Queue[Batch] = asyncio.Queue()
@@ -145,6 +150,8 @@ class BulkSender:
     @property
     def has_room(self) -> bool:
         """Whether as many more requests may be claimed as one claim takes."""
+        if self.under_way and self._clock.monotonic() < self._due_again_at:
+            return False
         return self.preparing <= max(self._ahead - AT_ONCE, 0) and self.preparing + self.under_way < MOST_UNDER_WAY
 
     async def claim(self, most_alone: int) -> list[Batch]:
@@ -161,7 +168,9 @@ class BulkSender:
 
         taken, self._queues = await self._claims.do(claim)
         self.preparing += sum(each.bulk is not None for each in taken)
-        if taken[-1].full and taken[-1].bulk is None:
+        if not taken[-1].full:
+            self._due_again_at = self._clock.monotonic() + ASK_AGAIN
+        elif taken[-1].bulk is None:
             self._rests_until = self._clock.monotonic() + _SHORT_REST
         found = await asyncio.to_thread(lambda: [each.read() for each in taken])
         return [Batch(each.bulk, each.together, each.alone, since, each.full) for each in found]

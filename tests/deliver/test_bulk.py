@@ -98,6 +98,28 @@ def test_each_user_has_an_attempt_with_the_request_s_id_and_what_was_sent(way: R
     assert found == [("bulk bulk-1", 200, '{"members":true,"score":59}')]
 
 
+def test_the_end_of_a_request_is_no_reason_to_ask_again_who_is_due_where_nobody_was(
+    way: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = bulk.BulkSender.claim
+    in_vain: list[int] = []
+
+    async def claim_too(self: bulk.BulkSender, most_alone: int) -> list[bulk.Batch]:
+        under_way = self.under_way
+        found = await claim(self, most_alone)
+        if under_way and not any(map(len, found)):
+            in_vain.append(under_way)
+        return found
+
+    monkeypatch.setattr(bulk.BulkSender, "claim", claim_too)
+    monkeypatch.setattr(bulk, "ASK_AGAIN", 3600.0)
+    configure(way, bulk_users=60)
+    way.crowd(480)
+    assert way.command("backfill") == 0
+    way.delivered()
+    assert (len(submitted(way)), len(in_vain) <= 1) == (8, True)
+
+
 def test_a_request_that_is_still_pending_is_asked_for_again(way: Road) -> None:
     way.crowd(80)
     way.sandbox.set_faults(bulk_polls=3)
