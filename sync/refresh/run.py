@@ -64,12 +64,13 @@ def refresh(
     ``tick`` is the tick that asks for it. At most one run is recorded for each, and none once the tick has been taken away
     or a newer configuration has been announced; a run that nobody's tick asks for goes by its caller's configuration.
     """
-    claimed = runs.claim(database, definition, kind, as_of, forced=forced, tick=tick)
+    with database.together() as at_once:
+        claimed = runs.claim(at_once, definition, kind, as_of, forced=forced, tick=tick)
+        before = _before(at_once, claimed, definition, backfilled)
     began = database.clock.monotonic()
     telemetry.step("refresh.claimed", definition=definition.key)
     try:
         with runs.heartbeat(database, claimed), recording.session(database) as session:
-            before = _before(session, claimed, definition, backfilled)
             everybody = full or forced or kind is RunKind.BACKFILL
             rows, reading = read(session, source, definition, before, as_of=claimed.as_of, full=everybody)
             done = session.record(claimed, definition, rows, backfilled, reading)
@@ -108,9 +109,9 @@ def _tell(definition: Definition, claimed: ClaimedRun, done: recording.Recorded,
 
 
 def _before(
-    session: recording.Session, claimed: ClaimedRun, definition: Definition, backfilled: Sequence[str] | None
+    database: Database, claimed: ClaimedRun, definition: Definition, backfilled: Sequence[str] | None
 ) -> Before:
-    with session.read() as connection:
+    with database.read() as connection:
         known = watermarks.find(connection, claimed.definition_id)
         decided = enrolments.decide(
             connection, claimed.definition_id, definition.destinations, claimed.kind, backfilled

@@ -255,7 +255,7 @@ class _InOneTransaction(Database):
 
     def __init__(self, database: Database, connection: Connection) -> None:
         super().__init__(database.engine, database.clock, database.schema)
-        self._connection = connection
+        self._connection, self._database = connection, database
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -264,6 +264,9 @@ class _InOneTransaction(Database):
     @contextmanager
     def write(self) -> Iterator[Connection]:
         yield self._connection
+
+    def now(self, connection: Connection) -> datetime:
+        return self._database.now(connection)
 
 
 def begin_write(connection: Connection) -> RootTransaction:

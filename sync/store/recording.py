@@ -90,16 +90,11 @@ class Session:
         self._load_candidates = sqlite_staging.load_candidates if on_sqlite else postgresql_staging.load_candidates
         self._stage_candidates = sqlite_staging.stage_candidates if on_sqlite else postgresql_staging.stage_candidates
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A read transaction on the session's connection, rolled back at the end."""
-        yield self._connection
-        self._connection.rollback()
-
     def now(self) -> datetime:
         """The instant by the store's clock."""
-        with self.read() as connection:
-            return self._database.now(connection)
+        instant = self._database.now(self._connection)
+        self._connection.rollback()
+        return instant
 
     def load(self, chunks: Iterable[Chunk], columns: tuple[str, ...]) -> tuple[int, list[str]]:
         """Stage an answer; gives its rows and, when some user stands there twice, up to five such user ids."""
