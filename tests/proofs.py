@@ -153,6 +153,13 @@ class Road:
         held = "CASE WHEN bulk_token IS NULL THEN state ELSE 'sending' END"
         return Counter(state for (state,) in self.rows(f"SELECT {held} FROM slot"))
 
+    def tries(self) -> Counter[object]:
+        """How many users' tries there are in the history with each verdict, of requests of their own or of many users."""
+        found = Counter(verdict for (verdict,) in self.rows("SELECT verdict FROM attempt"))
+        for verdict, sent in self.rows("SELECT verdict, sent FROM bulk_attempt"):
+            found[verdict] += sum(len(group["users"]) for group in orjson.loads(str(sent)))
+        return found
+
     def delivered(self) -> None:
         """Assert that the sandbox holds the right state of everybody and heard nothing wrong, and that nothing is owed."""
         held = {user_id: user["attributes"] for user_id, user in self.sandbox.users().items()}

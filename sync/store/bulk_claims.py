@@ -19,6 +19,7 @@ import orjson
 from sqlalchemy import Connection
 
 from sync.model.slot import Alike, ClaimedSlot
+from sync.store import bulk_attempts
 from sync.store.bulks import Bulk, insert, mine, sql_of
 from sync.store.engine import Database
 from sync.store.prepared import prepared
@@ -184,7 +185,10 @@ def _take(
     if alone:
         values = {**mine(bulk), **times(database, {"until": until}), "apart": apart, "everybody": not together}
         connection.execute(prepared(sql.APART), values)
-    stored = insert(connection, replace(bulk, users=_count(together)), now, until) if together else None
+    stored = None
+    if together:
+        sent = bulk_attempts.document([(*group[:2], _USERS(group)) for group in together])
+        stored = insert(connection, replace(bulk, users=_count(together)), now, until, sent)
     return Taken(stored, together, alone, apart, full), queues
 
 

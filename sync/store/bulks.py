@@ -19,11 +19,11 @@ from types import ModuleType
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from sqlalchemy import insert as insert_into
 
 from sync.model.outcome import Outcome, Verdict
-from sync.store import deletions
+from sync.store import bulk_attempts, deletions, suppressions
 from sync.store.counter import next_version
 from sync.store.engine import Database
 from sync.store.postgresql import bulks as postgresql_bulks
@@ -54,6 +54,9 @@ class Bulk:
         return replace(self, users=self.users - users)
 
 
+_ACCEPTED = Outcome(Verdict.ACCEPTED, 200)
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What became of a bulk's slots: nothing more is owed; accepted, and to be confirmed; to be sent singly."""
@@ -72,20 +75,22 @@ def split(database: Database, bulk: Bulk, users: Sequence[str]) -> Bulk | None:
             return None
         token = uuid.uuid4().hex
         fewer = table.c.users - len(users)
-        connection.execute(update(table).where(table.c.id == bulk.id).values(users=fewer))
+        connection.execute(update(table).where(table.c.id == bulk.id).values(users=fewer, sent=None))
         members = orjson.dumps(users).decode()
         connection.execute(prepared(sql_of(database).SPLIT), {**mine(bulk), "other": token, "users": members})
         other = Bulk(0, bulk.destination, token, len(users), members, bulk.give_up_at)
         return insert(connection, other, row.sent_at, row.lease_until)
 
 
-def insert(connection: Connection, bulk: Bulk, now: datetime, until: datetime) -> Bulk:
-    """Store a new one, that has until then to be submitted; gives it with its number."""
+def insert(connection: Connection, bulk: Bulk, now: datetime, until: datetime, sent: str | None = None) -> Bulk:
+    """Store a new one, that has until then to be submitted; gives it with its number. ``sent``: what is sent to whom, for
+    the history (`sync.store.bulk_attempts`), if that is known."""
     values = {
         "destination": bulk.destination,
         "token": bulk.token,
         "users": bulk.users,
         "members": bulk.members,
+        "sent": sent,
         "sent_at": now,
         "lease_until": until,
         "give_up_at": bulk.give_up_at,
@@ -123,6 +128,17 @@ def users(database: Database, bulk: Bulk) -> set[str]:
         return set(connection.execute(prepared(sql_of(database).USERS), mine(bulk)).scalars())
 
 
+def forget(database: Database, user_id: str) -> None:
+    """Take a user, who has no slots any more, out of those that have not ended: one after the other, so that nobody who
+    settles some of them is waited for with another one locked."""
+    sql, quoted = sql_of(database), {"quoted": orjson.dumps(user_id).decode()}
+    with database.read() as connection:
+        numbers = connection.execute(prepared(sql.NAMING), quoted).scalars().all()
+    for number in numbers:
+        with database.write() as connection:
+            connection.execute(prepared(sql.FORGET_MEMBER), {"number": number, "user_id": user_id})
+
+
 def abandon(database: Database, destination: str) -> None:
     """Nobody can ask any more: the destination takes no such requests, as it is configured now."""
     for bulk, _ in under_way(database, destination):
@@ -134,7 +150,7 @@ def leave_out(database: Database, bulk: Bulk, users: Sequence[str]) -> Bulk | No
     ``None`` when it is no longer ours."""
     fewer = replace(bulk, users=bulk.users - len(users))
     with database.write() as connection:
-        if not connection.execute(update(table).where(*_open(bulk)).values(users=fewer.users)).rowcount:
+        if not connection.execute(update(table).where(*_open(bulk)).values(users=fewer.users, sent=None)).rowcount:
             return None
         now = database.now(connection)
         values = _back(database, bulk, now, unknown=False, singly=True, seconds=0.0)
@@ -155,7 +171,7 @@ def put_back(
     """Everybody is due again, in so many seconds; gives how many, ``None`` when somebody else has ended the bulk.
     ``outcome``: what was heard."""
     with database.write() as connection:
-        if not _take(connection, bulk):
+        if _take(connection, bulk) is None:
             return None
         now = database.now(connection)
         _lock(connection, database, bulk)
@@ -169,7 +185,7 @@ def put_back(
 def defer(database: Database, bulk: Bulk, outcome: Outcome, seconds: float, reason: str) -> int | None:
     """It was not carried out, or nobody knows: everybody waits for another try, as after a request of one's own."""
     with database.write() as connection:
-        if not _take(connection, bulk):
+        if _take(connection, bulk) is None:
             return None
         now = database.now(connection)
         _lock(connection, database, bulk)
@@ -187,15 +203,20 @@ def settle(database: Database, bulk: Bulk, failures: Mapping[str, str], quiet: f
     else has settled it."""
     sql = sql_of(database)
     with database.write() as connection:
-        if not _take(connection, bulk):
+        taken = _take(connection, bulk)
+        if taken is None:
             return None
         now = database.now(connection)
         singly = 0
-        if failures:
+        if failures or taken.sent is None:
+            # Locked first: who is forgotten just now is either among them, and waits, or is not written down.
             _lock(connection, database, bulk)
-            singly = _fail(connection, database, bulk, now, failures)
-        _record(connection, database, bulk, now, Outcome(Verdict.ACCEPTED, 200))
+            if failures:
+                singly = _fail(connection, database, bulk, now, failures)
+            _record(connection, database, bulk, now, _ACCEPTED)
         accepted = connection.execute(prepared(sql.ACCEPT), mine(bulk)).rowcount
+        if not failures and taken.sent is not None:
+            _record_known(connection, bulk, now, taken.sent, all_there=accepted == bulk.users)
         unconfirmed = 0
         if accepted + singly < bulk.users:
             values = {**mine(bulk), **times(database, {"now": now, "quiet": now + timedelta(seconds=quiet)})}
@@ -230,15 +251,22 @@ def _record(connection: Connection, database: Database, bulk: Bulk, now: datetim
         connection.execute(prepared(sql_of(database).RECORD), _said(database, bulk, now, outcome))
 
 
+def _record_known(connection: Connection, bulk: Bulk, now: datetime, sent: str, *, all_there: bool) -> None:
+    """The same from what is known since the claim, once the slots of all who are still in it are locked."""
+    users: list[str] = orjson.loads(bulk.members)
+    left = set() if all_there else suppressions.kept_out(connection, users)[0]
+    said = {**_told(bulk, _ACCEPTED), "destination": bulk.destination, "at": now}
+    bulk_attempts.record(connection, said, sent, without=left)
+
+
 def _said(database: Database, bulk: Bulk, now: datetime, outcome: Outcome) -> dict[str, object]:
+    return {**mine(bulk), **times(database, {"now": now}), **_told(bulk, outcome)}
+
+
+def _told(bulk: Bulk, outcome: Outcome) -> dict[str, object]:
     name = f"bulk {bulk.request_id}" if bulk.request_id else "bulk"
-    return {
-        **mine(bulk),
-        **times(database, {"now": now}),
-        "verdict": outcome.verdict.value,
-        "status": outcome.status,
-        "detail": storable(f"{name}: {outcome.detail}" if outcome.detail else name),
-    }
+    detail = storable(f"{name}: {outcome.detail}" if outcome.detail else name)
+    return {"verdict": outcome.verdict.value, "status": outcome.status, "detail": detail}
 
 
 def _back(
@@ -252,9 +280,9 @@ def _open(bulk: Bulk) -> tuple[Any, ...]:
     return table.c.id == bulk.id, table.c.token == bulk.token, table.c.request_id.is_(None)
 
 
-def _take(connection: Connection, bulk: Bulk) -> bool:
-    """Remove the row, if nobody else has: only who does so settles."""
-    return bool(connection.execute(_DELETE, _row(bulk)).rowcount)
+def _take(connection: Connection, bulk: Bulk) -> Row[Any] | None:
+    """Remove the row, if nobody else has, and give it: only who does so settles."""
+    return connection.execute(_DELETE, _row(bulk)).one_or_none()
 
 
 def _row(bulk: Bulk) -> dict[str, object]:
@@ -295,4 +323,4 @@ _SUBMITTED = (
     .values(request_id=bindparam("stored"))
 )
 
-_DELETE = delete(table).where(*_OURS)
+_DELETE = delete(table).where(*_OURS).returning(table.c.sent)

@@ -22,13 +22,13 @@ from sqlalchemy import Column, Connection, Table, delete, func, insert, or_, sel
 
 from sync import telemetry
 from sync.model.kept_out import user_hash
-from sync.store import barrier, deletions, suppressions
+from sync.store import barrier, bulk_attempts, bulks, deletions, suppressions
 from sync.store.counter import next_version
 from sync.store.deletions import State, Wait
 from sync.store.engine import Database, translated
 from sync.store.event_schema import event, event_outcome, forwarding, hold, profile, suppression
 from sync.store.privacy_schema import deletion, forgetting
-from sync.store.schema import alert, attempt, bulk, definition, enrolment, run, slot, snapshot, tick
+from sync.store.schema import alert, attempt, bulk, bulk_attempt, definition, enrolment, run, slot, snapshot, tick
 from sync.store.upkeep import checkpoint
 
 BATCH = 1000
@@ -43,6 +43,7 @@ _MENTIONS: tuple[Column[Any], ...] = (
     alert.c.detail,
     slot.c.reason,
     attempt.c.detail,
+    bulk_attempt.c.detail,
     hold.c.reason,
     event_outcome.c.detail,
     deletion.c.reason,
@@ -114,6 +115,7 @@ def _take(
         ("profile", delete(profile).where(profile.c.user_id == user_id)),
     ):
         counts[name] = connection.execute(statement).rowcount
+    counts["attempts"] += bulk_attempts.forget(connection, user_id)
     return counts, waits
 
 
@@ -236,6 +238,7 @@ def sweep(database: Database, number: int, *, batch: int = BATCH, go_on: Callabl
             break
     else:
         return False
+    bulks.forget(database, user_id)
     for column in _MENTIONS:
         with database.write() as connection:
             _remove_mentions(connection, column, user_id)

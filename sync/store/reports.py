@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -10,7 +12,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from sync.model.run import RunStatus
 from sync.model.slot import SlotState
-from sync.store import suppressions
+from sync.store import bulk_attempts, suppressions
 from sync.store.engine import Database
 from sync.store.event_schema import profile
 from sync.store.holder import Holder
@@ -146,23 +148,23 @@ def user(connection: Connection, user_id: str, attempts: int = 10) -> Row:
         .order_by(definition.c.kind, definition.c.key)
     ).mappings()
     owed = connection.execute(select(slot).where(slot.c.user_id == user_id).order_by(slot.c.destination)).mappings()
-    sent = connection.execute(
-        select(attempt).where(attempt.c.user_id == user_id).order_by(attempt.c.id.desc()).limit(attempts)
-    ).mappings()
     return {
         "user_id": user_id,
         "values": [{**row, "value": orjson.loads(row["value"])} for row in decided],
         "owed": [_slot(row) for row in owed],
-        "attempts": [
-            {
-                **{name: row[name] for name in ("destination", "at", "verdict", "status", "detail")},
-                "sent": _json(row["sent"]),
-            }
-            for row in sent
-        ],
+        "attempts": _attempts(connection, user_id, attempts),
         "suppressed_since": suppressions.since(connection, user_id),
         "profile": _profile(connection, user_id),
     }
+
+
+def _attempts(connection: Connection, user_id: str, most: int) -> list[Row]:
+    """A user's newest, whether the request was their own or many users'."""
+    query = select(attempt).where(attempt.c.user_id == user_id).order_by(attempt.c.id.desc()).limit(most)
+    own = [dict(row) for row in connection.execute(query).mappings()]
+    newest = merge(own, bulk_attempts.of(connection, user_id, most), key=lambda row: row["at"], reverse=True)
+    names = ("destination", "at", "verdict", "status", "detail")
+    return [{**{name: row[name] for name in names}, "sent": _json(row["sent"])} for row in islice(newest, most)]
 
 
 def _profile(connection: Connection, user_id: str) -> Row | None:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 from sync.errors import SchemaError
 from sync.store.engine import Database
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
 """Alembic's, in order (``migrations/versions``)."""
 
 

@@ -237,6 +237,7 @@ bulk = Table(
     Column("request_id", Text),
     Column("users", Integer, nullable=False),
     Column("members", Text, nullable=False, server_default=text("'[]'")),
+    Column("sent", Text),
     Column("sent_at", Instant, nullable=False),
     Column("lease_until", Instant, nullable=False),
     Column("give_up_at", Instant, nullable=False),
@@ -244,8 +245,8 @@ bulk = Table(
     sqlite_autoincrement=True,
 )
 """Requests with many users' slots. Theirs have its ``token`` as ``bulk_token`` and are among its ``members``, a JSON list; what
-is on its way of each stands in ``slot.sent``. Without a ``request_id`` nobody knows whether it arrived, and ``lease_until``
-holds."""
+is on its way of each stands in ``slot.sent``, and of all in ``sent``, as `bulk_attempt` has it, while nobody was left out.
+Without a ``request_id`` nobody knows whether it arrived, and ``lease_until`` holds."""
 
 attempt = Table(
     "attempt",
@@ -260,6 +261,23 @@ attempt = Table(
     Column("sent", Document, nullable=False),
     Index("attempt_user", "user_id", "id"),
 )
+
+bulk_attempt = Table(
+    "bulk_attempt",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("destination", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("status", Integer),
+    Column("detail", Text, nullable=False),
+    Column("first_user", UserId, nullable=False),
+    Column("last_user", UserId, nullable=False),
+    Column("sent", Text, nullable=False),
+    Index("bulk_attempt_users", "first_user", "last_user"),
+)
+"""Attempts of many users in one request (`sync.store.bulk_attempts`). ``sent`` is JSON on either engine, and is kept as the
+text that it is put together as: a list of ``{"sent", "enrichment", "users"}``, these as slots have them."""
 
 lease = Table(
     "lease",

@@ -13,16 +13,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Select, delete, func, select, text, tuple_
+from sqlalchemy import Connection, Delete, Select, Table, delete, func, select, text, tuple_
 
 from sync.model.retention import LEAST_EVENTS, Retention
 from sync.model.run import RunStatus
 from sync.store.engine import BUSY_SECONDS, Database, translated
 from sync.store.event_schema import event, event_outcome, forwarding, hold, lane
-from sync.store.schema import attempt, run, tick
+from sync.store.schema import attempt, bulk_attempt, run, tick
 
 BATCH = 1000
 """Rows deleted in one transaction."""
+
+BULKS = 50
+"""The same of attempts of many users in one request: each may be some tens of kilobytes."""
 
 RUNS_KEPT = 10
 """The newest runs of every definition are kept however old they are."""
@@ -76,7 +79,8 @@ def prune(
 
     return Pruned(
         runs=_delete(database, retention.runs, _old_runs, batch, go_on),
-        attempts=_delete(database, retention.attempts, _old_attempts, batch, go_on),
+        attempts=_delete(database, retention.attempts, _old_attempts, batch, go_on)
+        + _delete(database, retention.attempts, _old_bulk_attempts, min(batch, BULKS), go_on),
         ticks=_delete(database, retention.runs, _old_ticks, batch, go_on),
         events=_delete(database, max(retention.events, LEAST_EVENTS), old_events, batch, go_on),
         outcomes=_delete(database, retention.attempts, _old_outcomes, batch, go_on),
@@ -123,10 +127,16 @@ def _old_runs(before: datetime, _: datetime, batch: int) -> Delete:
 def _old_attempts(before: datetime, now: datetime, batch: int) -> Delete:
     """Attempts have no index by time, as each send writes some: the oldest have the smallest numbers. Those dated in
     the future, by a clock that was wrong, are passed over until their time has come."""
-    oldest = (
-        select(attempt.c.id, attempt.c.at).where(attempt.c.at <= now).order_by(attempt.c.id).limit(batch).subquery()
-    )
-    return delete(attempt).where(attempt.c.id.in_(select(oldest.c.id).where(oldest.c.at < before)))
+    return _oldest(attempt, before, now, batch)
+
+
+def _old_bulk_attempts(before: datetime, now: datetime, batch: int) -> Delete:
+    return _oldest(bulk_attempt, before, now, batch)
+
+
+def _oldest(table: Table, before: datetime, now: datetime, batch: int) -> Delete:
+    oldest = select(table.c.id, table.c.at).where(table.c.at <= now).order_by(table.c.id).limit(batch).subquery()
+    return delete(table).where(table.c.id.in_(select(oldest.c.id).where(oldest.c.at < before)))
 
 
 def _old_ticks(before: datetime, _: datetime, batch: int) -> Delete:

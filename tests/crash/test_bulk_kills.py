@@ -49,7 +49,7 @@ def test_killed_between_request_and_question_it_is_taken_up_by_its_id_and_nobody
     way.delivered()
     assert submitted(way) == 2
     assert way.sandbox.sent_counts() == dict.fromkeys(way.wanted, 1)
-    assert way.rows("SELECT verdict, count(*) FROM attempt GROUP BY verdict") == [("accepted", USERS)]
+    assert way.tries() == {"accepted": USERS}
 
 
 def test_killed_before_the_id_is_stored_it_is_sent_again_and_confirmed_and_nobody_is_lost(way: Road) -> None:

@@ -14,7 +14,7 @@ from sync.deliver.foreground import deliver
 from sync.destinations.pushwoosh.public.bulk import Bulk
 from sync.destinations.pushwoosh.public.destination import PublicPushwoosh
 from sync.model.outcome import Outcome
-from sync.store import bulk_claims, bulks, slots
+from sync.store import bulk_claims, bulks, reports, slots
 from sync.store.bulk_claims import Wanted
 from tests.proofs import Road
 from tests.soak import FULL
@@ -87,15 +87,15 @@ def test_who_fails_in_bulk_is_parked_by_an_answer_of_their_own_and_the_others_ar
     assert [row[:2] for row in parked] == [("u7", "parked"), ("u77", "parked"), ("u777", "parked")]
     assert way.sandbox.user_count == 997
     assert singly(way) == 3
-    verdicts = way.rows("SELECT verdict, count(*) FROM attempt GROUP BY verdict ORDER BY verdict")
-    assert verdicts == [("accepted", 997), ("refused", 6)]
+    assert way.tries() == {"accepted": 997, "refused": 6}
 
 
 def test_each_user_has_an_attempt_with_the_request_s_id_and_what_was_sent(way: Road) -> None:
     way.crowd(60)
     assert way.command("delta") == 0
-    found = way.rows("SELECT detail, status, sent FROM attempt WHERE user_id = 'u59'")
-    assert found == [("bulk bulk-1", 200, '{"members":true,"score":59}')]
+    with way.opened() as database, database.read() as connection:
+        [found] = reports.user(connection, "u59")["attempts"]
+    assert (found["detail"], found["status"], found["sent"]) == ("bulk bulk-1", 200, {"members": True, "score": 59})
 
 
 def test_the_end_of_a_request_is_no_reason_to_ask_again_who_is_due_where_nobody_was(

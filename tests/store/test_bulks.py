@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-import orjson
-
 from sync.model.outcome import Outcome, Verdict
 from sync.store import bulk_claims, bulks, forgetting, slots, suppressions
 from sync.store.bulk_claims import Claim, Wanted
@@ -230,18 +228,3 @@ def test_a_destination_that_takes_no_such_requests_any_more_gets_them_singly(dat
     bulks.abandon(database, PUSH)
     assert bulks.under_way(database, PUSH) == []
     assert all(slot.doubt for slot in take(database, fewest=1).alone)
-
-
-def test_the_history_has_what_was_sent_with_what_is_sent_along(database: Database) -> None:
-    record(database, audience(), ["ann", "bob"], extras={"plan": "gold", "trial": False, "seen": None, "tags": [1]})
-    bulk = bulks.submitted(database, together(database), "r-1")
-    assert bulk is not None
-    record(database, trait(), {"ann": 7})
-    end(database, bulk)
-    with database.read() as connection:
-        [found] = connection.exec_driver_sql("SELECT sent FROM attempt WHERE user_id = 'ann'").scalars()
-    assert_sent(found, {"plan": "gold", "trial": False, "seen": None, "tags": [1], "vip": True})
-
-
-def assert_sent(found: object, wanted: Mapping[str, object]) -> None:
-    assert (orjson.loads(found) if isinstance(found, str) else found) == wanted

@@ -189,7 +189,7 @@ def test_history_goes_in_small_batches_each_a_transaction(database: Database, cl
     event.listen(database.engine, "commit", commits.append)
     assert upkeep.prune(database, KEEP, batch=batch).attempts == len(PEOPLE)
     assert count(database, "attempt") == 0
-    assert len(commits) == len(PEOPLE) // batch + 5
+    assert len(commits) == len(PEOPLE) // batch + 6
 
 
 def test_pruning_beside_others_who_prune_and_record_loses_nothing(database: Database, clock: MovingClock) -> None:
@@ -280,5 +280,5 @@ def test_queue_tables_on_postgresql_are_vacuumed_early(postgresql_database: Data
                 )
             ).all()
         )
-    assert {"slot", "tick", "attempt", "lease", "counter"} <= set(settings)
+    assert {"slot", "tick", "attempt", "bulk_attempt", "lease", "counter"} <= set(settings)
     assert "autovacuum_vacuum_scale_factor=0.01" in settings["slot"]

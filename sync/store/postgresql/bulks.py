@@ -75,12 +75,16 @@ _TRAITS = "s.enrichment || (SELECT jsonb_object_agg(e.key, e.value -> 0) FROM js
 _OF_MINE = _MINE.replace("destination =", "s.destination =", 1).replace("user_id", "s.user_id", 1)
 
 RECORD = f"""
-WITH one AS MATERIALIZED (SELECT s.sent, s.enrichment, {_TRAITS} AS traits FROM slot s WHERE {_OF_MINE} LIMIT 1)
-INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
-SELECT s.destination, s.user_id, :now, :verdict, CAST(:status AS integer), :detail,
-    CASE WHEN s.sent = one.sent AND s.enrichment = one.enrichment THEN one.traits ELSE {_TRAITS} END
-FROM slot s CROSS JOIN one WHERE {_OF_MINE} ORDER BY s.user_id"""
-"""Mostly all were sent the same, which is looked up in one of them."""
+WITH alike AS (
+    SELECT CAST(s.sent AS text) COLLATE "C" AS sent, CAST(s.enrichment AS text) COLLATE "C" AS enrichment,
+        json_agg(s.user_id) AS users, min(s.user_id) AS first, max(s.user_id) AS last
+    FROM slot s WHERE {_OF_MINE} GROUP BY 1, 2)
+INSERT INTO bulk_attempt (destination, at, verdict, status, detail, first_user, last_user, sent)
+SELECT CAST(:destination AS text), :now, :verdict, CAST(:status AS integer), :detail, min(first), max(last), '[' || string_agg(
+    '{{"sent":' || sent || ',"enrichment":' || enrichment || ',"users":' || CAST(users AS text) || '}}', ',') || ']'
+FROM alike HAVING count(*) > 0"""
+"""One row for all who are still in it, who stand together with whoever was sent the same: by the texts of it, as documents
+take long to compare."""
 
 RECORD_FAILED = f"""
 INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
@@ -112,3 +116,28 @@ UPDATE slot s SET
     due_at = :now, owed_since = CASE WHEN s.doubt THEN s.owed_since ELSE :now END,
     sent = NULL, bulk_token = NULL, attempts = 0, failing_since = NULL, reason = NULL
 WHERE {_MINE}"""
+
+NAMING = "SELECT id FROM bulk WHERE strpos(members, :quoted) > 0"
+
+FORGET_MEMBER = """
+UPDATE bulk SET sent = NULL, members = CAST(CAST(members AS jsonb) - CAST(:user_id AS text) AS text) WHERE id = :number"""
+
+FORGET_ALONE = "DELETE FROM bulk_attempt WHERE first_user = :user_id AND last_user = :user_id"
+
+_GROUPS = "jsonb_array_elements(CAST(b.sent AS jsonb)) g"
+
+_OTHERS = f"{_GROUPS}, jsonb_array_elements_text(g -> 'users') u WHERE u <> :user_id"
+
+FORGET = f"""
+WITH holding AS MATERIALIZED (
+    SELECT id FROM bulk_attempt
+    WHERE first_user <= :user_id AND last_user >= :user_id AND strpos(sent, :quoted) > 0 ORDER BY id FOR UPDATE)
+UPDATE bulk_attempt AS b SET
+    first_user = (SELECT min(u COLLATE "C") FROM {_OTHERS}),
+    last_user = (SELECT max(u COLLATE "C") FROM {_OTHERS}),
+    sent = (
+        SELECT CAST(jsonb_agg(jsonb_set(g, '{{users}}', (g -> 'users') - CAST(:user_id AS text))) AS text)
+        FROM {_GROUPS} WHERE g -> 'users' <> jsonb_build_array(CAST(:user_id AS text)))
+WHERE id IN (SELECT id FROM holding)
+    AND EXISTS (SELECT 1 FROM {_GROUPS} WHERE g -> 'users' @> jsonb_build_array(CAST(:user_id AS text)))"""
+"""Take a user out of attempts that others are in, which are locked in the order of their numbers."""

@@ -74,13 +74,16 @@ _TRAITS = """CASE WHEN s.enrichment = '{}'
 _OF_MINE = _MINE.replace("destination =", "s.destination =", 1).replace("user_id", "s.user_id", 1)
 
 RECORD = f"""
-WITH one AS MATERIALIZED (
-    SELECT s.sent, s.enrichment, {_TRAITS} AS traits FROM slot AS s WHERE {_OF_MINE} LIMIT 1)
-INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
-SELECT s.destination, s.user_id, :now, :verdict, :status, :detail,
-    CASE WHEN s.sent = one.sent AND s.enrichment = one.enrichment THEN one.traits ELSE {_TRAITS} END
-FROM slot AS s, one WHERE {_OF_MINE}"""
-"""Mostly all were sent the same, which is looked up in one of them."""
+WITH alike AS (
+    SELECT s.sent, s.enrichment, json_group_array(s.user_id) AS users, min(s.user_id) AS first, max(s.user_id) AS last
+    FROM slot AS s WHERE {_OF_MINE} GROUP BY s.sent, s.enrichment)
+INSERT INTO bulk_attempt (destination, at, verdict, status, detail, first_user, last_user, sent)
+SELECT :destination, :now, :verdict, :status, :detail, first, last, sent FROM (
+    SELECT min(first) AS first, max(last) AS last, '[' || group_concat(
+        '{{"sent":' || sent || ',"enrichment":' || enrichment || ',"users":' || users || '}}') || ']' AS sent
+    FROM alike)
+WHERE sent IS NOT NULL"""
+"""One row for all who are still in it, who stand together with whoever was sent the same."""
 
 RECORD_FAILED = f"""
 INSERT INTO attempt (destination, user_id, at, verdict, status, detail, sent)
@@ -107,3 +110,25 @@ UPDATE slot AS s SET
     due_at = :now, owed_since = CASE WHEN s.doubt THEN s.owed_since ELSE :now END,
     sent = NULL, bulk_token = NULL, attempts = 0, failing_since = NULL, reason = NULL
 WHERE {_MINE}"""
+
+NAMING = "SELECT id FROM bulk WHERE instr(members, :quoted) > 0"
+
+FORGET_MEMBER = """
+UPDATE bulk SET sent = NULL,
+    members = (SELECT json_group_array(value) FROM json_each(members) WHERE value <> :user_id)
+WHERE id = :number"""
+
+_OTHERS = "json_each(g.value, '$.users') u WHERE u.value <> :user_id"
+
+FORGET_ALONE = "DELETE FROM bulk_attempt WHERE first_user = :user_id AND last_user = :user_id"
+
+FORGET = f"""
+UPDATE bulk_attempt AS b SET
+    first_user = (SELECT min(u.value) FROM json_each(b.sent) g, {_OTHERS}),
+    last_user = (SELECT max(u.value) FROM json_each(b.sent) g, {_OTHERS}),
+    sent = (
+        SELECT json_group_array(json_set(g.value, '$.users', json((SELECT json_group_array(u.value) FROM {_OTHERS}))))
+        FROM json_each(b.sent) g WHERE EXISTS (SELECT 1 FROM {_OTHERS}))
+WHERE first_user <= :user_id AND last_user >= :user_id AND instr(sent, :quoted) > 0
+    AND EXISTS (SELECT 1 FROM json_each(b.sent) g, json_each(g.value, '$.users') u WHERE u.value = :user_id)"""
+"""Take a user out of attempts that others are in."""
