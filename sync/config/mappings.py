@@ -42,7 +42,7 @@ def compiled(document: dict[str, object], problems: Problems) -> dict[str, tuple
     found: dict[str, tuple[Mapping, ...]] = {}
     for name, destination in mapping(document.get("destinations")).items():
         given = mapping(destination).get("mappings")
-        found[name] = tuple(presets()) if given is None else ()
+        found[name] = presets() if given is None else ()
         if isinstance(given, list) and len(given) > MOST_MAPPINGS:
             problems.add(
                 ("destinations", name, "mappings"),

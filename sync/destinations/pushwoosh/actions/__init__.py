@@ -9,6 +9,8 @@ track_event          *Track Event*: ``post-events``, alone or batched
 
 from __future__ import annotations
 
+from functools import cache
+
 from sync.destinations.pushwoosh.actions import track_event, update_user_profile
 from sync.destinations.pushwoosh.actions.call import Call
 from sync.mapping.action import Action
@@ -21,9 +23,10 @@ ACTIONS: dict[str, Action] = {slug: each.action for slug, each in CALLS.items()}
 """Every action by its slug."""
 
 
-def presets() -> list[Mapping]:
+@cache
+def presets() -> tuple[Mapping, ...]:
     """The two mappings that stand in for a configuration without any."""
-    return [preset(each) for each in ACTIONS.values()]
+    return tuple(preset(each) for each in ACTIONS.values())
 
 
 def preset(action: Action) -> Mapping:
