@@ -44,6 +44,7 @@ def populated(road: Road) -> None:
     schedule(road, collector=HOOK, privacy={"delete_events": True})
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("step", ["recorded", "answered"] if FULL else ["answered"])
 def test_a_daemon_killed_over_a_deletion_is_followed_by_one_that_sees_it_through(sqlite_road: Road, step: str) -> None:
     road = sqlite_road

@@ -196,6 +196,7 @@ class Suffered:
         return "\n".join(lines)
 
 
+@pytest.mark.waits
 @pytest.mark.soak
 @pytest.mark.timeout(1800 if FULL else 300)
 def test_three_daemons_that_are_killed_and_stopped_at_random_lose_nothing_and_do_nothing_twice(
