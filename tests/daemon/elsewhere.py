@@ -1,7 +1,8 @@
 """Run a command as if on another host, in a hurry: arguments are HOST SHARE COMMAND…
 
 Processes on different hosts cannot prove each other dead: their leases have to run out. All leases and beats are SHARE
-times as long as they are, so that many of them run out in a minute. On SIGUSR1 it shows where it is. On one of
+times as long as they are, so that many of them run out in a minute. It tells of each request when it last looked whether it
+might send it. On SIGUSR1 it shows where it is. On one of
 ``AMBUSHES`` it stops itself the next time it takes that step, if it does so soon.
 """
 
@@ -17,6 +18,8 @@ from sync import telemetry
 from sync.cli import main
 from sync.daemon import leader, worker
 from sync.deliver import tenure
+from sync.deliver.sender import Sender
+from sync.deliver.turn import Turn
 from sync.store import holder, runs
 
 SECONDS = (
@@ -41,6 +44,7 @@ STEPS = (
     "deliver.answered",
 )
 AMBUSHES = {step: signal.SIGRTMIN + number for number, step in enumerate(STEPS)}
+LOOKED = "sender.looked"
 PATIENCE = 5.0
 """Seconds in which the step must come: after that, whoever asked for it does not wait any more."""
 
@@ -70,10 +74,25 @@ def lie_in_wait() -> None:
     telemetry.listen(listener)
 
 
+def tell_of_looks() -> None:
+    """Before each request: at what time, or a little later, the leases still allowed it."""
+    may_send = Sender._may_send
+
+    async def told(sender: Sender, turn: Turn) -> bool:
+        at = time.time()  # first: whoever is stopped from here on may send without another look
+        may = await may_send(sender, turn)
+        if may:
+            telemetry.event(LOOKED, user_id=turn.claimed.slot.user_id, at=at)
+        return may
+
+    Sender._may_send = told  # type: ignore[method-assign]
+
+
 def live(arguments: list[str]) -> None:
     """Run the command there; ends the process."""
     faulthandler.register(signal.SIGUSR1)
     move_to(arguments[0])
     hurry(float(arguments[1]))
     lie_in_wait()
+    tell_of_looks()
     sys.exit(main(arguments[2:]))

@@ -111,12 +111,12 @@ def overtakings(
     """Every value that arrived after a newer one of that user and key.
 
     The values of a numbered trait never come back, so what the customer's database said one after another is the order
-    of versions: what arrives may be passed over or repeated, but never go back. A sender is excused that was paused: at
-    whatever step that was, others of its tasks may have been just between their last look at the leases and the socket,
-    and what they then write arrives as soon as it goes on.
+    of versions: what arrives may be passed over or repeated, but never go back. A sender is excused that was paused after
+    its last look at the leases, before the socket: at whatever step that was, this may have been one of its other tasks,
+    and what it then writes arrives as soon as it goes on.
     """
     reached: Counter[tuple[str, str]] = Counter()
-    paused = {daemon.name: daemon.paused for daemon in daemons}
+    by_name = {daemon.name: daemon for daemon in daemons}
     found = []
     for request in log:
         attributes = request.body.get("attributes") if request.body else None
@@ -131,9 +131,15 @@ def overtakings(
                 reached[place] = histories[place].index(attributes[key], reached[place])
             except ValueError:
                 sender = senders[request.seq]
-                excused = any(spell.since <= at <= spell.until + deadline for spell in paused[sender])
+                excused = _was_paused_over_it(by_name[sender], request.user_id, at, deadline)
                 found.append(Overtaking(request.user_id, key, at, sender, excused))
     return found
+
+
+def _was_paused_over_it(sender: Daemon, user_id: str, at: float, deadline: float) -> bool:
+    """Whether it was paused between its last look before a user's request that arrived then, and that."""
+    looked = max((look for look in sender.looks.get(user_id, ()) if look <= at), default=float("inf"))
+    return any(looked <= spell.since <= at <= spell.until + deadline for spell in sender.paused)
 
 
 def differences(truth: Mapping[str, Mapping[str, object]], users: Mapping[str, Mapping[str, object]]) -> list[str]:

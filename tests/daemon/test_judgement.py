@@ -24,8 +24,11 @@ def sent(*scores: int | None) -> list[Request]:
     ]
 
 
-def fleet(sqlite_road: Road, *paused: Spell) -> list[Daemon]:
-    return [Daemon(sqlite_road, "anna", 1.0, {}, paused=list(paused)), Daemon(sqlite_road, "berta", 1.0, {})]
+def fleet(sqlite_road: Road, *paused: Spell, looked: float = 49.0) -> list[Daemon]:
+    """Two, of whom one was paused; ``looked`` is when that one last did before it sent."""
+    anna = Daemon(sqlite_road, "anna", 1.0, {}, paused=list(paused))
+    anna.looks = {"ann": [looked, 200.0], "bob": [49.0]}
+    return [anna, Daemon(sqlite_road, "berta", 1.0, {})]
 
 
 def test_values_may_be_passed_over_and_repeated(sqlite_road: Road) -> None:
@@ -34,7 +37,7 @@ def test_values_may_be_passed_over_and_repeated(sqlite_road: Road) -> None:
         assert not overtakings(sent(*scores), senders, HISTORY, fleet(sqlite_road), 1.0)
 
 
-def test_an_older_value_after_a_newer_one_is_seen_and_only_one_who_was_paused_is_excused(
+def test_an_older_value_after_a_newer_one_is_seen_and_only_one_who_was_paused_before_the_socket_is_excused(
     sqlite_road: Road,
 ) -> None:
     for scores in ((4, 1), (7, None), (1, 4, 7, 4, 7)):
@@ -43,6 +46,11 @@ def test_an_older_value_after_a_newer_one_is_seen_and_only_one_who_was_paused_is
     for spell in (PAUSE, Spell(50, 101.5, "refresh.committed"), Spell(50, 101.5)):
         [found] = overtakings(sent(4, 1), {1: "berta", 2: "anna"}, HISTORY, fleet(sqlite_road, spell), 1.0)
         assert found.excused
+    for looked in (50.5, 101.6, 300.0):
+        [found] = overtakings(
+            sent(4, 1), {1: "berta", 2: "anna"}, HISTORY, fleet(sqlite_road, PAUSE, looked=looked), 1.0
+        )
+        assert not found.excused
     for senders, spell in (
         ({1: "anna", 2: "berta"}, PAUSE),
         ({1: "berta", 2: "anna"}, Spell(50, 90, PAUSE.step)),
