@@ -52,6 +52,8 @@ class Branch(ABC):
     user: Expression
     clock: Clock
     order: Sequence[Expression]
+    somebody: Sequence[Expression] = ()
+    """The condition for its user to be somebody, unless there are no others."""
     conditions: Sequence[Expression]
     in_time: Sequence[Expression] = ()
     """Conditions too: that it is in the windows. They cost more than others, and hold for most rows that an index gives."""
@@ -140,11 +142,11 @@ class _OneTable(Branch):
         self._engine, self._events, self._stream = engine, events, stream
         self.source, self.clock = tables.open(events, name)
         self.user, somebody = person(engine, events, layout, self.source)
+        self.somebody = [somebody]
         ties = [self.source.c[each] for each in (events.cursor, events.message_id) if each is not None]
         self.order = [self.clock.at, *ties]
         self.conditions = [
             *called(engine, events, self.source, stream.event),
-            somebody,
             *self._elsewhere(),
             *([] if among is None else [among(self.user)]),
         ]
@@ -227,7 +229,9 @@ class _SeveralTables(Branch):
             columns = [each.user.label("user_id"), each.clock.at.label("at"), place.label("place")]
             columns.append(each.cursor().label("cursor"))
             columns += [each.property(asked).carried().label(label) for asked, label in self._places.items()]
-            parts.append(select(*columns).select_from(each.source).where(*each.conditions, *each.in_time))
+            parts.append(
+                select(*columns).select_from(each.source).where(*each.somebody, *each.conditions, *each.in_time)
+            )
         self.source = union_all(*parts).subquery(name)
         found = self.source.c
         self.user, self.clock, self.conditions = found.user_id, engine.instants(found.at), ()

@@ -209,6 +209,10 @@ class Engine(ABC):
         """Condition: the id is not empty."""
         return user != literal_column("''")
 
+    def grouped(self, statement: Select[Any], user: Expression, somebody: Sequence[Expression]) -> Select[Any]:
+        """Rows by their user, of those who are ``somebody``; without such a condition, all are."""
+        return statement.where(*somebody).group_by(user)
+
     def equals(self, column: Expression, kind: Column, text: str) -> Expression:  # noqa: ARG002
         """A column with texts against one text, exactly, such that an index on the column is of use."""
         return column == literal(text, String)

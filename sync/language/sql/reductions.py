@@ -205,15 +205,15 @@ class _Selected:
         )
 
     def _of_outer(self, *columns: Expression) -> Select[Any]:
-        statement = select(*columns).select_from(self._rows.source).where(*self._conditions)
+        statement = select(*columns).select_from(self._rows.source).where(*self._rows.somebody, *self._conditions)
         return statement.correlate_except(self._rows.source)
 
     def by_user(self, reduction: Reduction) -> Select[Any] | None:
         """``user_id`` and ``value`` of all users."""
         plain, user = self._plain(reduction), self._rows.user.label("user_id")
         if plain is not None:
-            grouped = select(user, plain.label("value")).select_from(self._event.users.joined())
-            return grouped.where(*self._conditions).group_by(self._rows.user)
+            each = select(user, plain.label("value")).select_from(self._event.users.joined()).where(*self._conditions)
+            return self._engine.grouped(each, self._rows.user, self._rows.somebody)
         match reduction.reducer:
             case Reducer.MODE:
                 return self._mode(self._values(reduction, ()), reduction)
@@ -257,7 +257,8 @@ class _Selected:
         value = self._argument(reduction).carried()
         columns = [self._rows.user.label("user_id"), value.label("value")]
         columns += [each.label(f"order_{place}") for place, each in enumerate(order)]
-        statement = select(*columns).select_from(self._event.users.joined()).where(*self._conditions)
+        statement = select(*columns).select_from(self._event.users.joined())
+        statement = statement.where(*self._rows.somebody, *self._conditions)
         return statement.subquery(self._name("values"))
 
     def _mode(self, values: Subquery, reduction: Reduction) -> Select[Any]:

@@ -208,6 +208,12 @@ class Sqlite(Engine):
     def given(self, number: Expression) -> Expression:
         return case((number.between(-_FINITE, _FINITE), number))
 
+    def grouped(self, statement: Select[Any], user: Expression, somebody: Sequence[Expression]) -> Select[Any]:
+        # Asked of each user, not of each row: what holds a SELECT, SQLite does not put into the WHERE by itself.
+        nobody = select(literal_column("''")).scalar_subquery()
+        by_user = statement.group_by(user)
+        return by_user.having(user != nobody) if somebody else by_user
+
     def equals(self, column: Expression, kind: Column, text: str) -> Expression:  # noqa: ARG002
         return column == literal(text, String).collate("BINARY")
 
