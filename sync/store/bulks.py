@@ -206,6 +206,8 @@ def settle(database: Database, bulk: Bulk, failures: Mapping[str, str], quiet: f
         taken = _take(connection, bulk)
         if taken is None:
             return None
+        # Were it lost, the row would be there again, and its request be asked for once more.
+        database.need_not_wait(connection)
         now = database.now(connection)
         singly = 0
         if failures or taken.sent is None:

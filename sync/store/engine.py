@@ -137,6 +137,12 @@ class Database:
             connection.invalidate()
             raise StoreUnavailable(_NO_WRITES)
 
+    def need_not_wait(self, connection: Connection) -> None:
+        """Let PostgreSQL commit this transaction before it is on the disk: only what is found and done once more when a
+        failure of the server has lost it. Nothing that is committed later is kept without it."""
+        if self.dialect == "postgresql":
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
     def now(self, connection: Connection) -> datetime:
         """The instant by the store's own clock: the server's on PostgreSQL, this host's on SQLite."""
         if self.dialect == "sqlite":

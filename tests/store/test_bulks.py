@@ -228,3 +228,16 @@ def test_a_destination_that_takes_no_such_requests_any_more_gets_them_singly(dat
     bulks.abandon(database, PUSH)
     assert bulks.under_way(database, PUSH) == []
     assert all(slot.doubt for slot in take(database, fewest=1).alone)
+
+
+@pytest.mark.parametrize(("ended", "wanted"), [(False, "on"), (True, "off")])
+def test_only_the_end_of_a_request_may_be_committed_before_it_is_on_the_disk(
+    postgresql_database: Database, ended: bool, wanted: str
+) -> None:
+    record(postgresql_database, audience(), FOUR)
+    with postgresql_database.together() as transaction, transaction.read() as connection:
+        bulk = together(transaction)
+        assert bulks.submitted(transaction, bulk, "r-1")
+        if ended:
+            end(transaction, bulk)
+        assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == wanted
