@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+import pytest
+
 from sync.model.outcome import Outcome, Verdict
 from sync.store import bulk_claims, bulks, forgetting, slots, suppressions
 from sync.store.bulk_claims import Claim, Wanted
