@@ -162,7 +162,7 @@ class Session:
         if self._database.dialect == "sqlite":
             return None
         with begin_write(self._connection):
-            self._connection.execute(_LATER)
+            self._database.need_not_wait(self._connection)
             return next_version(self._connection)
 
     def _record(
@@ -372,7 +372,6 @@ class Session:
 
 
 _SAMPLE = 5
-_LATER = text("SET LOCAL synchronous_commit = off")
 _AFTER_ALL_RUNS = 2**62
 _REHEARSED = 2**62
 

@@ -238,6 +238,7 @@ def test_only_the_end_of_a_request_may_be_committed_before_it_is_on_the_disk(
 ) -> None:
     record(postgresql_database, audience(), FOUR)
     with postgresql_database.together() as transaction, transaction.read() as connection:
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
         bulk = together(transaction)
         assert bulks.submitted(transaction, bulk, "r-1")
         if ended:
