@@ -32,6 +32,7 @@ import threading
 import traceback
 from contextlib import suppress
 from difflib import get_close_matches
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -98,7 +99,7 @@ class LazyGroup(click.Group):
 
 
 def _loaded(module: str) -> ModuleType:
-    """Import it; what is loaded stays, so nothing is gained by looking through it for garbage meanwhile, nor at the end."""
+    """Import it; what is loaded stays, so nothing is gained by looking through it for garbage meanwhile, later, or at the end."""
     collecting = gc.isenabled()
     gc.disable()
     atexit.unregister(gc.freeze)
@@ -106,8 +107,15 @@ def _loaded(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     finally:
+        _keep()
         if collecting:
             gc.enable()
+
+
+@cache
+def _keep() -> None:
+    """Once: whoever runs one command after another in a process has garbage between them."""
+    gc.freeze()
 
 
 def _ignore_hangups() -> None:
