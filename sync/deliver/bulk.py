@@ -46,10 +46,10 @@ PATIENCE = 15 * 60.0
 MOST_UNDER_WAY = 100
 """Requests that were submitted and have not ended."""
 
-SENDERS = 6
+SENDERS = 8
 """Requests that are prepared or submitted at the same time: most of them wait for their id to be stored."""
 
-AT_ONCE = 3
+AT_ONCE = 4
 """Requests that are claimed in one transaction. A commit costs about as much as half a request's claim."""
 
 ASK_AGAIN = 0.5
