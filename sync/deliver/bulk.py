@@ -56,6 +56,9 @@ ASK_AGAIN = 0.5
 """Seconds between two claims where nothing more is due: what ends meanwhile is hardly ever due again, and a claim that
 finds nobody passes all slots that are held."""
 
+TAKE_UP_EVERY = 30.0
+"""Seconds between two looks for requests that were submitted and that nobody here asks after."""
+
 REST = 60.0
 """Seconds for which everybody goes singly, when hardly anybody could go in bulk."""
 
@@ -193,6 +196,7 @@ class BulkSender:
         try:
             async with asyncio.TaskGroup() as group:
                 await self._answers.take_up(group, allowed)
+                group.create_task(self._take_up_again(group, allowed))
                 for _ in range(SENDERS):
                     group.create_task(self._send_all(group, allowed))
         except BaseExceptionGroup as several:
@@ -201,6 +205,11 @@ class BulkSender:
             for each in self._lanes:
                 await each.end()
         raise AssertionError("senders do not end")
+
+    async def _take_up_again(self, group: asyncio.TaskGroup, allowed: Callable[[], bool]) -> None:
+        while True:
+            await asyncio.sleep(TAKE_UP_EVERY)
+            await self._answers.take_up(group, allowed)
 
     async def end(self, seconds: float) -> None:
         """Give back what is not being sent; wait for what is, as long as that."""

@@ -80,17 +80,25 @@ class Answers:
         self._writes = writes
         self._on_done = on_done
         self._on_alive = on_alive
+        self._followed: set[int] = set()
         self.under_way = 0
 
     async def take_up(self, group: asyncio.TaskGroup, allowed: Callable[[], bool]) -> None:
-        """Ask after what somebody else has submitted."""
-        found = await persistently(lambda: bulks.under_way(self._database, self._name), "bulk")
+        """Ask after what somebody else has submitted, also when they stored that late; and after what had ended and is there
+        again, since its server died before that was on its disk."""
+        known = set(self._followed)
+        found = await persistently(lambda: bulks.under_way(self._database, self._name, known), "bulk")
         for bulk, seconds in found:
+            if bulk.id in self._followed:
+                continue
             telemetry.event("bulk.taken_up", destination=self._name, users=bulk.users)
             self.follow(bulk, seconds, group, allowed)
 
     def follow(self, bulk: Bulk, seconds: float, group: asyncio.TaskGroup, allowed: Callable[[], bool]) -> None:
         """Ask after a request until it has ended, or for so many seconds; once at least, if that may be."""
+        if bulk.id in self._followed:
+            return
+        self._followed.add(bulk.id)
         self.under_way += 1
         group.create_task(self._follow(bulk, self._clock.monotonic() + seconds, allowed))
 
@@ -109,6 +117,12 @@ class Answers:
         return Heard(outcome, found)
 
     async def _follow(self, bulk: Bulk, until: float, allowed: Callable[[], bool]) -> None:
+        try:
+            await self._to_its_end(bulk, until, allowed)
+        finally:
+            self._followed.discard(bulk.id)
+
+    async def _to_its_end(self, bulk: Bulk, until: float, allowed: Callable[[], bool]) -> None:
         how, summary = await self._wait(bulk, until, allowed)
         progress = await self._in_detail(bulk, until, allowed) if how is _End.ENDED else None
         if progress is None:

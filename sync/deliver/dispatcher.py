@@ -236,7 +236,7 @@ class Dispatcher:
         return self.done
 
     async def _feed(self, tenure: Tenure, finished: Callable[[], Awaitable[bool]]) -> None:
-        rescued_at = -RESCUE_EVERY
+        rescued_at, sought = -RESCUE_EVERY, False
         if self._bulk is None:
             await persistently(lambda: bulks.abandon(self._database, self._name), "bulk")
         while not self._stop.is_set() and tenure.holds():
@@ -249,6 +249,9 @@ class Dispatcher:
             self._claims.room.clear()
             if not self._claims.idle:
                 await wait_for(self._claims.room, self._until_next_look())
+            elif not sought:  # hardly any slots are left to look through
+                sought = True
+                await persistently(lambda: bulks.release_lost(self._database, self._name), "rescue")
             elif await finished():
                 return
         if not tenure.holds():

@@ -124,7 +124,10 @@ class Queues:
         deltas, backfills = (
             [Place(*_PLACE(group)) for group in groups if bool(_PRIORITY(group)) == later] for later in (False, True)
         )
-        return Queues(max(deltas, default=self.deltas), max(backfills, default=self.backfills))
+        # Where backfills were reached no delta follows. The next claim looks for deltas from the front: who was owed a
+        # backfill and has changed, or was recorded late, stands there. They must not wait for backfills.
+        further = Place() if backfills or not deltas else max(deltas)
+        return Queues(further, max(backfills, default=self.backfills))
 
 
 FRONT = Queues()

@@ -12,7 +12,7 @@ What a bulk could not do is marked as ``singly``: this version of a slot goes by
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import ModuleType
@@ -29,6 +29,7 @@ from sync.store.engine import Database
 from sync.store.postgresql import bulks as postgresql_bulks
 from sync.store.prepared import prepared
 from sync.store.schema import bulk as table
+from sync.store.schema import slot
 from sync.store.slots import drop_empty, times
 from sync.store.sqlite import bulks as sqlite_bulks
 from sync.store.texts import storable
@@ -107,11 +108,16 @@ def submitted(database: Database, bulk: Bulk, request_id: str) -> Bulk | None:
     return replace(bulk, request_id=request_id)
 
 
-def under_way(database: Database, destination: str) -> list[tuple[Bulk, float]]:
-    """The requests that have not ended, as far as is known, each with the seconds until it is given up."""
+def under_way(database: Database, destination: str, besides: Collection[int] = ()) -> list[tuple[Bulk, float]]:
+    """The requests that have not ended, as far as is known, each with the seconds until it is given up; ``besides`` those
+    with these numbers."""
     with database.read() as connection:
         now = database.now(connection)
-        which = (table.c.destination == destination, table.c.request_id.is_not(None))
+        which = (
+            table.c.destination == destination,
+            table.c.request_id.is_not(None),
+            table.c.id.not_in(list(besides)),
+        )
         rows = connection.execute(select(table).where(*which).order_by(table.c.id)).all()
     return [
         (
@@ -143,6 +149,19 @@ def abandon(database: Database, destination: str) -> None:
     """Nobody can ask any more: the destination takes no such requests, as it is configured now."""
     for bulk, _ in under_way(database, destination):
         put_back(database, bulk, unknown=True, singly=True)
+
+
+def release_lost(database: Database, destination: str) -> int:
+    """Make slots due, in doubt (R4), that are held by a request which is not there: nobody will ever hear of it. A daemon of
+    the version before 0010 settles none that are held."""
+    there = select(table.c.token).where(table.c.destination == destination)
+    lost = (slot.c.destination == destination, slot.c.bulk_token.is_not(None), slot.c.bulk_token.not_in(there))
+    with database.read() as connection:
+        if connection.execute(select(slot.c.user_id).where(*lost).limit(1)).first() is None:
+            return 0
+    with database.write() as connection:
+        back = {"doubt": True, "bulk_token": None, "sent": None, "due_at": database.now(connection)}
+        return connection.execute(update(slot).where(*lost).values(back)).rowcount
 
 
 def leave_out(database: Database, bulk: Bulk, users: Sequence[str]) -> Bulk | None:

@@ -239,6 +239,8 @@ def sweep(database: Database, number: int, *, batch: int = BATCH, go_on: Callabl
     else:
         return False
     bulks.forget(database, user_id)
+    with database.write() as connection:
+        bulk_attempts.forget(connection, user_id)  # once more: one of these may have ended in the meantime
     for column in _MENTIONS:
         with database.write() as connection:
             _remove_mentions(connection, column, user_id)

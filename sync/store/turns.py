@@ -31,13 +31,22 @@ class Turns:
             mine = Lock()
             mine.acquire()
             self._waiting.append(mine)
-        if mine.acquire(timeout=timeout):
-            return True
+        try:
+            if mine.acquire(timeout=timeout):
+                return True
+        except BaseException:  # an interrupt: nobody waits here any more
+            if not self._left(mine):
+                self.release()
+            raise
+        return not self._left(mine)
+
+    def _left(self, mine: Lock) -> bool:
+        """Step out of the line; false when it was given to us just now."""
         with self._guard:
-            if mine in self._waiting:
-                self._waiting.remove(mine)
+            if mine not in self._waiting:
                 return False
-        return True  # it was given to us just now
+            self._waiting.remove(mine)
+            return True
 
     def release(self) -> None:
         """Give it to the next in line."""

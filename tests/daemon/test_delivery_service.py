@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, insert, select
 
 from sync import telemetry
 from sync.daemon import delivery
 from sync.daemon.app import App
 from sync.daemon.delivery import DeliveryService
 from sync.daemon.service import supervise
-from sync.deliver import breaker, bulk_answers, dispatcher, persistence, reporter, tenure
+from sync.deliver import breaker, bulk, bulk_answers, dispatcher, persistence, reporter, tenure
 from sync.errors import StoreUnavailable
 from sync.model.run import RunKind
-from sync.store import leases, slots
+from sync.store import leases, schema, slots
 from sync.web.vitals import Vitals
 from tests.moving_clock import MovingClock
 from tests.proofs import Road, until
@@ -305,6 +305,34 @@ async def test_what_is_owed_to_many_goes_in_bulk_and_a_stop_leaves_it_to_the_nex
         [job] = sqlite_road.sandbox._state.jobs.known.values()
         job.polls = 0
         async with running(service_of(app)):
+            await becomes(lambda: not sqlite_road.states())
+    sqlite_road.delivered()
+    assert sqlite_road.sandbox.sent_counts() == dict.fromkeys(sqlite_road.wanted, 1)
+
+
+@pytest.mark.parametrize("transport", ["public-api"])
+async def test_a_request_that_is_there_again_after_it_was_settled_is_asked_after_once_more(
+    sqlite_road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_answers, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(bulk, "TAKE_UP_EVERY", 0.05)
+    sqlite_road.configure(more={"token": "server"}, deadline="60s", lease="90s")
+    sqlite_road.crowd(60)
+    sqlite_road.refresh()
+    sqlite_road.sandbox.set_faults(bulk_polls=10**6)
+    with sqlite_road.app() as app, sqlite_road.opened() as database:
+        async with running(service_of(app)):
+            await becomes(lambda: bool(sqlite_road.rows("SELECT 1 FROM bulk WHERE request_id IS NOT NULL")))
+            with database.read() as connection:
+                kept = {
+                    table: connection.execute(select(table)).mappings().all() for table in (schema.bulk, schema.slot)
+                }
+            [job] = sqlite_road.sandbox._state.jobs.known.values()
+            job.polls = 0
+            await becomes(lambda: not sqlite_road.states())
+            with database.write() as connection:  # as after the crash of a server that had not written it to its disk
+                for table, rows in kept.items():
+                    connection.execute(insert(table), [dict(row) for row in rows])
             await becomes(lambda: not sqlite_road.states())
     sqlite_road.delivered()
     assert sqlite_road.sandbox.sent_counts() == dict.fromkeys(sqlite_road.wanted, 1)

@@ -244,3 +244,24 @@ def test_only_the_end_of_a_request_may_be_committed_before_it_is_on_the_disk(
         if ended:
             end(transaction, bulk)
         assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == wanted
+
+
+def test_slots_that_are_held_by_a_request_which_is_not_there_are_due_again_in_doubt(database: Database) -> None:
+    record(database, audience(), FOUR)
+    together(database)
+    assert bulks.release_lost(database, PUSH) == 0
+    with database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM bulk")  # as a daemon does that knows of no held slots
+    assert claim(database) == []
+    assert bulks.release_lost(database, PUSH) == 4
+    assert [each.doubt for each in claim(database)] == [True] * 4
+
+
+def test_who_has_come_back_and_is_held_is_not_taken_out_of_a_request_by_a_forgetting_of_before(
+    database: Database,
+) -> None:
+    bulk = submitted(database)
+    bulks.forget(database, "ann")
+    [(again, _)] = bulks.under_way(database, PUSH)
+    assert again == bulk
+    assert bulks.users(database, again) == set(FOUR)

@@ -44,6 +44,17 @@ def test_deltas_go_before_backfills_wherever_these_have_come_to(database: Databa
     assert held(database, 3, queues)[0] == ["cid", "yan", "zoe"]
 
 
+def test_who_was_owed_a_backfill_and_has_changed_goes_before_it_although_deltas_were_claimed_meanwhile(
+    database: Database,
+) -> None:
+    record(database, audience(), FOUR, kind=RunKind.BACKFILL)
+    record(database, audience(), [*FOUR, "yan"])
+    found, queues = held(database, 2)
+    assert found == ["ann", "yan"]
+    record(database, audience(), [each for each in [*FOUR, "yan"] if each != "dan"])
+    assert held(database, 1, queues)[0] == ["dan"]
+
+
 def test_who_comes_to_stand_before_the_places_is_found_when_nobody_follows_them(database: Database) -> None:
     record(database, audience(), FOUR)
     _, queues = held(database, 3)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from threading import Thread
 
+import pytest
+
 from sync.store.turns import Turns
 
 LONG = 120.0
@@ -36,6 +38,22 @@ def test_who_has_waited_too_long_is_out_of_the_line() -> None:
     turns = Turns()
     assert turns.acquire(0)
     assert not turns.acquire(0.001)
+    assert turns.waiting == 0
+    turns.release()
+    assert turns.acquire(0)
+
+
+def test_who_is_interrupted_while_waiting_is_out_of_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted:
+        def acquire(self, timeout: float | None = None) -> None:
+            if timeout is not None:
+                raise KeyboardInterrupt
+
+    turns = Turns()
+    assert turns.acquire(0)
+    monkeypatch.setattr("sync.store.turns.Lock", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        turns.acquire(LONG)
     assert turns.waiting == 0
     turns.release()
     assert turns.acquire(0)

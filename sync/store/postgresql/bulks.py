@@ -120,7 +120,11 @@ WHERE {_MINE}"""
 NAMING = "SELECT id FROM bulk WHERE strpos(members, :quoted) > 0"
 
 FORGET_MEMBER = """
-UPDATE bulk SET sent = NULL, members = CAST(CAST(members AS jsonb) - CAST(:user_id AS text) AS text) WHERE id = :number"""
+UPDATE bulk SET sent = NULL, members = CAST(CAST(members AS jsonb) - CAST(:user_id AS text) AS text)
+WHERE id = :number AND NOT EXISTS (
+    SELECT 1 FROM slot s
+    WHERE s.destination = bulk.destination AND s.user_id = :user_id AND s.bulk_token = bulk.token)"""
+"""Who has come back, and is held by it, is no trace."""
 
 FORGET_ALONE = "DELETE FROM bulk_attempt WHERE first_user = :user_id AND last_user = :user_id"
 

@@ -116,7 +116,10 @@ NAMING = "SELECT id FROM bulk WHERE instr(members, :quoted) > 0"
 FORGET_MEMBER = """
 UPDATE bulk SET sent = NULL,
     members = (SELECT json_group_array(value) FROM json_each(members) WHERE value <> :user_id)
-WHERE id = :number"""
+WHERE id = :number AND NOT EXISTS (
+    SELECT 1 FROM slot s
+    WHERE s.destination = bulk.destination AND s.user_id = :user_id AND s.bulk_token = bulk.token)"""
+"""Who has come back, and is held by it, is no trace."""
 
 _OTHERS = "json_each(g.value, '$.users') u WHERE u.value <> :user_id"
 
