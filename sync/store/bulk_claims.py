@@ -43,7 +43,7 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Taken:
     """A claim before it is `read`, which takes a while and needs no store. ``together`` and ``alone`` are groups of slots
-    that differ in nothing but their users, in the columns of ``CLAIMED``."""
+    that differ in nothing but their users, as ``PICK`` gives them."""
 
     bulk: Bulk | None
     together: list[list[Any]]
@@ -107,8 +107,8 @@ class Place:
 class Queues:
     """How far the queues have been claimed: of deltas, and of backfills.
 
-    Slots that are held stay where they are: a claim that began at the front would pass all of them. Nothing depends on it:
-    what is due before these places is found when nothing more is due after them.
+    Slots that are held stay where they are: a claim that began at the front would pass all of them. What is due before these
+    places is found when nothing more is due after them, and deltas before that: whenever backfills were reached.
     """
 
     deltas: Place = Place()
