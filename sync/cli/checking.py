@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -135,7 +135,7 @@ def _warehouse(source: Source) -> Checked:
 
 def _definitions(app: App, away: Collection[str]) -> Iterator[Checked]:
     """Every definition whose source is not away."""
-    lacking: dict[tuple[str, Lacking], list[str]] = {}
+    right: dict[str, list[Definition]] = {}
     for definition in app.settings.definitions:
         if definition.source in away:
             continue
@@ -148,9 +148,9 @@ def _definitions(app: App, away: Collection[str]) -> Iterator[Checked]:
         yield checked
         if checked.problem is None:
             yield from _unknown_events(source, definition)
-            for index in lacking_indexes(source, definition):
-                lacking.setdefault((source.name, index), []).append(f"{definition.kind} {definition.key}")
-    yield from _slow(lacking)
+            right.setdefault(definition.source, []).append(definition)
+    for name, definitions in right.items():
+        yield from (_slow(name, each) for each in lacking_indexes(app.source(name), definitions))
 
 
 def _unknown_events(source: Source, definition: Definition) -> Iterator[Checked]:
@@ -160,15 +160,15 @@ def _unknown_events(source: Source, definition: Definition) -> Iterator[Checked]
         yield Checked(f"{said} (there is: {', '.join(close)})" if close else said, verdict="note")
 
 
-def _slow(lacking: Mapping[tuple[str, Lacking], Sequence[str]]) -> Iterator[Checked]:
-    """Large tables that are looked through where an index would do."""
-    for (source, index), wanting in lacking.items():
-        who = f"{', '.join(wanting[:_NAMED])}{f' and {len(wanting) - _NAMED} more' if len(wanting) > _NAMED else ''}"
-        said = (
-            f"table {index.table} of source {source} has no index that begins with ({', '.join(index.leading)}), by which "
-            f"{who} would look up rows: {index.statement}"
-        )
-        yield Checked(said, verdict="warn")
+def _slow(source: str, index: Lacking) -> Checked:
+    """A large table that is looked through where an index would do, or that is read where an index could hold it all."""
+    wanting = [f"{each.kind} {each.key}" for each in index.wanted_by]
+    who = f"{', '.join(wanting[:_NAMED])}{f' and {len(wanting) - _NAMED} more' if len(wanting) > _NAMED else ''}"
+    said = f"table {index.table} of source {source} has no index that begins with ({', '.join(index.leading)})"
+    if index.read:
+        read = f"holds all that {who} would read of users who have changed ({', '.join(index.read)})"
+        return Checked(f"{said} and {read}, so that the table itself is read: {index.statement}", verdict="note")
+    return Checked(f"{said}, by which {who} would look up rows: {index.statement}", verdict="warn")
 
 
 def _store(app: App) -> Checked:

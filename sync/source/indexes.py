@@ -1,61 +1,74 @@
-"""Indexes that a query would use, and that its source has not: with the statement that makes them.
+"""Indexes that queries would use, and that their source has not: with the statement that makes them.
 
-Only of tables that are worth one, and where the database would use it: views, and what is computed, have none.
+Only of tables that are worth one, and where the database would use it: views, and what is computed, have none. For users
+who are looked up at each refresh of what has changed there is one for all queries of a table: where it holds the few
+columns that they read, the table itself is not read.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from sync.language.sql.access import Access, accesses
 from sync.language.sql.layout import Layout, Type
 from sync.model.definition import Definition
-from sync.source.connection import Source
-from sync.source.questions import posed
-from sync.source.tables import quoted, sqlite_indexes
+from sync.source.indexed import Index, everywhere, indexes, is_large, kind, longest
+from sync.source.questions import Posed
+from sync.source.tables import engine, quoted
 
-WORTH_AN_INDEX = 10_000
-"""Rows; fewer are looked through as fast."""
+MOST_HELD = 4
+"""Columns that an index should hold besides those by which it is in order."""
+
+LONGEST_HELD = 100
+"""Bytes of a value that an index should hold. PostgreSQL takes no row into an index that is longer than 2,700."""
 
 _DATES = (Type.DATE, Type.TIMESTAMP, Type.INSTANT)
 _LONGEST_NAME = 63
 """Bytes, on PostgreSQL."""
 
-_POSTGRESQL = text("""
-SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey) WITH ORDINALITY AS k (number, place)
-  LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.number
-  WHERE k.place <= i.indnkeyatts ORDER BY k.place)
-FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_am AS m ON m.oid = c.relam
-WHERE i.indrelid = to_regclass(CAST(:name AS text)) AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree'""")
-_KIND = text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(CAST(:name AS text))")
-
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """An index that is not there: what it must begin with, and the statement that makes the best one."""
+    """An index that is not there: what it must begin with, the statement that makes the best one, and who would use it.
+
+    ``read``: the columns that are read besides, where an index is there that begins so, but does not hold all of them.
+    """
 
     table: str
     leading: tuple[str, ...]
+    read: tuple[str, ...]
     statement: str
+    wanted_by: tuple[Definition, ...]
 
 
-def lacking(source: Source, connection: Connection, definition: Definition) -> Iterator[Lacking]:
-    """The indexes that a definition's query would use if they were there; nothing but on SQLite and PostgreSQL."""
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A definition that looks for rows, and what it reads of them ``beside``."""
+
+    definition: Definition
+    beside: frozenset[str] | None
+
+    def is_met(self, access: Access, there: Sequence[Index]) -> bool:
+        """Whether an index is all that is read, if that is wanted."""
+        read = {each.casefold() for each in (*access.best, *(self.beside or ()))}
+        return self.beside is None or any(read <= index.holds for index in there)
+
+
+def lacking(connection: Connection, asked: Sequence[tuple[Definition, Posed]]) -> Iterator[Lacking]:
+    """The indexes that queries of a source would use if they were there; nothing but on SQLite and PostgreSQL."""
     if connection.dialect.name not in ("sqlite", "postgresql"):
         return
-    found = posed(source, connection, definition)
-    for access in dict.fromkeys(accesses(found.query, found.layout)):
-        if not _is_of_use(connection, found.layout, access):
-            continue
-        indexed, kind = _indexes(connection, access.table), _kind(connection, access.table)
-        wanted = [tuple(map(str.casefold, each)) for each in (access.leading, *access.others)]
-        served = any(index[: len(each)] == each for index in indexed for each in wanted)
-        if kind is not None and not served and _is_large(connection, access.table):
-            yield Lacking(access.table, access.leading, _statement(connection, access, kind))
+    wishes: dict[Access, list[_Wish]] = {}
+    for definition, found in asked:
+        for access in dict.fromkeys(accesses(found.query, found.layout, engine(found.dialect))):
+            if _is_of_use(connection, found.layout, access):
+                wishes.setdefault(replace(access, beside=None), []).append(_Wish(definition, access.beside))
+    for access, every in wishes.items():
+        yield from _lacking(connection, access, every)
 
 
 def _is_of_use(connection: Connection, layout: Layout, access: Access) -> bool:
@@ -65,48 +78,50 @@ def _is_of_use(connection: Connection, layout: Layout, access: Access) -> bool:
     return connection.dialect.name == "sqlite" or not set(computed) & set(access.leading)
 
 
-def _indexes(connection: Connection, name: str) -> list[tuple[str, ...]]:
-    """The columns of each index of a whole table, as they are compared; one that is an expression has no name."""
-    if connection.dialect.name == "postgresql":
-        rows = connection.execute(_POSTGRESQL, {"name": quoted(connection, name)})
-        return [tuple((each or "").casefold() for each in row[0]) for row in rows]
-    return list(_indexes_on_sqlite(connection, name))
+def _lacking(connection: Connection, access: Access, wishes: Sequence[_Wish]) -> Iterator[Lacking]:
+    """One index for all that is wanted, if it is not there."""
+    leading = [tuple(map(str.casefold, each)) for each in (access.leading, *access.others)]
+    there = [each for each in indexes(connection, access.table) if any(map(each.begins_with, leading))]
+    unmet = [each for each in wishes if not there or not each.is_met(access, there)]
+    sort = kind(connection, access.table)
+    if not unmet or sort is None or not is_large(connection, access.table):
+        return
+    served, held = _served(connection, access, wishes)
+    wanted_by = tuple(each.definition for each in unmet if not there or each in served)
+    if wanted_by:
+        statement = _statement(connection, access, sort, held)
+        read = tuple(each for each in (*access.best, *held) if each not in access.leading) if there else ()
+        yield Lacking(access.table, access.leading, read, statement, wanted_by)
 
 
-def _indexes_on_sqlite(connection: Connection, name: str) -> Iterator[tuple[str, ...]]:
-    schema, _, own = name.rpartition(".")
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    start = f"PRAGMA {quote(schema)}." if schema else "PRAGMA "
-    keys = [each for each in connection.exec_driver_sql(f"{start}table_info({quote(own)})") if each.pk]
-    yield tuple(each.name.casefold() for each in sorted(keys, key=lambda each: each.pk))
-    for index in sqlite_indexes(connection, name):
-        yield tuple(column for column, _ in index)
+def _served(connection: Connection, access: Access, wishes: Sequence[_Wish]) -> tuple[list[_Wish], tuple[str, ...]]:
+    """Those for whom one index can hold all that they read, who read least first; and what it holds."""
+    given = everywhere(connection, access.table)
+    able = [
+        (each, {name for name in each.beside if name.casefold() not in given})
+        for each in wishes
+        if each.beside is not None
+    ]
+    sizes = longest(connection, access.table, set().union(*(columns for _, columns in able)))
+    held: set[str] = set()
+    served = []
+    for wish, columns in sorted(able, key=lambda each: len(each[1])):
+        if len(held | columns) <= MOST_HELD and all(sizes[each] <= LONGEST_HELD for each in columns):
+            held |= columns
+            served.append(wish)
+    return served, tuple(sorted(held))
 
 
-def _kind(connection: Connection, name: str) -> str | None:
-    """What PostgreSQL calls the kind of a table; `None` for what can have no index."""
-    if connection.dialect.name == "postgresql":
-        kind = connection.execute(_KIND, {"name": quoted(connection, name)}).scalar()
-        return kind if kind in ("r", "p", "m") else None
-    own = name.rpartition(".")[2]
-    asked = text("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(:name)")
-    return "r" if connection.execute(asked, {"name": own}).scalar() else None
-
-
-def _is_large(connection: Connection, name: str) -> bool:
-    counted = f"SELECT 1 FROM {quoted(connection, name)} LIMIT {WORTH_AN_INDEX + 1}"
-    rows: int = connection.exec_driver_sql(f"SELECT count(*) FROM ({counted}) AS counted").scalar_one()
-    return rows > WORTH_AN_INDEX
-
-
-def _statement(connection: Connection, access: Access, kind: str) -> str:
+def _statement(connection: Connection, access: Access, sort: str, held: Sequence[str]) -> str:
     quote = connection.dialect.identifier_preparer.quote
+    own = access.table.rpartition(".")[2]
+    name = quote(_name((own, *access.best, *held)))
+    if connection.dialect.name == "sqlite":  # an index is where its table is
+        return f"CREATE INDEX {name} ON {quote(own)} ({', '.join(map(quote, (*access.best, *held)))})"
+    concurrently = "CONCURRENTLY " if sort != "p" else ""
+    include = f" INCLUDE ({', '.join(map(quote, held))})" if held else ""
     columns = ", ".join(map(quote, access.best))
-    name = quote(_name((access.table.rpartition(".")[2], *access.best)))
-    concurrently = "CONCURRENTLY " if connection.dialect.name == "postgresql" and kind != "p" else ""
-    own = access.table.rpartition(".")[2]  # on SQLite, an index is where its table is
-    table = quote(own) if connection.dialect.name == "sqlite" else quoted(connection, access.table)
-    return f"CREATE INDEX {concurrently}{name} ON {table} ({columns})"
+    return f"CREATE INDEX {concurrently}{name} ON {quoted(connection, access.table)} ({columns}){include}"
 
 
 def _name(parts: Sequence[str]) -> str:

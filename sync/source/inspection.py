@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+
+from sqlalchemy import Connection
 
 from sync.language.references import asked
 from sync.model.definition import Definition
@@ -36,12 +38,18 @@ def unknown_events(source: Source, definition: Definition) -> Mapping[str, list[
         return warehouse.unknown(connection, source.tables, asked(definition))
 
 
-def lacking_indexes(source: Source, definition: Definition) -> tuple[Lacking, ...]:
-    """The indexes that a query would use if its source had them."""
-    if definition.query is None:
+def lacking_indexes(source: Source, definitions: Sequence[Definition]) -> tuple[Lacking, ...]:
+    """The indexes that queries would use if their source had them."""
+    queries = [each for each in definitions if each.query is not None]
+    if not queries:
         return ()
-    with reader.named(definition), source.read() as connection, source.translated():
-        return tuple(indexes.lacking(source, connection, definition))
+    with source.read() as connection, source.translated():
+        return tuple(indexes.lacking(connection, [(each, _posed(source, connection, each)) for each in queries]))
+
+
+def _posed(source: Source, connection: Connection, definition: Definition) -> questions.Posed:
+    with reader.named(definition):
+        return questions.posed(source, connection, definition)
 
 
 def readable_sql(source: Source, definition: Definition) -> str:

@@ -81,3 +81,26 @@ def test_an_index_that_is_not_there_is_warned_of_once(tmp_path: Path, capsys: py
         "warn   table orders of source shop has no index that begins with (at), by which audience weekly, audience monthly "
         "would look up rows: CREATE INDEX orders_at_customer ON orders (at, customer)"
     )
+
+
+def test_an_index_that_does_not_hold_what_is_read_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.execute("CREATE TABLE orders (id integer primary key, customer text, at text, total integer)")
+        connection.executemany(
+            "INSERT INTO orders (customer, at, total) VALUES (?, ?, 5)", [("ann", "2026-11-20")] * 10_001
+        )
+        for columns in ("at", "customer, at"):
+            connection.execute(f"CREATE INDEX 'by {columns}' ON orders ({columns})")
+        connection.commit()
+    (tmp_path / "sync.yaml").write_text(
+        f"version: 1\nstore: sqlite:///{tmp_path}/store.db\nsources:\n  shop:\n    url: sqlite:///{tmp_path}/shop.db\n"
+        "    events: [{table: orders, event: Ordered, user_id: customer, timestamp: at, cursor: id}]\n"
+        "audiences:\n  - {name: Often, query: event('Ordered').count() >= 9}\n"
+        "traits:\n  - {name: Spent, query: event('Ordered').sum(property('total'))}\n"
+    )
+    assert main(["check", "--config", str(tmp_path / "sync.yaml")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "note   table orders of source shop has no index that begins with (customer) and holds all that trait spent would "
+        "read of users who have changed (at, total), so that the table itself is read: CREATE INDEX "
+        "orders_customer_at_total ON orders (customer, at, total)"
+    )

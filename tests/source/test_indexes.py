@@ -7,7 +7,7 @@ import pytest
 
 from sync.model.definition import Definition, Kind, Question
 from sync.model.feed import EventsTable, ProfilesTable, Tables
-from sync.source import indexes
+from sync.source import indexed
 from sync.source.connection import Source
 from sync.source.inspection import lacking_indexes
 from tests.shop import Shop
@@ -21,7 +21,7 @@ FUNNEL = "event('Bought').where(event('Bought').within(parent: 1 days).count() >
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two rows are few, and three are many."""
-    monkeypatch.setattr(indexes, "WORTH_AN_INDEX", 2)
+    monkeypatch.setattr(indexed, "WORTH_AN_INDEX", 2)
 
 
 def filled(shop: Shop, rows: int = 3) -> Shop:
@@ -39,7 +39,7 @@ def lacking(shop: Shop, tables: Tables, query: str) -> list[str]:
     """The statements that would make what is lacking."""
     asked = Definition(Kind.AUDIENCE, "key", "Name", "shop", (), query=Question(query))
     source = Source("shop", shop.url, 30, tables=tables)
-    return [each.statement.replace("CONCURRENTLY ", "") for each in lacking_indexes(source, asked)]
+    return [each.statement.replace("CONCURRENTLY ", "") for each in lacking_indexes(source, [asked])]
 
 
 def made(shop: Shop, statement: str) -> None:
@@ -87,7 +87,7 @@ def test_what_is_told_is_what_was_lacking(shop: Shop) -> None:
 def test_on_postgresql_it_is_made_without_a_lock(postgresql_shop: Shop) -> None:
     asked = Definition(Kind.AUDIENCE, "key", "Name", "shop", (), query=Question(WINDOW))
     source = Source("shop", filled(postgresql_shop).url, 30, tables=Tables((ONE,)))
-    (found,) = lacking_indexes(source, asked)
+    (found,) = lacking_indexes(source, [asked])
     assert found.statement == "CREATE INDEX CONCURRENTLY bought_at_who ON bought (at, who)"
 
 
