@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from operator import itemgetter
 from types import NoneType
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
 from sync.language.references import asked
-from sync.language.sql import Changes, Compiled, compile_query
+from sync.language.sql import Changes, Compiled, as_it_is, compile_query
 from sync.language.sql.engine import Engine
 from sync.language.sql.layout import Layout
 from sync.language.sql.lines import in_lines
@@ -47,15 +48,17 @@ class Asked:
 
     def rows(self, rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
         """Rows with what Python has for their values; one that cannot be carried any further is missing."""
-        if not self.decoded:
+        if all(decode is as_it_is for decode in self.decoded):
             return rows
-        user_ids, *columns = zip(*rows, strict=True)
+        user_ids, *columns = (list(map(itemgetter(place), rows)) for place in range(1 + len(self.decoded)))
         values = [_column(decode, column) for decode, column in zip(self.decoded, columns, strict=True)]
         return list(zip(user_ids, *values, strict=True))
 
 
-def _column(decode: Decode, column: Sequence[object]) -> list[object]:
+def _column(decode: Decode, column: list[object]) -> list[object]:
     """In one go where it is plain, else value by value."""
+    if decode is as_it_is:
+        return column
     values = list(map(decode, column))
     return values if _is_plain(values) else list(map(_carried, values))
 

@@ -45,12 +45,16 @@ _TYPES = {
     "json": Type.JSON,
     "jsonb": Type.JSONB,
 }
+_IN_ANY_DOUBLE = 308
+"""Digits before the point, of a number that a double can hold."""
+
 _LIKE_TEXT = ("uuid", "bpchar", "name", "citext")
 _PADDED = ("bpchar", "citext")
 
 _POSTGRESQL = text("""
 SELECT a.attname, coalesce(b.typname, t.typname) AS type, coalesce(b.typcategory, t.typcategory) AS category,
-  coalesce(c.collname, '') AS collation, coalesce(c.collisdeterministic, true) AS exact
+  coalesce(c.collname, '') AS collation, coalesce(c.collisdeterministic, true) AS exact,
+  coalesce(nullif(t.typtypmod, -1), a.atttypmod) AS modifier
 FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid LEFT JOIN pg_type AS b ON b.oid = t.typbasetype
 LEFT JOIN pg_collation AS c ON c.oid = a.attcollation
 WHERE a.attrelid = to_regclass(CAST(:name AS text)) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum""")
@@ -211,16 +215,26 @@ def quoted(connection: Connection, name: str) -> str:
 
 def _postgresql_columns(connection: Connection, name: str) -> Mapping[str, Column]:
     rows = connection.execute(_POSTGRESQL, {"name": quoted(connection, name)})
-    return {row.attname: _postgresql_column(row.type, row.category, row.collation, row.exact) for row in rows}
+    return {
+        row.attname: _postgresql_column(row.type, row.category, row.collation, row.exact, row.modifier) for row in rows
+    }
 
 
-def _postgresql_column(name: str, category: str, collation: str, exact: bool) -> Column:
+def _postgresql_column(name: str, category: str, collation: str, exact: bool, modifier: int) -> Column:
     if name in _TYPES:
         kind = _TYPES[name]
-        return Column(kind, f"text {collation}" if kind is Type.TEXT else kind, exact=exact)
+        bounded = kind is Type.NUMERIC and modifier >= 0 and _digits_before_point(modifier) <= _IN_ANY_DOUBLE
+        return Column(kind, f"text {collation}" if kind is Type.TEXT else kind, exact=exact, bounded=bounded)
     if name in _LIKE_TEXT or category in ("E", "S"):
         return Column(Type.TEXT, f"{name} {collation}", cast=True, exact=exact and name not in _PADDED)
     return Column(Type.OTHER, name, cast=True)
+
+
+def _digits_before_point(modifier: int) -> int:
+    """Of a ``numeric(precision, scale)``, as PostgreSQL packs the two, behind four bytes. A scale can be below zero."""
+    packed = modifier - 4
+    precision, scale = packed >> 16, ((packed & 0x7FF) ^ 0x400) - 0x400
+    return precision - scale
 
 
 def _duckdb_columns(connection: Connection, name: str) -> Mapping[str, Column]:

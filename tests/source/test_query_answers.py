@@ -67,6 +67,36 @@ def test_numbers_that_json_has_not_are_missing(postgresql_shop: Shop) -> None:
     assert values(shop, tables, "event('Bought').sum(property('price'))") == {"7": 5}
 
 
+def test_nan_is_missing_in_a_column_that_can_hold_no_other_odd_number(postgresql_shop: Shop) -> None:
+    shop, tables = postgresql_shop, Tables((BOUGHT,))
+    shop.run("CREATE TABLE bought (id int, user_id int, ts timestamptz, price numeric(12, 2))")
+    shop.run("INSERT INTO bought VALUES (?, ?, ?, ?)", [(1, 7, NOON, "NaN"), (2, 7, NOON, 5), (3, 8, NOON, "NaN")])
+    assert values(shop, tables, "event('Bought').sum(property('price'))") == {"7": 5}
+    assert values(shop, tables, "event('Bought').max(property('price'))") == {"7": 5}
+    assert members(shop, tables, "event('Bought').where(property('price') >= 5).count() = 1") == ["7"]
+    assert members(shop, tables, "event('Bought').where(property('price') != 5).count() = 1") == ["7", "8"]
+
+
+@pytest.mark.parametrize("declared", ["numeric", "numeric(311, 2)", "too_large"])
+def test_a_number_that_no_json_reader_can_hold_is_missing_where_the_column_can(
+    postgresql_shop: Shop, declared: str
+) -> None:
+    shop, tables = postgresql_shop, Tables((BOUGHT,))
+    shop.run("CREATE DOMAIN too_large AS numeric(309)")
+    shop.run(f"CREATE TABLE bought (id int, user_id int, ts timestamptz, price {declared})")
+    shop.run("INSERT INTO bought VALUES (?, ?, ?, ?)", [(1, 7, NOON, "9e308"), (2, 7, NOON, 5), (3, 8, NOON, "-9e308")])
+    assert values(shop, tables, "event('Bought').sum(property('price'))") == {"7": 5}
+
+
+@pytest.mark.parametrize("declared", ["numeric(12, 2)", "price"])
+def test_a_column_that_holds_no_number_too_large_is_asked_for_none(postgresql_shop: Shop, declared: str) -> None:
+    postgresql_shop.run("CREATE DOMAIN price AS numeric(308)")
+    postgresql_shop.run(f"CREATE TABLE bought (id int, user_id int, ts timestamptz, price {declared})")
+    source = Source("shop", postgresql_shop.url, 30, tables=Tables((BOUGHT,)))
+    query = definition("event('Bought').where(property('price') >= 100).count() = 1")
+    assert "nullif(bought_2.price, 'NaN') >= 100" in readable_sql(source, query)
+
+
 def test_sums_do_not_overflow(sqlite_shop: Shop) -> None:
     sqlite_shop.run("CREATE TABLE bought (id integer, user_id integer, ts text, price integer)")
     rows = [(number, 7, "2026-11-21 10:00:00", 2**63 - 1) for number in range(2)]

@@ -42,7 +42,7 @@ from sqlalchemy.types import NullType
 
 from sync.language.reads import nodes, profile_traits
 from sync.language.sql.branches import Tables, called, person
-from sync.language.sql.compiler import compile_query
+from sync.language.sql.compiler import as_it_is, compile_query
 from sync.language.sql.edges import edges
 from sync.language.sql.engine import Engine
 from sync.language.sql.layout import WITHOUT_ORDER, Column, Events, Layout, Profiles
@@ -126,7 +126,7 @@ def compile_changes(
 
 
 def _if_any(decoded: Callable[[object], object]) -> Callable[[object], object]:
-    return lambda value: None if value is None else decoded(value)
+    return decoded if decoded is as_it_is else lambda value: None if value is None else decoded(value)
 
 
 def _obstacles(query: Query, layout: Layout, profiles_cursor: str | None) -> Iterator[str]:

@@ -24,7 +24,8 @@ from sync.language.tree import Query, Reduction, Trait, Value
 class Compiled:
     """``statement`` gives ``user_id``, of a trait ``value``, and what was asked for besides; each user once.
 
-    Its one open bind is ``as_of``. ``decoded`` makes of the columns after the first what Python has for them.
+    Its one open bind is ``as_of``. ``decoded`` makes of the columns after the first what Python has for them; where it is
+    `as_it_is`, that is what they are.
     """
 
     statement: Select[Any]
@@ -45,26 +46,30 @@ def compile_query(
     if is_condition(query):
         conditions.append(holds(query, users))  # type: ignore[arg-type]
     else:
-        value, decoded = _answer(query, users)  # type: ignore[arg-type]
+        value, is_one, decoded = _answer(query, users)  # type: ignore[arg-type]
         asked.append(("value", value, decoded))
-        conditions.append(value.is_not(null()))
-    asked += [(name, *_answer(Trait(name), users)) for name in enrichment]
+        conditions.append(is_one)
+    for name in enrichment:
+        value, is_one, decoded = _answer(Trait(name), users)
+        asked.append((name, case((is_one, value)), decoded))
     columns = [value.label(name) for name, value, _ in asked]
     return Compiled(users.select(columns, conditions), tuple(decoded for *_, decoded in asked))
 
 
-def _answer(asked: Value, users: Users) -> tuple[Expression, Callable[[object], object]]:
-    """A value as an answer, and how Python reads it."""
+def _answer(asked: Value, users: Users) -> tuple[Expression, Expression, Callable[[object], object]]:
+    """A value as an answer, the condition for it to be one, and how Python reads it."""
     found, engine = users.value(asked), users.engine
-    if isinstance(asked, Reduction) and asked.is_list:
-        return found.carried(), engine.decoded_list
     if found.number is not None and found.text is None:
-        return engine.given(found.number), _without_noise if is_sum(asked) else _same
+        decoded = _without_noise if is_sum(asked) and not engine.sums_are_exact else as_it_is
+        return found.number, engine.can_be_given(found.number), decoded
     value = found.carried()
-    return case((engine.scalar(value), value)), engine.decoded
+    if isinstance(asked, Reduction) and asked.is_list:
+        return value, value.is_not(null()), engine.decoded_list
+    return value, engine.scalar(value), engine.decoded
 
 
-def _same(value: object) -> object:
+def as_it_is(value: object) -> object:
+    """A number as an engine gives it: JSON can hold it, whichever it is."""
     return value
 
 

@@ -196,8 +196,8 @@ class Duckdb(Engine):
     def average(self, number: Expression) -> Expression:
         return func.avg(aggregate_order_by(number, number))
 
-    def given(self, number: Expression) -> Expression:
-        return case((func.isfinite(cast(number, Double)), number))
+    def can_be_given(self, number: Expression) -> Expression:
+        return func.isfinite(cast(number, Double))
 
     def user(self, column: Expression, kind: Column, *, as_text: bool) -> Expression:  # noqa: ARG002
         return cast(column, Text) if as_text else column

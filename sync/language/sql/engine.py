@@ -69,6 +69,8 @@ class Engine(ABC):
     """
 
     dialect: Dialect
+    sums_are_exact = False
+    """Whether sums and means are decimals: the order of the rows does nothing to them."""
 
     @property
     def as_of(self) -> Expression:
@@ -197,9 +199,9 @@ class Engine(ABC):
         """A sum or mean to be compared: without the digits that only say in which order it was added up."""
         return number
 
-    def given(self, number: Expression) -> Expression:
-        """A number as an answer: one that JSON cannot hold is missing."""
-        return number
+    @abstractmethod
+    def can_be_given(self, number: Expression) -> Expression:
+        """Condition: it is a number that JSON can hold; false or NULL where it is missing."""
 
     def user(self, column: Expression, kind: Column, *, as_text: bool) -> Expression:  # noqa: ARG002
         """A user's id; ``as_text`` where ids of several kinds meet."""

@@ -38,13 +38,15 @@ WITHOUT_ORDER = (Type.JSON, Type.JSONB, Type.BOOLEAN, Type.FLAG, Type.OTHER)
 @dataclass(frozen=True, slots=True)
 class Column:
     """``cast``: it is like its type, but must be cast to behave so. ``exact``: its ``=`` takes no two values for one.
-    ``family``: values of one family can be compared as they are. ``sought``: a time by which an index finds events, of one
+    ``family``: values of one family can be compared as they are. ``bounded``: of numbers, its declaration keeps it within
+    what a double can hold, so that the only one that is none is NaN. ``sought``: a time by which an index finds events, of one
     name where the table has several; it says how rows are got at, and nothing of what is there."""
 
     type: Type
     family: str
     cast: bool = False
     exact: bool = True
+    bounded: bool = False
     sought: bool = field(default=False, repr=False)
 
 

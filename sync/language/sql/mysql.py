@@ -175,8 +175,8 @@ class Mysql(Duckdb):
     def average(self, number: Expression) -> Expression:
         return func.avg(number)
 
-    def given(self, number: Expression) -> Expression:
-        return number
+    def can_be_given(self, number: Expression) -> Expression:
+        return number.is_not(null())
 
     def user(self, column: Expression, kind: Column, *, as_text: bool) -> Expression:  # noqa: ARG002
         # By code point, whatever the column's own collation takes for one.

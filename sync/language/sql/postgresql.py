@@ -50,6 +50,8 @@ _SMALL_NUMBER: Expression = literal_column(r"'^-?[0-9]{1,200}(\.[0-9]{1,200})?([
 class Postgresql(Engine):
     """PostgreSQL 12 or later. ``readable``: with ``:as_of`` instead of a bind, for people."""
 
+    sums_are_exact = True
+
     def __init__(self, *, readable: bool = False) -> None:
         self.dialect = (PGDialect if readable else PGDialect_psycopg)(paramstyle="named" if readable else "pyformat")
         self._readable = readable
@@ -82,6 +84,8 @@ class Postgresql(Engine):
                 return Found(column.is_not(null()), lambda: func.to_jsonb(column), boolean=column)
             case Type.INTEGER:
                 return self.number(column)
+            case Type.NUMERIC if kind.bounded:
+                return self.number(func.nullif(column, literal_column("'NaN'"), type_=Numeric))
             case Type.NUMERIC | Type.FLOAT:
                 return self.number(case((_is_finite(column), column)))
             case Type.JSONB | Type.JSON:
@@ -198,8 +202,8 @@ class Postgresql(Engine):
     def average(self, number: Expression) -> Expression:
         return func.avg(cast(number, Numeric))
 
-    def given(self, number: Expression) -> Expression:
-        return case((_is_finite(number), number))
+    def can_be_given(self, number: Expression) -> Expression:
+        return _is_finite(number)
 
     def user(self, column: Expression, kind: Column, *, as_text: bool) -> Expression:
         if not as_text:

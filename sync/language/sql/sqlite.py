@@ -205,8 +205,8 @@ class Sqlite(Engine):
         rounded = cast(func.printf("%.15g", number), REAL)
         return case((number.between(-_FINITE, _FINITE), rounded), else_=number)
 
-    def given(self, number: Expression) -> Expression:
-        return case((number.between(-_FINITE, _FINITE), number))
+    def can_be_given(self, number: Expression) -> Expression:
+        return number.between(-_FINITE, _FINITE)
 
     def grouped(self, statement: Select[Any], user: Expression, somebody: Sequence[Expression]) -> Select[Any]:
         # Asked of each user, not of each row: what holds a SELECT, SQLite does not put into the WHERE by itself.
