@@ -1,7 +1,7 @@
 """Users who can have changed, held in memory while they are few.
 
-They are compared with the snapshot by their ids, which are bound to the statement that looks them up: no table need be
-made for them, which would cost more than to look them up.
+They are compared with the snapshot by their ids, which are bound to the statement that looks them up, and so is what has
+changed to those that write it down: no table need be made for them, which would cost more than to look them up.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import repeat
+from typing import TypeAlias
 
 from sync.model.chunk import Chunk
 
@@ -50,3 +51,24 @@ def few(chunks: Iterable[Chunk]) -> Few:
     user_ids = sorted(found)
     values, extras = [found[each][0] for each in user_ids], [found[each][1] for each in user_ids]
     return Few(user_ids, values, extras, sorted(doubled)[:_NAMED])
+
+
+Changed: TypeAlias = tuple[str, str | None, str | None, str | None]
+"""A user id, the value before, the value after and what comes along; ``None`` before: never recorded, after: not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What has changed of few users, in the order of their ids: what the TEMP table ``change`` is of many."""
+
+    rows: list[Changed]
+
+    def counted(self, absent: str) -> tuple[int, int, int]:
+        """How many entered, exited, and have another value; ``absent`` is the value of who is not there."""
+        exited = sum(after is None for _, _, after, _ in self.rows)
+        entered = sum(after is not None and before in (None, absent) for _, before, after, _ in self.rows)
+        return entered, exited, len(self.rows) - entered - exited
+
+    def without_exits(self) -> Difference:
+        """The same, but for those who left."""
+        return Difference([row for row in self.rows if row[2] is not None])

@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol
 from sqlalchemy import Connection
 
 from sync.model.definition import Definition
-from sync.store.candidates import Few
+from sync.store.candidates import Difference, Few
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,16 @@ class Statements(Protocol):
         """
         ...
 
-    def compare_candidates(
-        self, connection: Connection, recording: Recording, few: Few | None
-    ) -> tuple[int, int, int, int]:
-        """The same among the candidates only, at the cost of looking each of them up; these are staged unless ``few``."""
+    def compare_candidates(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
+        """The same among the candidates only, which are staged; at the cost of looking each of them up."""
+        ...
+
+    def compare_few(self, connection: Connection, recording: Recording, few: Few) -> Difference:
+        """The same among a few, without the table: what it would hold."""
+        ...
+
+    def put(self, connection: Connection, some: Difference) -> None:
+        """Fill ``change`` with ``some``, for what needs it as a table."""
         ...
 
     def missed(self, connection: Connection, few: Few | None) -> int:
@@ -73,12 +79,14 @@ class Statements(Protocol):
         """Take the exits out of ``change``."""
         ...
 
-    def advance(self, connection: Connection, recording: Recording) -> None:
-        """Write ``change`` into the snapshot."""
+    def advance(self, connection: Connection, recording: Recording, some: Difference | None = None) -> None:
+        """Write ``change``, or ``some`` in its place, into the snapshot."""
         ...
 
-    def owe_changes(self, connection: Connection, recording: Recording, destination: str) -> None:
-        """Merge ``change`` into the slots of ``destination``, with the priority of a delta."""
+    def owe_changes(
+        self, connection: Connection, recording: Recording, destination: str, some: Difference | None = None
+    ) -> None:
+        """Merge ``change``, or ``some`` in its place, into the slots of ``destination``, with the priority of a delta."""
         ...
 
     def owe_everyone(

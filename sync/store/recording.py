@@ -27,7 +27,7 @@ from sync.model.location import Location
 from sync.model.run import ClaimedRun, Counts, RunStatus
 from sync.model.watermark import Course, Extent, Reading
 from sync.store import barrier, definitions, enrolments, runs, suppressions, watermarks
-from sync.store.candidates import MOST, Few, few
+from sync.store.candidates import MOST, Difference, Few, few
 from sync.store.counter import next_version
 from sync.store.engine import CONTENTION, Database, begin_write
 from sync.store.enrolments import Enrolment
@@ -67,9 +67,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
+    """``some``: what has changed, where that is in no table."""
+
     counts: Counts
     hold: Hold | None
     missed: int | None
+    some: Difference | None
 
 
 WHOLE = Reading(Course("it is read whole each time"))
@@ -182,7 +185,7 @@ class Session:
             decided = enrolments.decide(connection, claimed.definition_id, asked.destinations, claimed.kind, backfilled)
             found = self._compare(recording, members, reading, forced=claimed.forced, shown=claimed.shown)
             counts, hold = found.counts, found.hold
-            self._advance(recording, decided, counts)
+            self._advance(recording, decided, found)
             enrolments.enrol(connection, claimed.definition_id, decided, claimed.id)
             definitions.record(
                 connection,
@@ -258,6 +261,8 @@ class Session:
             recording = self._recording(asked, definition_id, _AFTER_ALL_RUNS, _REHEARSED, reading)
             self._statements.begin_again(connection)
             found = self._compare(recording, members, reading, forced=forced, shown=shown)
+            if found.some is not None:
+                self._statements.put(connection, found.some)
             samples = self._samples()
             shadowed = any(each.joins or each.everyone for each in decided)
             if shadowed:
@@ -300,9 +305,13 @@ class Session:
     ) -> _Compared:
         """Diff the ``staged`` rows against the snapshot; take held exits out of the difference."""
         connection, statements = self._connection, self._statements
-        incremental = reading.course.extent is Extent.INCREMENTAL
+        incremental, some = reading.course.extent is Extent.INCREMENTAL, None
         if incremental:
-            entered, exited, changed, _ = statements.compare_candidates(connection, recording, self._few)
+            if self._few is None:
+                entered, exited, changed, _ = statements.compare_candidates(connection, recording)
+            else:
+                some = statements.compare_few(connection, recording, self._few)
+                entered, exited, changed = some.counted(recording.absent)
             before = definitions.members(connection, recording.definition_id)
             members = before + entered - exited
         else:
@@ -320,19 +329,27 @@ class Session:
             shown=shown,
         )
         if hold is not None:
-            statements.hold_exits(connection)
+            if some is None:
+                statements.hold_exits(connection)
+            else:
+                some = some.without_exits()
             counts = replace(counts, members=members + exited, exited=0, held=exited)
-        return _Compared(counts, hold, missed)
+        return _Compared(counts, hold, missed, some)
 
-    def _advance(self, recording: Recording, decided: Sequence[Enrolment], counts: Counts) -> None:
+    def _advance(self, recording: Recording, decided: Sequence[Enrolment], found: _Compared) -> None:
         """Write down what changed, and owe it. Most runs of what few users do find nothing."""
+        some, everyone = found.some, any(each.joins or each.everyone for each in decided)
+        if some is not None and everyone:  # somebody has let a destination join since this run began
+            self._statements.put(self._connection, some)
+            some = None
+        counts = found.counts
         if counts.entered or counts.exited or counts.changed:
-            self._statements.advance(self._connection, recording)
-        elif not any(each.joins or each.everyone for each in decided):
+            self._statements.advance(self._connection, recording, some)
+        elif not everyone:
             return
-        self._owe(recording, decided)
+        self._owe(recording, decided, some)
 
-    def _owe(self, recording: Recording, decided: Sequence[Enrolment]) -> None:
+    def _owe(self, recording: Recording, decided: Sequence[Enrolment], some: Difference | None = None) -> None:
         """Put what changed into the slots of every destination of the definition.
 
         A destination that is new to it is owed the whole new snapshot; so is one that gets a backfill, where what
@@ -344,7 +361,7 @@ class Session:
                     self._connection, recording, each.destination, each.since, changes_first=not each.joins
                 )
             else:
-                self._statements.owe_changes(self._connection, recording, each.destination)
+                self._statements.owe_changes(self._connection, recording, each.destination, some)
             self._statements.drop_empty(self._connection, each.destination)
 
     def _owe_clearing(self, recording: Recording, *, advance: bool = True) -> int:

@@ -12,7 +12,7 @@ from typing import ClassVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from sync.store.candidates import Few
+from sync.store.candidates import Difference, Few
 from sync.store.recordable import Recording
 from sync.store.statement import text
 
@@ -53,18 +53,32 @@ FROM (SELECT DISTINCT user_id FROM candidate c
 JOIN snapshot p ON p.definition_id = CAST(:definition_id AS bigint) AND p.user_id = gone.user_id
 WHERE p.value <> CAST(:absent AS text)"""
 
-CHANGED_FEW = """
-CREATE TEMP TABLE change ON COMMIT DROP AS
-SELECT c.user_id COLLATE "C" AS user_id, p.value AS before, c.value AS after, c.extra
-FROM unnest(CAST(:user_ids AS text[]), CAST(:values AS text[]), CAST(:extras AS text[])) AS c (user_id, value, extra)
-LEFT JOIN snapshot p ON p.definition_id = CAST(:definition_id AS bigint) AND p.user_id = c.user_id COLLATE "C"
-WHERE CASE WHEN c.value IS NULL THEN p.value <> CAST(:absent AS text) ELSE p.value IS DISTINCT FROM c.value END"""
+DIFFERENT_FEW = """
+SELECT user_id, before, after, extra FROM (
+    SELECT c.user_id, p.before, c.after, c.extra
+    FROM unnest(CAST(:user_ids AS text[]), CAST(:values AS text[]), CAST(:extras AS text[])) AS c (user_id, after, extra)
+    LEFT JOIN LATERAL (
+        SELECT s.value AS before FROM snapshot s
+        WHERE s.definition_id = CAST(:definition_id AS bigint) AND s.user_id = c.user_id COLLATE "C" OFFSET 0) p ON true) x
+WHERE CASE WHEN after IS NULL THEN before <> CAST(:absent AS text) ELSE before IS DISTINCT FROM after END"""
+"""Each is looked up (OFFSET keeps it so): the planner would rather read the whole snapshot, which takes longer."""
 
-_DROP_NOISE = """
-DELETE FROM change WHERE CASE
+_FEW = """
+WITH change AS (
+    SELECT user_id COLLATE "C" AS user_id, before, after, extra
+    FROM unnest(CAST(:changed AS text[]), CAST(:befores AS text[]), CAST(:afters AS text[]), CAST(:extras AS text[]))
+        AS c (user_id, before, after, extra))"""
+"""Stands before a statement that reads ``change``, where that is bound to it."""
+
+_PUT_FEW = f"{_FEW} INSERT INTO pg_temp.change (user_id, before, after, extra) SELECT * FROM change"
+
+_NOISE = """CASE
     WHEN before ~ '^[-0-9]' AND after ~ '^[-0-9]' AND (before ~ '[.e]' OR after ~ '[.e]')
     THEN abs(CAST(after AS numeric) - CAST(before AS numeric)) <= 1e-12 * abs(CAST(before AS numeric)) END"""
 """Of sums: a difference that comes from the order in which fractions were added up. What was decided stays as it was."""
+
+_DROP_NOISE = f"DELETE FROM change WHERE {_NOISE}"
+_NO_NOISE = f" AND ({_NOISE}) IS NOT TRUE"
 
 _MISSED = """
 SELECT count(*) FROM change x WHERE NOT EXISTS (SELECT 1 FROM candidate c WHERE c.user_id = x.user_id)"""
@@ -88,9 +102,8 @@ ON CONFLICT (definition_id, user_id) DO UPDATE SET value = excluded.value, run_i
 
 _HASHED = """encode(sha256(decode(CAST(:salt AS text), 'hex') || sha256(convert_to({user_id}, 'UTF8'))), 'hex')"""
 
-_FORGET = f"""
-DELETE FROM change WHERE {_HASHED.format(user_id="user_id")} IN (SELECT user_hash FROM suppression WHERE forgotten)
-RETURNING after IS NOT NULL"""
+_IS_FORGOTTEN = f"""{_HASHED.format(user_id="user_id")} IN (SELECT user_hash FROM suppression WHERE forgotten)"""
+_FORGET = f"DELETE FROM change WHERE {_IS_FORGOTTEN} RETURNING after IS NOT NULL"
 
 _OTHERS = "/* all */"
 """Stands for the condition that leaves out who is on the list; nobody is, as a rule, and then it costs nothing."""
@@ -195,20 +208,24 @@ class PostgresqlRecording:
         connection.execute(text(_CHANGES), {"definition_id": recording.definition_id})
         return self._settled(connection, recording)
 
-    def compare_candidates(
-        self, connection: Connection, recording: Recording, few: Few | None
-    ) -> tuple[int, int, int, int]:
+    def compare_candidates(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
         asked = {"definition_id": recording.definition_id}
-        if few is None:
-            connection.exec_driver_sql(_CHANGE)
-            connection.execute(text(CHANGED_CANDIDATES), asked)
-            connection.execute(text(EXITED_CANDIDATES), {**asked, "absent": recording.absent})
-            return self._settled(connection, recording)
-        users = {"user_ids": few.user_ids, "values": few.values, "extras": few.extras}
-        connection.execute(text(CHANGED_FEW), {**asked, **users, "absent": recording.absent})
-        if recording.inexact:
-            connection.exec_driver_sql(_DROP_NOISE)
-        return self._counted(connection, recording)
+        connection.exec_driver_sql(_CHANGE)
+        connection.execute(text(CHANGED_CANDIDATES), asked)
+        connection.execute(text(EXITED_CANDIDATES), {**asked, "absent": recording.absent})
+        return self._settled(connection, recording)
+
+    def compare_few(self, connection: Connection, recording: Recording, few: Few) -> Difference:
+        asked = {**_values(recording, "definition_id", "absent"), "salt": recording.salt}
+        users = {"user_ids": few.user_ids, "values": few.values, "extras": _if_any(few.extras)}
+        statement = DIFFERENT_FEW + (_NO_NOISE if recording.inexact else "")
+        if recording.salt is not None:
+            statement += f" AND NOT {_IS_FORGOTTEN}"
+        return Difference([tuple(row) for row in connection.execute(text(statement), {**asked, **users})])
+
+    def put(self, connection: Connection, some: Difference) -> None:
+        connection.exec_driver_sql(_CHANGE)
+        connection.execute(text(_PUT_FEW), _few(some))
 
     def missed(self, connection: Connection, few: Few | None) -> int:
         query, asked = (_MISSED, {}) if few is None else (_MISSED_BY_FEW, {"user_ids": few.user_ids})
@@ -237,13 +254,16 @@ class PostgresqlRecording:
     def hold_exits(self, connection: Connection) -> None:
         connection.exec_driver_sql("DELETE FROM change WHERE after IS NULL")
 
-    def advance(self, connection: Connection, recording: Recording) -> None:
+    def advance(self, connection: Connection, recording: Recording, some: Difference | None = None) -> None:
         statement = _ENTER if recording.first else _ADVANCE
-        connection.execute(text(statement), _values(recording, "definition_id", "absent", "run_id"))
+        values = _values(recording, "definition_id", "absent", "run_id")
+        connection.execute(text(_of(some, statement)), values | _few(some))
 
-    def owe_changes(self, connection: Connection, recording: Recording, destination: str) -> None:
-        values = _values(recording, "key", "absent", "version", "at")
-        _owe(connection, _OWE_CHANGES, "user_id", recording, {**values, "destination": destination})
+    def owe_changes(
+        self, connection: Connection, recording: Recording, destination: str, some: Difference | None = None
+    ) -> None:
+        values = _values(recording, "key", "absent", "version", "at") | {"destination": destination}
+        _owe(connection, _of(some, _OWE_CHANGES), "user_id", recording, values | _few(some))
 
     def owe_everyone(
         self, connection: Connection, recording: Recording, destination: str, since: int | None, *, changes_first: bool
@@ -291,6 +311,24 @@ class PostgresqlRecording:
 
 _VACUUM_FROM = 50_000
 """Changes in one recording from which waiting for autovacuum would cost the next diff more than doing it now."""
+
+
+def _if_any(extras: list[str | None]) -> list[str | None] | None:
+    """``None``, which is as many as there are users, where nothing comes along."""
+    return None if extras.count(None) == len(extras) else extras
+
+
+def _of(some: Difference | None, statement: str) -> str:
+    """A statement that reads ``change``: the table, or ``some`` that are bound to it."""
+    return statement if some is None else _FEW + statement
+
+
+def _few(some: Difference | None) -> dict[str, object]:
+    """What is bound to a statement for ``some`` to be read."""
+    if some is None:
+        return {}
+    user_ids, befores, afters, extras = ([row[place] for row in some.rows] for place in range(4))
+    return {"changed": user_ids, "befores": befores, "afters": afters, "extras": _if_any(extras)}
 
 
 def _owed_at_once(connection: Connection, statement: str, recording: Recording, values: dict[str, object]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import orjson
 from sqlalchemy import Connection
 
-from sync.store.candidates import Few
+from sync.store.candidates import Difference, Few
 from sync.store.instants import stamp
 from sync.store.recordable import Recording
 from sync.store.statement import text
@@ -44,17 +44,28 @@ FROM temp.candidate c CROSS JOIN snapshot p
 WHERE p.definition_id = :definition_id AND p.user_id = c.user_id AND p.value <> :absent
     AND NOT EXISTS (SELECT 1 FROM temp.stage s WHERE s.user_id = c.user_id)"""
 
-CHANGED_FEW = """
-INSERT INTO temp.change (user_id, before, after, extra)
-SELECT c.value ->> 0, p.value, c.value ->> 1, c.value ->> 2
-FROM json_each(:few) c LEFT JOIN snapshot p ON p.definition_id = :definition_id AND p.user_id = c.value ->> 0
-WHERE CASE WHEN c.value ->> 1 IS NULL THEN p.value <> :absent ELSE p.value IS NOT c.value ->> 1 END"""
+DIFFERENT_FEW = """
+SELECT user_id, before, after, extra FROM (
+    SELECT c.value ->> 0 AS user_id, p.value AS before, c.value ->> 1 AS after, c.value ->> 2 AS extra
+    FROM json_each(:few) c LEFT JOIN snapshot p ON p.definition_id = :definition_id AND p.user_id = c.value ->> 0)
+WHERE CASE WHEN after IS NULL THEN before <> :absent ELSE before IS NOT after END"""
 """``few`` are lists of a user id, a value and what comes along."""
 
-_DROP_NOISE = """
-DELETE FROM temp.change WHERE before GLOB '[-0-9]*' AND after GLOB '[-0-9]*' AND (before GLOB '*[.e]*' OR after GLOB '*[.e]*')
+_FEW = """
+WITH change AS (
+    SELECT value ->> 0 AS user_id, value ->> 1 AS before, value ->> 2 AS after, value ->> 3 AS extra
+    FROM json_each(:changed))"""
+"""Stands before a statement that reads ``change``, where that is bound to it."""
+
+_PUT_FEW = f"{_FEW} INSERT INTO temp.change (user_id, before, after, extra) SELECT * FROM change"
+
+_NOISE = """
+    before GLOB '[-0-9]*' AND after GLOB '[-0-9]*' AND (before GLOB '*[.e]*' OR after GLOB '*[.e]*')
     AND abs(CAST(after AS REAL) - CAST(before AS REAL)) <= 1e-12 * abs(CAST(before AS REAL))"""
 """Of sums: a difference that comes from the order in which fractions were added up. What was decided stays as it was."""
+
+_DROP_NOISE = f"DELETE FROM temp.change WHERE {_NOISE}"
+_NO_NOISE = f" AND ({_NOISE}) IS NOT TRUE"
 
 _MISSED = """
 SELECT count(*) FROM temp.change x WHERE NOT EXISTS (SELECT 1 FROM temp.candidate c WHERE c.user_id = x.user_id)"""
@@ -70,14 +81,13 @@ FROM temp.change"""
 
 _ADVANCE = """
 INSERT INTO snapshot (definition_id, user_id, value, run_id)
-SELECT :definition_id, user_id, coalesce(after, :absent), :run_id FROM temp.change WHERE true ORDER BY user_id
+SELECT :definition_id, user_id, coalesce(after, :absent), :run_id FROM change WHERE true ORDER BY user_id
 ON CONFLICT (definition_id, user_id) DO UPDATE SET value = excluded.value, run_id = excluded.run_id"""
 
 _HASHED = "user_hash(:salt, {user_id})"
 
-_FORGET = f"""
-DELETE FROM temp.change WHERE {_HASHED.format(user_id="user_id")} IN (SELECT user_hash FROM suppression WHERE forgotten)
-RETURNING after IS NOT NULL"""
+_IS_FORGOTTEN = f"""{_HASHED.format(user_id="user_id")} IN (SELECT user_hash FROM suppression WHERE forgotten)"""
+_FORGET = f"DELETE FROM temp.change WHERE {_IS_FORGOTTEN} RETURNING after IS NOT NULL"
 
 _FORGET_STAGED = _FORGET.replace("temp.change", "temp.stage").replace("after IS NOT NULL", "true")
 
@@ -106,7 +116,7 @@ SELECT :destination, user_id,
        json_object(:key, json_array(json(coalesce(after, :absent)), :version)),
        json_object(:key, json_array(json(coalesce(before, :absent)))),
        coalesce(extra, '{{}}'), :version, 'due', 0, 0, :at, :at
-FROM temp.change WHERE true {_OTHERS} ORDER BY user_id
+FROM change WHERE true {_OTHERS} ORDER BY user_id
 ON CONFLICT (destination, user_id) DO UPDATE SET
     owed = CASE WHEN s.base -> :first = excluded.owed -> :first
         THEN json_remove(s.owed, :path) ELSE json_patch(s.owed, excluded.owed) END,
@@ -172,16 +182,21 @@ class SqliteRecording:
         self._fresh_change(connection)
         return self._compare(connection, EXITED, recording)
 
-    def compare_candidates(
-        self, connection: Connection, recording: Recording, few: Few | None
-    ) -> tuple[int, int, int, int]:
+    def compare_candidates(self, connection: Connection, recording: Recording) -> tuple[int, int, int, int]:
         self._fresh_change(connection)
-        if few is None:
-            return self._compare(connection, EXITED_CANDIDATES, recording)
+        return self._compare(connection, EXITED_CANDIDATES, recording)
+
+    def compare_few(self, connection: Connection, recording: Recording, few: Few) -> Difference:
         rows = zip(few.user_ids, few.values, few.extras, strict=True)
-        values = _values(recording, "definition_id", "absent")
-        connection.execute(text(CHANGED_FEW), {**values, "few": _json(rows)})
-        return self._settled(connection, recording)
+        asked = {**_values(recording, "definition_id", "absent"), "few": _json(rows), "salt": recording.salt}
+        statement = DIFFERENT_FEW + (_NO_NOISE if recording.inexact else "")
+        if recording.salt is not None:
+            statement += f" AND NOT {_IS_FORGOTTEN}"
+        return Difference([tuple(row) for row in connection.execute(text(statement), asked)])
+
+    def put(self, connection: Connection, some: Difference) -> None:
+        self._fresh_change(connection)
+        connection.execute(text(_PUT_FEW), _few(some))
 
     def _compare(self, connection: Connection, exited_ones: str, recording: Recording) -> tuple[int, int, int, int]:
         asked = {"definition_id": recording.definition_id}
@@ -214,12 +229,15 @@ class SqliteRecording:
     def hold_exits(self, connection: Connection) -> None:
         connection.exec_driver_sql("DELETE FROM temp.change WHERE after IS NULL")
 
-    def advance(self, connection: Connection, recording: Recording) -> None:
-        connection.execute(text(_ADVANCE), _values(recording, "definition_id", "absent", "run_id"))
+    def advance(self, connection: Connection, recording: Recording, some: Difference | None = None) -> None:
+        values = _values(recording, "definition_id", "absent", "run_id")
+        connection.execute(text(_of(some, _ADVANCE)), values | _few(some))
 
-    def owe_changes(self, connection: Connection, recording: Recording, destination: str) -> None:
-        values = _values(recording, "key", "path", "first", "absent", "version", "at")
-        _owe(connection, _OWE_CHANGES, "user_id", recording, {**values, "destination": destination})
+    def owe_changes(
+        self, connection: Connection, recording: Recording, destination: str, some: Difference | None = None
+    ) -> None:
+        values = _values(recording, "key", "path", "first", "absent", "version", "at") | {"destination": destination}
+        _owe(connection, _of(some, _OWE_CHANGES), "user_id", recording, values | _few(some))
 
     def owe_everyone(
         self, connection: Connection, recording: Recording, destination: str, since: int | None, *, changes_first: bool
@@ -277,6 +295,16 @@ class SqliteRecording:
         kind = connection.exec_driver_sql("SELECT type FROM temp.sqlite_master WHERE name = 'change'").scalar()
         if kind is not None:
             connection.exec_driver_sql(f"DROP {kind} temp.change")
+
+
+def _of(some: Difference | None, statement: str) -> str:
+    """A statement that reads ``change``: the table, or ``some`` that are bound to it."""
+    return statement if some is None else _FEW + statement
+
+
+def _few(some: Difference | None) -> dict[str, object]:
+    """What is bound to a statement for ``some`` to be read."""
+    return {} if some is None else {"changed": _json(some.rows)}
 
 
 def _json(some: Iterable[object]) -> str:
