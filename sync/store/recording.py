@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, text
@@ -35,6 +36,7 @@ from sync.store.postgresql import in_place
 from sync.store.postgresql import staging as postgresql_staging
 from sync.store.postgresql.recording import PostgresqlRecording
 from sync.store.recordable import Recording, Statements
+from sync.store.samples import Sample, samples
 from sync.store.sqlite import staging as sqlite_staging
 from sync.store.sqlite.recording import SqliteRecording
 
@@ -57,15 +59,6 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One changed user, for people: canonical values, ``None`` for "not there"."""
-
-    user_id: str
-    before: str | None
-    after: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Compared:
     """``some``: what has changed, where that is in no table."""
 
@@ -73,6 +66,10 @@ class _Compared:
     hold: Hold | None
     missed: int | None
     some: Difference | None
+
+
+class _Joined(Exception):
+    """A destination gets everybody of a definition of which only few were looked at: it has joined since the run began."""
 
 
 WHOLE = Reading(Course("it is read whole each time"))
@@ -141,14 +138,12 @@ class Session:
         reading: Reading = WHOLE,
     ) -> Recorded:
         """Compare ``members`` staged rows and record, in one transaction; `RunLost` when the run is no longer ours."""
-        version = self._new_version()
-        for last in (False, False, True):
-            try:
-                done = self._record(claimed, asked, members, backfilled, version, reading)
-                break
-            except DBAPIError as error:
-                if last or getattr(error.orig, "sqlstate", None) not in CONTENTION:
-                    raise
+        asked_for = (claimed, asked, members, backfilled, self._new_version(), reading)
+        try:
+            done = self._recorded(*asked_for)
+        except _Joined:  # who gets everybody gets what comes along with them from the staged answer
+            self._stage_few()
+            done = self._recorded(*asked_for)
         telemetry.step("refresh.committed", definition=asked.key)
         try:
             self._statements.tidy(self._connection, done.counts.entered + done.counts.exited + done.counts.changed)
@@ -156,6 +151,24 @@ class Session:
             # It is recorded; the next diff is only slower.
             telemetry.event("refresh.untidy", level=logging.WARNING, definition=asked.key, reason=type(error).__name__)
         return done
+
+    def _recorded(self, *asked_for: Any) -> Recorded:
+        """Record; once more where another transaction was in the way."""
+        for _ in range(2):
+            try:
+                return self._record(*asked_for)
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in CONTENTION:
+                    raise
+        return self._record(*asked_for)
+
+    def _stage_few(self) -> None:
+        """Put those who were held in memory where many would have been staged."""
+        some, self._few, self._leaves_nothing = self._few, None, False
+        if some is not None:
+            chunk = Chunk(some.user_ids, some.values, [extra or "{}" for extra in some.extras])
+            self._load_candidates(self._connection, [chunk], ("user_id", "value", "extra"))
+            self._stage_candidates(self._connection)
 
     def _new_version(self) -> int | None:
         """What marks all that a recording owes; ``None`` on SQLite, where it is taken under the lock that the recording has.
@@ -183,6 +196,9 @@ class Session:
             runs.fence(connection, claimed)
             recording = self._recording(asked, claimed.definition_id, claimed.id, version, reading)
             decided = enrolments.decide(connection, claimed.definition_id, asked.destinations, claimed.kind, backfilled)
+            some_only = self._few is not None and reading.course.extent is Extent.INCREMENTAL
+            if some_only and any(each.joins or each.everyone for each in decided):
+                raise _Joined
             found = self._compare(recording, members, reading, forced=claimed.forced, shown=claimed.shown)
             counts, hold = found.counts, found.hold
             self._advance(recording, decided, found)
@@ -263,7 +279,7 @@ class Session:
             found = self._compare(recording, members, reading, forced=forced, shown=shown)
             if found.some is not None:
                 self._statements.put(connection, found.some)
-            samples = self._samples()
+            found_some = samples(connection)
             shadowed = any(each.joins or each.everyone for each in decided)
             if shadowed:
                 self._statements.shadow(connection, "snapshot", recording.definition_id)
@@ -273,7 +289,7 @@ class Session:
                 self._statements.unshadow(connection, "snapshot")
         joined = tuple(each.destination for each in decided if each.joins)
         resumed = tuple(each.destination for each in decided if each.resumes)
-        return Recorded(found.counts, found.hold, joined, resumed, found.missed), samples
+        return Recorded(found.counts, found.hold, joined, resumed, found.missed), found_some
 
     def rehearse_removal(self, known: definitions.Recorded, asked: Definition) -> int:
         """How many users a removal would owe a last value."""
@@ -338,16 +354,12 @@ class Session:
 
     def _advance(self, recording: Recording, decided: Sequence[Enrolment], found: _Compared) -> None:
         """Write down what changed, and owe it. Most runs of what few users do find nothing."""
-        some, everyone = found.some, any(each.joins or each.everyone for each in decided)
-        if some is not None and everyone:  # somebody has let a destination join since this run began
-            self._statements.put(self._connection, some)
-            some = None
         counts = found.counts
         if counts.entered or counts.exited or counts.changed:
-            self._statements.advance(self._connection, recording, some)
-        elif not everyone:
+            self._statements.advance(self._connection, recording, found.some)
+        elif not any(each.joins or each.everyone for each in decided):
             return
-        self._owe(recording, decided, some)
+        self._owe(recording, decided, found.some)
 
     def _owe(self, recording: Recording, decided: Sequence[Enrolment], some: Difference | None = None) -> None:
         """Put what changed into the slots of every destination of the definition.
@@ -373,22 +385,7 @@ class Session:
             self._statements.advance(self._connection, recording)
         return cleared
 
-    def _samples(self) -> list[Sample]:
-        """Some of what changed, up to five of each direction, in the order of user ids."""
-        found: list[Sample] = []
-        for condition in (
-            "after IS NULL",
-            "after IS NOT NULL AND before IS NULL",
-            "before IS NOT NULL AND after IS NOT NULL",
-        ):
-            rows = self._connection.execute(
-                text(f"SELECT user_id, before, after FROM change WHERE {condition} ORDER BY user_id LIMIT {_SAMPLE}")
-            )
-            found += [Sample(*row) for row in rows]
-        return found
 
-
-_SAMPLE = 5
 _AFTER_ALL_RUNS = 2**62
 _REHEARSED = 2**62
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-import orjson
 import pytest
-from sqlalchemy import text
 
 from sync.model.run import RunKind
 from sync.store import definitions, enrolments, forgetting, recording, suppressions
@@ -15,6 +12,7 @@ from sync.store.engine import Database
 from sync.store.postgresql import recording as postgresql
 from tests.recorder import PUSH, audience, drain, owed, record, trait
 from tests.store.forgetting_steps import WHO, finish
+from tests.store.leftovers import empty, left
 
 CROWD = [f"user-{number:03d}" for number in range(40)]
 VALUES = {"ann": 5, "bob": "x", "cid": [1, None], "dan": False, "eve": 1.5}
@@ -82,11 +80,11 @@ SCENES: list[Scene] = [
 def test_what_is_recorded_at_first_is_what_comparing_would_have_recorded(
     database: Database, monkeypatch: pytest.MonkeyPatch, scene: Scene
 ) -> None:
-    at_first = (scene(database).counts, _left(database))
-    _empty(database)
+    at_first = (scene(database).counts, left(database))
+    empty(database)
     monkeypatch.setattr(definitions, "has_snapshot", lambda *_: True)
     monkeypatch.setattr(postgresql, "_OWES_NOTHING", "SELECT CAST(:destination AS text) IS NULL")
-    assert (scene(database).counts, _left(database)) == at_first
+    assert (scene(database).counts, left(database)) == at_first
 
 
 def test_somebody_who_is_owed_something_meanwhile_is_owed_both(
@@ -102,27 +100,3 @@ def test_a_first_recording_is_compared_with_the_next(database: Database) -> None
     record(database, audience(), ["ann", "bob"])
     counts = record(database, audience(), ["bob", "cid"]).counts
     assert (counts.entered, counts.exited, counts.unchanged) == (1, 1, 1)
-
-
-def _left(database: Database) -> list[Any]:
-    """All that was decided and is owed, without numbers and times that no two recordings share."""
-    decided = (
-        "SELECT d.key, p.user_id, p.value FROM snapshot p JOIN definition d ON d.id = p.definition_id ORDER BY 1, 2"
-    )
-    slots = (
-        "SELECT destination, user_id, owed, base, enrichment, version, state, doubt, priority FROM slot ORDER BY 1, 2"
-    )
-    with database.read() as connection:
-        known = [tuple(row) for row in connection.execute(text(decided))]
-        rows = connection.execute(text(slots)).all()
-    for destination, user, *documents, version, state, doubt, priority in rows:
-        said, *others = (orjson.loads(each) if isinstance(each, str) else each for each in documents)
-        newest = {key: (value, number == version) for key, (value, number) in said.items()}
-        known.append((destination, user, newest, *others, state, bool(doubt), priority))
-    return known
-
-
-def _empty(database: Database) -> None:
-    with database.write() as connection:
-        for table in ("slot", "snapshot", "enrolment", "run", "definition", "suppression", "deletion", "forgetting"):
-            connection.execute(text(f"DELETE FROM {table}"))

@@ -1,0 +1,34 @@
+"""Some of what changed, for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from sync.store.statement import text
+
+_EACH = 5
+_DIRECTIONS = (
+    "after IS NULL",
+    "after IS NOT NULL AND before IS NULL",
+    "before IS NOT NULL AND after IS NOT NULL",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One changed user, for people: canonical values, ``None`` for "not there"."""
+
+    user_id: str
+    before: str | None
+    after: str | None
+
+
+def samples(connection: Connection) -> list[Sample]:
+    """Up to five users of each direction in the table ``change``, in the order of their ids."""
+    found: list[Sample] = []
+    for condition in _DIRECTIONS:
+        query = f"SELECT user_id, before, after FROM change WHERE {condition} ORDER BY user_id LIMIT {_EACH}"
+        found += [Sample(*row) for row in connection.execute(text(query))]
+    return found
