@@ -64,7 +64,7 @@ def refresh(
     ``tick`` is the tick that asks for it. At most one run is recorded for each, and none once the tick has been taken away
     or a newer configuration has been announced; a run that nobody's tick asks for goes by its caller's configuration.
     """
-    with database.together() as at_once:
+    with database.together(waits=False) as at_once:  # were it lost, nothing would have happened yet
         claimed = runs.claim(at_once, definition, kind, as_of, forced=forced, tick=tick)
         before = _before(at_once, claimed, definition, backfilled)
     began = database.clock.monotonic()

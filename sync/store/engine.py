@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from sync.errors import StoreError, StoreUnavailable, UsageError
 from sync.model.kept_out import user_hash
 from sync.model.silence import patience
 from sync.store.sqlite.file import StoreFile
+from sync.store.sqlite.waiting import not_waiting
 from sync.store.turns import Turns
 
 BUSY_SECONDS = 30
@@ -72,10 +73,18 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that commits when the block ends well. On SQLite it holds the write lock from its start."""
-        with translated(), self.in_turn(), self.engine.connect() as connection, begin_write(connection):
-            yield connection
+    def write(self, *, waits: bool = True) -> Iterator[Connection]:
+        """A transaction that commits when the block ends well. On SQLite it holds the write lock from its start.
+
+        Unless it ``waits`` for the disk, a power cut can undo it: only for what is found and done once more. Nothing that is
+        committed later is kept without it.
+        """
+        with translated(), self.in_turn(), self.engine.connect() as connection:
+            hurry = not waits and self.dialect == "sqlite"
+            with not_waiting(connection) if hurry else nullcontext(), begin_write(connection):
+                if not waits:
+                    self.need_not_wait(connection)
+                yield connection
 
     @contextmanager
     def in_turn(self) -> Iterator[None]:
@@ -89,9 +98,9 @@ class Database:
                 self._writer.release()
 
     @contextmanager
-    def together(self) -> Iterator[Database]:
-        """The same, all of whose writes are one transaction; it commits when the block ends well."""
-        with self.write() as connection:
+    def together(self, *, waits: bool = True) -> Iterator[Database]:
+        """The same, all of whose writes are one transaction; it commits when the block ends well. ``waits``: as `write`."""
+        with self.write(waits=waits) as connection:
             yield _InOneTransaction(self, connection)
 
     @contextmanager
@@ -138,8 +147,7 @@ class Database:
             raise StoreUnavailable(_NO_WRITES)
 
     def need_not_wait(self, connection: Connection) -> None:
-        """Let PostgreSQL commit this transaction before it is on the disk: only what is found and done once more when a
-        failure of the server has lost it. Nothing that is committed later is kept without it."""
+        """Let PostgreSQL commit this transaction before it is on the disk: as `write` that does not wait."""
         if self.dialect == "postgresql":
             connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
@@ -270,7 +278,7 @@ class _InOneTransaction(Database):
         yield self._connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, waits: bool = True) -> Iterator[Connection]:  # noqa: ARG002 - who began the transaction has said
         yield self._connection
 
     def now(self, connection: Connection) -> datetime:

@@ -1,0 +1,39 @@
+"""Commits of SQLite that need not wait for the disk.
+
+The store is in WAL mode, where a commit is written to the log, and then the disk is waited for. A commit that is not waited
+for can be undone by a power cut, and only together with all that came after it: whoever waits next, in whatever process,
+waits for the whole log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+_FULL = 2
+
+
+@contextmanager
+def not_waiting(connection: Connection) -> Iterator[None]:
+    """Let what is committed inside be written without waiting. Begin and end it outside a transaction."""
+    waits = _pragma(connection, "synchronous") == _FULL  # or else nobody ever does, in tests
+    if waits:
+        _pragma(connection, "synchronous=NORMAL")
+    try:
+        yield
+    finally:
+        if waits:
+            with suppress(SQLAlchemyError):  # it is lost: the next one waits from its beginning
+                _pragma(connection, "synchronous=FULL")
+
+
+def _pragma(connection: Connection, said: str) -> object:
+    cursor = connection.connection.cursor()
+    try:
+        row = cursor.execute(f"PRAGMA {said}").fetchone()
+    finally:
+        cursor.close()
+    return row[0] if row else None

@@ -1,0 +1,62 @@
+"""What waits for the disk, and what need not."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from sync.store.engine import Database, connect
+from sync.store.migrate import migrate
+
+WAITS = {"sqlite": 2, "postgresql": "on"}
+HURRIES = {"sqlite": 1, "postgresql": "off"}
+
+
+@pytest.fixture
+def durable(database: Database, tmp_path: Path) -> Database:
+    """A store that waits for the disk, as those of tests do not."""
+    if database.dialect == "postgresql":
+        return database
+    store = connect(f"sqlite:///{tmp_path}/durable.db")
+    migrate(store)
+    return store
+
+
+def waiting(connection: Connection) -> object:
+    if connection.dialect.name == "sqlite":
+        return connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
+    return connection.exec_driver_sql("SHOW synchronous_commit").scalar_one()
+
+
+def settings(connection: Connection) -> None:
+    """PostgreSQL's own default, which the server of the tests does not have."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET synchronous_commit = on")
+        connection.commit()
+
+
+def test_a_commit_that_need_not_wait_does_not_and_the_next_one_does(durable: Database) -> None:
+    with durable.engine.connect() as connection:
+        settings(connection)
+    with durable.write(waits=False) as connection:
+        assert waiting(connection) == HURRIES[durable.dialect]
+        connection.execute(text("UPDATE counter SET value = 7"))
+    with durable.write() as connection:
+        assert waiting(connection) == WAITS[durable.dialect]
+        assert connection.execute(text("SELECT value FROM counter")).scalars().all() == [7]
+    durable.close()
+
+
+def test_one_that_fails_leaves_nothing_and_the_next_one_waits(durable: Database) -> None:
+    with durable.engine.connect() as connection:
+        settings(connection)
+    with suppress(ZeroDivisionError), durable.write(waits=False) as connection:
+        connection.execute(text("UPDATE counter SET value = 7"))
+        raise ZeroDivisionError
+    with durable.write() as connection:
+        assert waiting(connection) == WAITS[durable.dialect]
+        assert connection.execute(text("SELECT value FROM counter")).scalars().all() != [7]
+    durable.close()
