@@ -222,7 +222,7 @@ class _Candidates:
         user, somebody = person(engine, events, self._layout, rows)
         named = [] if event is None else list(called(engine, events, rows, event))
         after, until = (engine.shifted(each, -distance) for each in (engine.instant("since"), engine.as_of))
-        in_time = clock.looked_for(after, until, name) if named or events.event else clock.during(after, until)
+        in_time = clock.passed(after, until, name) if named or events.event else clock.during(after, until)
         return select(user.label("user_id")).where(*named, *in_time, somebody)
 
     def _changed(self, profiles: Profiles, cursor: str) -> Select[Any]:

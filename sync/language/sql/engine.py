@@ -47,6 +47,10 @@ class Clock(ABC):
         """The same, where rows are looked for by this alone. ``name``: under which these conditions may define something."""
         return self.during(after, until)
 
+    def passed(self, after: Expression, until: Expression, name: str) -> list[Expression]:
+        """The same of a moment that has passed by: most of what has to be looked at for it is not in it."""
+        return self.looked_for(after, until, name)
+
     def following(self, engine: Engine, other: Clock, near: timedelta, far: timedelta) -> list[Expression]:
         """Conditions for an instant that lies in (near, far] after another one."""
         return self.during(engine.shifted(other.at, near), engine.shifted(other.at, far), of_users=True)

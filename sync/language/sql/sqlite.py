@@ -249,6 +249,11 @@ class _Dates(Clock):
             return self.during(after, until)
         return stretches.during(self.column, after, until, _between(self._meant, after, until), name)
 
+    def passed(self, after: Expression, until: Expression, name: str) -> list[Expression]:
+        if not self._sought:
+            return self.during(after, until)
+        return stretches.passed(self.column, after, until, _between(self._meant, after, until), name)
+
     def following(self, engine: Engine, other: Clock, near: timedelta, far: timedelta) -> list[Expression]:
         first, last = _in_hours(near), _in_hours(far)
         around = [_wide(self.column >= _day(other, first - 15)), self.column < _day(other, last + 15 + 24)]

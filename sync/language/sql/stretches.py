@@ -11,13 +11,17 @@ the range is cut where a real day begins and ends, and at both ends of the windo
 - what is between two days, or in another form, is asked what it means.
 
 The stretches are half-open as the window is, do not overlap, and leave out nothing that can be in the window.
+
+An hour that has passed by is a window of which the 30 hours around it are nearly all. So it is cut at both of its ends only:
+beyond them, whatever looks like SQLite's own form is left out first, wherever it stands; it is a date of that place, or none.
+Of the last day, what has a ``T`` stands behind all that has a blank.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import CTE, Select, and_, case, func, literal_column, null, select, union_all
+from sqlalchemy import CTE, Select, and_, case, func, literal_column, null, or_, select, union_all
 
 from sync.language.sql.values import Expression
 
@@ -47,11 +51,30 @@ def during(column: Expression, after: Expression, until: Expression, meant: Expr
     return [column > found.c.first, column <= found.c.last, asked]
 
 
+def passed(column: Expression, after: Expression, until: Expression, meant: Expression, name: str) -> list[Expression]:
+    """The same, where most that is found is beyond (after, until]."""
+    window = _window(after, until, name)
+    last_day = func.date(until, literal_column("'+16 hours'")).op("||")(_LAST)
+    parts = [
+        _part(window.far, window.after, _ZERO),
+        _part(window.after, window.until, _ONE),
+        _part(window.until, window.near, _ZERO),
+        _part(last_day, func.strftime(literal_column("'%Y-%m-%dT%H'"), until, literal_column("'+16 hours'")), _ZERO),
+    ]
+    found = union_all(*parts).cte(f"{name}_stretches").prefix_with("MATERIALIZED")
+    inside = found.c.inside == _ONE
+    plain = func.datetime(column, literal_column("'+0 days'")) == column
+    return [
+        column > found.c.first,
+        column <= found.c.last,
+        or_(inside, ~column.op("GLOB")(_FORM)),
+        case((and_(inside, plain), _ONE), else_=meant),
+    ]
+
+
 def _stretches(after: Expression, until: Expression, name: str) -> CTE:
     """``first``, after which it begins, ``last`` with which it ends, ``inside``: whether its dates are in the window."""
-    far, near = _hour(after, "-15 hours"), func.coalesce(_hour(until, "+16 hours"), _BEYOND)
-    ends = select(far.label("far"), after.label("after"), until.label("until"), near.label("near"))
-    window = ends.cte(f"{name}_window").prefix_with("MATERIALIZED").c
+    window = _window(after, until, name)
     day = _days(window.after, window.until, f"{name}_days").c.day
     first, last = day.op("||")(_FIRST), day.op("||")(_LAST)
     next_day = func.coalesce(func.date(day, literal_column("'+1 day'")).op("||")(_FIRST), _BEYOND)
@@ -62,6 +85,13 @@ def _stretches(after: Expression, until: Expression, name: str) -> CTE:
         _part(last, next_day, null()),
     ]
     return union_all(*parts).cte(f"{name}_stretches").prefix_with("MATERIALIZED")
+
+
+def _window(after: Expression, until: Expression, name: str) -> Any:
+    """Its two ends, and how far one has to look beyond them: ``far``, ``after``, ``until``, ``near``."""
+    far, near = _hour(after, "-15 hours"), func.coalesce(_hour(until, "+16 hours"), _BEYOND)
+    ends = select(far.label("far"), after.label("after"), until.label("until"), near.label("near"))
+    return ends.cte(f"{name}_window").prefix_with("MATERIALIZED").c
 
 
 def _hour(instant: Expression, further: str) -> Expression:

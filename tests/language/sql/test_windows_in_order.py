@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, NullPool, create_engine
 
 from sync.language.sql import compile_query
+from sync.language.sql.changes import compile_changes
 from sync.language.sql.sqlite import Sqlite
 from sync.model.feed import EventsTable, Tables
 from sync.source import tables
@@ -110,6 +111,26 @@ def test_a_window_holds_what_means_an_instant_in_it(
 
     meant = {each: instant(each) for each in texts}
     assert found == {each for each, at in meant.items() if at is not None and _AS_OF - far < at <= _AS_OF - near}
+
+
+@pytest.mark.parametrize("hours", [1, 24, 100])
+@pytest.mark.parametrize("fraction", [0, 500_000])
+def test_who_has_left_a_window_since_the_last_run_is_found_by_what_their_events_mean(
+    orders: Connection, hours: int, fraction: int
+) -> None:
+    texts = sorted({*_BETWEEN_DAYS, *_IN_A_DAY, *_random(Random(hours))})
+    orders.exec_driver_sql("INSERT INTO orders (user_id, at) VALUES (?, ?)", [(each, each) for each in texts])
+    engine, until = Sqlite(), _AS_OF.replace(microsecond=fraction)
+    since = until - timedelta(hours=hours)
+
+    found = compile_changes(query("event('A').within(3 days).count() >= 1", {}), tables.layout(orders, _TABLES), engine)
+    bound = {"as_of": engine.bound(until), "since": engine.bound(since), "mark_0": len(texts)}
+    rows = [(user, bool(present)) for user, present in orders.execute(found.statement, bound)]
+
+    meant = {each: at for each in texts if (at := instant(each)) is not None}
+    edges = [until - far for far in (timedelta(0), timedelta(days=3))]
+    passed = {each for each, at in meant.items() if any(edge - (until - since) < at <= edge for edge in edges)}
+    assert dict(rows) == {each: edges[1] < meant[each] <= until for each in passed}
 
 
 @pytest.mark.parametrize("as_of", [datetime(9999, 12, 31, 12, tzinfo=UTC), datetime(9999, 12, 31, 2, tzinfo=UTC)])
