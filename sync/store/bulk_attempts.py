@@ -17,9 +17,9 @@ import orjson
 from sqlalchemy import Connection, func, insert, select
 
 from sync.store.postgresql import bulks as postgresql_bulks
-from sync.store.prepared import prepared
 from sync.store.schema import bulk_attempt
 from sync.store.sqlite import bulks as sqlite_bulks
+from sync.store.statement import text
 
 ROWS_AT_ONCE = 10
 """Rows fetched at once: each may be some tens of kilobytes."""
@@ -76,9 +76,9 @@ def _all_of(connection: Connection, user_id: str) -> Iterator[dict[str, Any]]:
 def forget(connection: Connection, user_id: str) -> int:
     """Take a user out of them; gives of how many."""
     sql = _sql(connection)
-    alone = connection.execute(prepared(sql.FORGET_ALONE), {"user_id": user_id}).rowcount
+    alone = connection.execute(text(sql.FORGET_ALONE), {"user_id": user_id}).rowcount
     values = {"user_id": user_id, "quoted": _quoted(user_id)}
-    return alone + connection.execute(prepared(sql.FORGET), values).rowcount
+    return alone + connection.execute(text(sql.FORGET), values).rowcount
 
 
 def _quoted(user_id: str) -> str:

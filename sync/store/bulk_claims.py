@@ -22,8 +22,8 @@ from sync.model.slot import Alike, ClaimedSlot
 from sync.store import bulk_attempts
 from sync.store.bulks import Bulk, insert, mine, sql_of
 from sync.store.engine import Database
-from sync.store.prepared import prepared
 from sync.store.slots import times
+from sync.store.statement import text
 
 PUT_OFF = 2.0
 """Seconds for which those are left alone who go singly, and were claimed beyond what may be."""
@@ -184,10 +184,10 @@ def _take(
         later = times(database, {"due_at": now + timedelta(seconds=PUT_OFF if together else 0.0)})
         users = orjson.dumps(beyond).decode()
         values = {**mine(bulk), **later, "unknown": False, "singly": False, "users": users}
-        connection.execute(prepared(sql.PUT_SOME_BACK), values)
+        connection.execute(text(sql.PUT_SOME_BACK), values)
     if alone:
         values = {**mine(bulk), **times(database, {"until": until}), "apart": apart, "everybody": not together}
-        connection.execute(prepared(sql.APART), values)
+        connection.execute(text(sql.APART), values)
     stored = None
     if together:
         sent = bulk_attempts.document([(*group[:2], _USERS(group)) for group in together])
@@ -213,13 +213,13 @@ def _picked(
 def _held(
     connection: Connection, sql: ModuleType, asked: Mapping[str, object], queues: Queues
 ) -> tuple[list[list[Any]], Queues]:
-    found = connection.execute(prepared(sql.PICK), {**asked, **queues.after()}).scalar_one()
+    found = connection.execute(text(sql.PICK), {**asked, **queues.after()}).scalar_one()
     groups: list[list[Any]] = orjson.loads(found)
     if sql.HOLD is not None and groups:
         picked = {"destination": asked["destination"], "members": _members(groups)}
         if any(map(_MOVED, groups)):
-            connection.execute(prepared(sql.MAKE_DUE), picked)
-        connection.execute(prepared(sql.HOLD), {**picked, "token": asked["token"]})
+            connection.execute(text(sql.MAKE_DUE), picked)
+        connection.execute(text(sql.HOLD), {**picked, "token": asked["token"]})
     return groups, queues.reached(groups)
 
 

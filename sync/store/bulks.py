@@ -27,11 +27,11 @@ from sync.store import bulk_attempts, deletions, suppressions
 from sync.store.counter import next_version
 from sync.store.engine import Database
 from sync.store.postgresql import bulks as postgresql_bulks
-from sync.store.prepared import prepared
 from sync.store.schema import bulk as table
 from sync.store.schema import slot
 from sync.store.slots import drop_empty, times
 from sync.store.sqlite import bulks as sqlite_bulks
+from sync.store.statement import text
 from sync.store.texts import storable
 
 
@@ -78,7 +78,7 @@ def split(database: Database, bulk: Bulk, users: Sequence[str]) -> Bulk | None:
         fewer = table.c.users - len(users)
         connection.execute(update(table).where(table.c.id == bulk.id).values(users=fewer, sent=None))
         members = orjson.dumps(users).decode()
-        connection.execute(prepared(sql_of(database).SPLIT), {**mine(bulk), "other": token, "users": members})
+        connection.execute(text(sql_of(database).SPLIT), {**mine(bulk), "other": token, "users": members})
         other = Bulk(0, bulk.destination, token, len(users), members, bulk.give_up_at)
         return insert(connection, other, row.sent_at, row.lease_until)
 
@@ -131,7 +131,7 @@ def under_way(database: Database, destination: str, besides: Collection[int] = (
 def users(database: Database, bulk: Bulk) -> set[str]:
     """Who is in it."""
     with database.read() as connection:
-        return set(connection.execute(prepared(sql_of(database).USERS), mine(bulk)).scalars())
+        return set(connection.execute(text(sql_of(database).USERS), mine(bulk)).scalars())
 
 
 def forget(database: Database, user_id: str) -> None:
@@ -139,10 +139,10 @@ def forget(database: Database, user_id: str) -> None:
     settles some of them is waited for with another one locked."""
     sql, quoted = sql_of(database), {"quoted": orjson.dumps(user_id).decode()}
     with database.read() as connection:
-        numbers = connection.execute(prepared(sql.NAMING), quoted).scalars().all()
+        numbers = connection.execute(text(sql.NAMING), quoted).scalars().all()
     for number in numbers:
         with database.write() as connection:
-            connection.execute(prepared(sql.FORGET_MEMBER), {"number": number, "user_id": user_id})
+            connection.execute(text(sql.FORGET_MEMBER), {"number": number, "user_id": user_id})
 
 
 def abandon(database: Database, destination: str) -> None:
@@ -174,7 +174,7 @@ def leave_out(database: Database, bulk: Bulk, users: Sequence[str]) -> Bulk | No
         now = database.now(connection)
         values = _back(database, bulk, now, unknown=False, singly=True, seconds=0.0)
         _lock(connection, database, bulk)
-        connection.execute(prepared(sql_of(database).PUT_SOME_BACK), {**values, "users": orjson.dumps(users).decode()})
+        connection.execute(text(sql_of(database).PUT_SOME_BACK), {**values, "users": orjson.dumps(users).decode()})
     return fewer
 
 
@@ -196,7 +196,7 @@ def put_back(
         _lock(connection, database, bulk)
         _record(connection, database, bulk, now, outcome)
         values = _back(database, bulk, now, unknown=unknown, singly=singly, seconds=seconds)
-        put_back = connection.execute(prepared(sql_of(database).PUT_BACK), values).rowcount
+        put_back = connection.execute(text(sql_of(database).PUT_BACK), values).rowcount
         _ended(connection, bulk, now, doubtful=unknown)
     return put_back
 
@@ -212,7 +212,7 @@ def defer(database: Database, bulk: Bulk, outcome: Outcome, seconds: float, reas
         instants = times(database, {"now": now, "due_at": now + timedelta(seconds=seconds)})
         unknown = outcome.verdict is Verdict.UNKNOWN
         values = {**mine(bulk), **instants, "unknown": unknown, "reason": storable(reason)}
-        deferred = connection.execute(prepared(sql_of(database).DEFER), values).rowcount
+        deferred = connection.execute(text(sql_of(database).DEFER), values).rowcount
         _ended(connection, bulk, now, doubtful=unknown)
     return deferred
 
@@ -235,7 +235,7 @@ def settle(database: Database, bulk: Bulk, failures: Mapping[str, str], quiet: f
             if failures:
                 singly = _fail(connection, database, bulk, now, failures)
             _record(connection, database, bulk, now, _ACCEPTED)
-        accepted = connection.execute(prepared(sql.ACCEPT), mine(bulk)).rowcount
+        accepted = connection.execute(text(sql.ACCEPT), mine(bulk)).rowcount
         if not failures and taken.sent is not None:
             _record_known(connection, bulk, now, taken.sent, all_there=accepted == bulk.users)
         unconfirmed = 0
@@ -252,24 +252,22 @@ def settle(database: Database, bulk: Bulk, failures: Mapping[str, str], quiet: f
 def _run(connection: Connection, statement: str, values: Mapping[str, object]) -> int:
     """Run a statement with those of the values that it names; gives its rows."""
     bound = {name: value for name, value in values.items() if f":{name}" in statement}
-    return connection.execute(prepared(statement), bound).rowcount
+    return connection.execute(text(statement), bound).rowcount
 
 
 def _fail(connection: Connection, database: Database, bulk: Bulk, now: datetime, failures: Mapping[str, str]) -> int:
     sql = sql_of(database)
     told = {user_id: storable(reason) for user_id, reason in failures.items()}
     values = {**_said(database, bulk, now, Outcome(Verdict.REFUSED, 200)), "failures": orjson.dumps(told).decode()}
-    connection.execute(prepared(sql.RECORD_FAILED), values)
+    connection.execute(text(sql.RECORD_FAILED), values)
     back = _back(database, bulk, now, unknown=False, singly=True, seconds=0.0)
-    return connection.execute(
-        prepared(sql.PUT_SOME_BACK), {**back, "users": orjson.dumps(list(told)).decode()}
-    ).rowcount
+    return connection.execute(text(sql.PUT_SOME_BACK), {**back, "users": orjson.dumps(list(told)).decode()}).rowcount
 
 
 def _record(connection: Connection, database: Database, bulk: Bulk, now: datetime, outcome: Outcome | None) -> None:
     """An attempt of each user who is in it."""
     if outcome is not None:
-        connection.execute(prepared(sql_of(database).RECORD), _said(database, bulk, now, outcome))
+        connection.execute(text(sql_of(database).RECORD), _said(database, bulk, now, outcome))
 
 
 def _record_known(connection: Connection, bulk: Bulk, now: datetime, sent: str, *, all_there: bool) -> None:
@@ -324,7 +322,7 @@ def _lock(connection: Connection, database: Database, bulk: Bulk) -> None:
     """Lock the slots in everybody's order: what follows takes them in its own."""
     lock = sql_of(database).LOCK
     if lock is not None:
-        connection.execute(prepared(lock), mine(bulk))
+        connection.execute(text(lock), mine(bulk))
 
 
 def sql_of(database: Database) -> ModuleType:

@@ -8,7 +8,7 @@ from sqlalchemy import TextClause
 from sqlalchemy import text as read
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def text(statement: str) -> TextClause:
     """What `sqlalchemy.text` makes of it."""
     return read(statement)

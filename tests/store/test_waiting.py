@@ -60,3 +60,15 @@ def test_one_that_fails_leaves_nothing_and_the_next_one_waits(durable: Database)
         assert waiting(connection) == WAITS[durable.dialect]
         assert connection.execute(text("SELECT value FROM counter")).scalars().all() != [7]
     durable.close()
+
+
+def test_a_file_that_is_not_in_wal_mode_always_waits(tmp_path: Path) -> None:
+    store = connect(f"sqlite:///{tmp_path}/rollback.db")
+    migrate(store)
+    with store.engine.connect() as connection:
+        driver = connection.connection.cursor()
+        driver.execute("PRAGMA journal_mode = DELETE")
+        driver.close()
+    with store.write(waits=False) as connection:
+        assert waiting(connection) == WAITS["sqlite"]
+    store.close()

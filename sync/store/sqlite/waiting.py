@@ -1,6 +1,6 @@
 """Commits of SQLite that need not wait for the disk.
 
-The store is in WAL mode, where a commit is written to the log, and then the disk is waited for. A commit that is not waited
+In WAL mode a commit is written to the log, and then the disk is waited for. A commit that is not waited
 for can be undone by a power cut, and only together with all that came after it: whoever waits next, in whatever process,
 waits for the whole log.
 """
@@ -19,7 +19,8 @@ _FULL = 2
 @contextmanager
 def not_waiting(connection: Connection) -> Iterator[None]:
     """Let what is committed inside be written without waiting. Begin and end it outside a transaction."""
-    waits = _pragma(connection, "synchronous") == _FULL  # or else nobody ever does, in tests
+    # Where a file cannot be in WAL mode, not to wait could leave it torn; and in tests nobody ever waits.
+    waits = _pragma(connection, "synchronous") == _FULL and _pragma(connection, "journal_mode") == "wal"
     if waits:
         _pragma(connection, "synchronous=NORMAL")
     try:
