@@ -94,7 +94,10 @@ def test_a_column_that_holds_no_number_too_large_is_asked_for_none(postgresql_sh
     postgresql_shop.run(f"CREATE TABLE bought (id int, user_id int, ts timestamptz, price {declared})")
     source = Source("shop", postgresql_shop.url, 30, tables=Tables((BOUGHT,)))
     query = definition("event('Bought').where(property('price') >= 100).count() = 1")
-    assert "nullif(bought_2.price, 'NaN') >= 100" in readable_sql(source, query)
+    found = readable_sql(source, query)
+    assert "bought_2.price >= 100" in found
+    assert "bought_2.price < 'NaN'" in found
+    assert "e308" not in found
 
 
 def test_sums_do_not_overflow(sqlite_shop: Shop) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import and_, case, false, or_, true
 
 from sync.language.reads import is_sum
 from sync.language.sql.engine import Engine
-from sync.language.sql.values import Expression, Found, opposite
+from sync.language.sql.values import Bare, Expression, Found, opposite
 from sync.language.tree import (
     And,
     Comparator,
@@ -156,8 +156,9 @@ def _any(conditions: list[Expression]) -> Expression:
 
 def _among(found: Found, values: list[Found]) -> Expression:
     """Equal to one of many, each read once."""
+    number = found.number if found.bare is None else found.bare.column
     ways = [
-        (found.number, [each.number for each in values if each.number is not None]),
+        (number, [each.number for each in values if each.number is not None]),
         (found.text, [each.text for each in values if each.text is not None]),
         (found.boolean, [each.boolean for each in values if each.boolean is not None]),
     ]
@@ -178,7 +179,21 @@ def _related(left: Found, comparator: Comparator, right: Value, frame: Frame) ->
         shortcut = left.equals(right.value)
         if shortcut is not None:
             return shortcut
-    return _compared(left, comparator, _settled(right, frame))
+    other = _settled(right, frame)
+    if isinstance(right, Number) and left.bare is not None and other.number is not None:
+        return _of_column(left.bare, comparator, other.number)
+    return _compared(left, comparator, other)
+
+
+def _of_column(bare: Bare, comparator: Comparator, number: Expression) -> Expression:
+    """A column as it stands against a number of the query: for how many rows that holds, a database can tell beforehand."""
+    found: Expression = _OPERATORS[comparator](bare.column, number)
+    match comparator:
+        case Comparator.GT | Comparator.GTE:
+            return and_(found, bare.not_above)
+        case Comparator.LT | Comparator.LTE:
+            return and_(found, bare.not_below)
+    return found
 
 
 def _settled(value: Value, frame: Frame) -> Found:

@@ -7,6 +7,7 @@ is computed only where its condition holds, as long as it reads a column.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -35,11 +36,13 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sync.language.sql import isodates
 from sync.language.sql.engine import Clock, Engine
 from sync.language.sql.layout import Column, Type
-from sync.language.sql.values import Expression, Found
+from sync.language.sql.values import Bare, Expression, Found
 
 _INSTANT = DateTime(timezone=True)
 _LARGEST: Expression = literal_column("1.7976931348623157e308")
 _SMALLEST: Expression = literal_column("-1.7976931348623157e308")
+_NAN: Expression = literal_column("'NaN'")
+"""Greater than all numbers, and equal to itself."""
 _NOT_IN_JSONB: Expression = literal_column(
     r"'\\u0000|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}'"
 )
@@ -85,9 +88,11 @@ class Postgresql(Engine):
             case Type.INTEGER:
                 return self.number(column)
             case Type.NUMERIC if kind.bounded:
-                return self.number(func.nullif(column, literal_column("'NaN'"), type_=Numeric))
+                found = self.number(func.nullif(column, _NAN, type_=Numeric))
+                return replace(found, bare=Bare(column, not_above=column < _NAN, not_below=true()))
             case Type.NUMERIC | Type.FLOAT:
-                return self.number(case((_is_finite(column), column)))
+                found = self.number(case((_is_finite(column), column)))
+                return replace(found, bare=Bare(column, not_above=column <= _LARGEST, not_below=column >= _SMALLEST))
             case Type.JSONB | Type.JSON:
                 return self.document(column, kind, ())
             case Type.TEXT:

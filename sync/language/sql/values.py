@@ -17,12 +17,25 @@ def _no_shortcut(_: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Bare:
+    """A column of numbers as it stands, in which there may be what is none: that equals no number, and is above or below all.
+
+    ``not_above`` and ``not_below`` are the conditions by which it is left out.
+    """
+
+    column: Expression
+    not_above: Expression
+    not_below: Expression
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A value as each of its sorts: NULL where it is of another, ``None`` where it never is of that sort.
 
     ``is_set`` is true where there is any value, one in the form of a list or an object too. ``carried`` is the value in
     the one form in which it can leave a subquery, whatever its sort. ``instant`` is NULL where it is no date. ``equals``
-    is whether it is a certain text, where that can be asked more cheaply than of what ``text`` is.
+    is whether it is a certain text, where that can be asked more cheaply than of what ``text`` is. ``bare`` is the column
+    behind ``number``, where a number of the query can be compared with that.
     """
 
     is_set: Expression
@@ -32,6 +45,7 @@ class Found:
     boolean: Expression | None = None
     instant: Callable[[], Expression] | None = None
     equals: Callable[[str], Expression | None] = _no_shortcut
+    bare: Bare | None = None
 
 
 NOTHING = Found(is_set=false(), carried=null)
