@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, String
+from sqlalchemy import ColumnElement, String, func, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import custom_op
 
 _ZONED = """CASE WHEN substr(t, -5) GLOB '[+-][0-9][0-9][0-9][0-9]' THEN substr(t, 1, length(t) - 2) || ':' || substr(t, -2)
       WHEN substr(t, 14) GLOB '*[+-][0-9][0-9]' THEN t || ':00' ELSE t END"""
@@ -48,3 +50,14 @@ def _instant_of(element: instant_of, compiler: SQLCompiler, **words: Any) -> str
 def instant(text: ColumnElement[Any]) -> ColumnElement[str]:
     """What a text means as a date; NULL where it is none."""
     return instant_of(text)
+
+
+def is_plain(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Condition: a real date in SQLite's own form, ``2026-11-21 10:00:00``."""
+    return func.datetime(column, literal_column("'+0 days'")) == unconverted(column)
+
+
+def unconverted(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A column whose values are compared as they are. In one that is declared ``DATETIME`` or ``NUMERIC``, SQLite tries
+    otherwise to read each text as a number first, and in one that is declared ``TEXT`` a number becomes a text."""
+    return UnaryExpression(column, operator=custom_op("+"))

@@ -31,8 +31,6 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
-from sqlalchemy.sql.elements import UnaryExpression
-from sqlalchemy.sql.operators import custom_op
 
 from sync.language.sql import isotext, stretches
 from sync.language.sql.engine import Clock, Engine, Instants
@@ -114,7 +112,7 @@ class Sqlite(Engine):
         return Found(
             is_set=column.is_not(null()),
             carried=lambda: case((sort == literal_column("'blob'"), _NESTED), else_=column),
-            number=case((_as_it_is(column) < _FIRST_TEXT, column)),
+            number=case((isotext.unconverted(column) < _FIRST_TEXT, column)),
             text=text,
             instant=lambda: isotext.instant(text),
             equals=lambda text: self.equals(column, kind, text) if _is_like_no_number(text) else None,
@@ -234,15 +232,16 @@ class _Dates(Clock):
 
     def __init__(self, column: Expression, at: Expression, *, sought: bool) -> None:
         self.column, self._meant, self._sought = column, at, sought
-        self.plain = func.datetime(column, literal_column("'+0 days'")) == column
+        self.plain = isotext.is_plain(column)
         self.at = case((self.plain, column.op("||")(literal_column("'.000000'"))), else_=at)
 
     def during(self, after: Expression | None, until: Expression, *, of_users: bool = False) -> list[Expression]:
-        around = [self.column < func.strftime(literal_column("'%Y-%m-%dT%H'"), until, _hours(16))]
-        if after is not None:
-            first = func.strftime(literal_column("'%Y-%m-%d %H'"), after, _hours(-15))
-            around.insert(0, _wide(self.column >= first) if of_users else self.column >= first)
-        return [*around, self._exactly(after, until)]
+        exactly = self._exactly(after, until)
+        if after is None:  # nearly all is earlier than now: looking for that by an index is worth nothing
+            return [exactly]
+        first = self.column >= func.strftime(literal_column("'%Y-%m-%d %H'"), after, _hours(-15))
+        last = self.column < func.strftime(literal_column("'%Y-%m-%dT%H'"), until, _hours(16))
+        return [_wide(first) if of_users else first, last, exactly]
 
     def looked_for(self, after: Expression, until: Expression, name: str) -> list[Expression]:
         if not self._sought:
@@ -287,11 +286,6 @@ def _in_hours(delta: timedelta) -> int:
 
 def _hours(number: int) -> Expression:
     return literal_column(f"'{number:+d} hours'")
-
-
-def _as_it_is(column: Expression) -> Expression:
-    """A column whose values are compared without becoming numbers or texts first."""
-    return UnaryExpression(column, operator=custom_op("+"))
 
 
 def _is_like_no_number(text: str) -> bool:

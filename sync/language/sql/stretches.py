@@ -23,6 +23,7 @@ from typing import Any
 
 from sqlalchemy import CTE, Select, and_, case, func, literal_column, null, or_, select, union_all
 
+from sync.language.sql import isotext
 from sync.language.sql.values import Expression
 
 _FIRST: Expression = literal_column("' 0'")
@@ -45,7 +46,7 @@ def during(column: Expression, after: Expression, until: Expression, meant: Expr
     asked = case(
         (and_(inside, seconds > _ZERO, func.length(column) == literal_column("19")), _ONE),
         (and_(outside, column.op("GLOB")(_FORM)), _ZERO),
-        (and_(inside, func.datetime(column) == column), _ONE),
+        (and_(inside, func.datetime(column) == isotext.unconverted(column)), _ONE),
         else_=meant,
     )
     return [column > found.c.first, column <= found.c.last, asked]
@@ -63,12 +64,11 @@ def passed(column: Expression, after: Expression, until: Expression, meant: Expr
     ]
     found = union_all(*parts).cte(f"{name}_stretches").prefix_with("MATERIALIZED")
     inside = found.c.inside == _ONE
-    plain = func.datetime(column, literal_column("'+0 days'")) == column
     return [
         column > found.c.first,
         column <= found.c.last,
         or_(inside, ~column.op("GLOB")(_FORM)),
-        case((and_(inside, plain), _ONE), else_=meant),
+        case((and_(inside, isotext.is_plain(column)), _ONE), else_=meant),
     ]
 
 
