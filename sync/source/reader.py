@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from operator import itemgetter
@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnClause, Connection, Select, column, select, table
 
 from sync.errors import DataError, QueryError, SourceError
+from sync.language.sql import without_noise
 from sync.model.canonical import LONGEST_USER_ID, encodable, is_short, json_string, user_id_text, value_text
 from sync.model.chunk import Chunk
 from sync.model.definition import Definition, Kind
@@ -61,6 +62,8 @@ def answered(
         if cursor.description is None:
             raise QueryError(f"{definition.kind} {definition.name!r}: its SQL gives no rows: it must be a SELECT")
         shape = _Shape.of(definition, [found[0] for found in cursor.description])
+        if asked and shape.value is not None and asked.decoded[0] is without_noise:
+            shape, asked = replace(shape, sums=True), replace(asked, decoded=(_with_noise, *asked.decoded[1:]))
         yield Answer(shape.names, _chunks(source, cursor, shape, asked))
 
 
@@ -124,12 +127,13 @@ def _membership(definition: Definition) -> Select[Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """Where in a row the user id, the value and the enrichment stand."""
+    """Where in a row the user id, the value and the enrichment stand. ``sums``: values are, with the noise in them."""
 
     title: str
     user_id: int
     value: int | None
     enrichment: tuple[tuple[str, int], ...]
+    sums: bool = False
 
     @classmethod
     def of(cls, definition: Definition, found: Sequence[str]) -> _Shape:
@@ -194,7 +198,8 @@ def _chunk(rows: list[tuple[object, ...]], shape: _Shape, done: int) -> Chunk:
     values = extras = None
     if shape.value is not None:
         found = list(map(itemgetter(shape.value), rows))
-        values = _texts(found, _values_at_once, _present_text, shape, "value", numbers)
+        at_once, one_by_one = (_sums_at_once, _sum_text) if shape.sums else (_values_at_once, _present_text)
+        values = _texts(found, at_once, one_by_one, shape, "value", numbers)
     if shape.enrichment:
         extras = _texts(rows, lambda _: None, lambda row: _extra(row, shape.enrichment), shape, "with", numbers)
     return Chunk(user_ids, values, extras)
@@ -271,6 +276,13 @@ def _values_at_once(column: list[Any]) -> list[str] | None:
     return _numbers_at_once(list(map(str, column))) if kinds == {Decimal} else None
 
 
+def _sums_at_once(column: list[Any]) -> list[str] | None:
+    """Sums as they are sent: of a float that is read from 15 digits, these are the digits."""
+    if set(map(type, column)) != {float}:
+        return None if float in map(type, column) else _values_at_once(column)
+    return _numbers_at_once([f"{value:.15g}" for value in column])
+
+
 def _numbers_at_once(texts: list[str]) -> list[str] | None:
     """Floats or decimals as Python writes them, without the zeros at their end; ``None`` where that is not enough."""
     joined = "".join(texts)
@@ -287,6 +299,15 @@ def _present_text(value: object) -> str:
     text = value_text(value)
     assert text is not None  # noqa: S101 - rows without a value were left out
     return text
+
+
+def _with_noise(value: object) -> object:
+    """A sum as it comes: it is rounded when it is written, which is done anyway."""
+    return value
+
+
+def _sum_text(value: object) -> str:
+    return _present_text(without_noise(value))
 
 
 def _extra(row: Sequence[object], enrichment: tuple[tuple[str, int], ...]) -> str:

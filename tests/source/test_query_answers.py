@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import UTC, datetime
+from random import Random
 from sqlite3 import connect
 
 import orjson
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 
 from sync.errors import DataError, QueryError, SourceUnavailable
+from sync.model.canonical import value_text
 from sync.model.definition import Definition, Kind, Question
 from sync.model.feed import EventsTable, ProfilesTable, Tables
 from sync.source.connection import Source
@@ -114,6 +116,22 @@ def test_a_sum_of_fractions_has_no_digits_that_mean_nothing(shop: Shop, reducer:
     shop.run("INSERT INTO bought VALUES (?, ?, ?, ?)", [(n, 7, "2026-11-21 10:00:00", n / 10) for n in (1, 2)])
     query = f"event('Bought').{reducer}(property('price'))"
     assert values(shop, Tables((BOUGHT,)), query) == {"7": 0.3 if reducer == "sum" else 0.15}
+
+
+@pytest.mark.parametrize("odd", [0.5, 1e-7, 1.5e300, 2.0**60, 2.0**53, 1234567890123456.5, -0.0, 5e-324])
+def test_a_sum_is_written_with_the_digits_that_mean_something_whatever_its_size(sqlite_shop: Shop, odd: float) -> None:
+    random = Random(7)
+    prices = [odd, *(random.uniform(-1, 1) * 10 ** random.randint(-3, 14) for _ in range(500))]
+    prices += [round(each, random.randint(0, 6)) for each in prices[1:]]
+    sqlite_shop.run("CREATE TABLE bought (id integer, user_id integer, ts text, price real)")
+    rows = [(number, number, "2026-11-21 10:00:00", each) for number, each in enumerate(prices)]
+    sqlite_shop.run("INSERT INTO bought VALUES (?, ?, ?, ?)", rows)
+    source = Source("shop", sqlite_shop.url, 30, tables=Tables((BOUGHT,)))
+
+    with answer(source, definition("event('Bought').sum(property('price'))", Kind.TRAIT), NOON) as opened:
+        found = [text for chunk in opened.chunks for text in chunk.values or ()]
+
+    assert found == [value_text(each if each.is_integer() else float(f"{each:.15g}")) for each in prices]
 
 
 def test_json_that_is_none_and_json_that_jsonb_has_not_end_no_run(shop: Shop) -> None:

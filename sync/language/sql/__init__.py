@@ -24,6 +24,16 @@ be castable. And no condition is the SQL ``NOT`` of another: a comparison with w
 """
 
 from sync.language.sql.changes import Changes, Watched, compile_changes, in_full, watched
-from sync.language.sql.compiler import Compiled, as_it_is, compile_query
+from sync.language.sql.compiler import Compiled, as_it_is, compile_query, without_noise
 
-__all__ = ["Changes", "Compiled", "Watched", "as_it_is", "compile_changes", "compile_query", "in_full", "watched"]
+__all__ = [
+    "Changes",
+    "Compiled",
+    "Watched",
+    "as_it_is",
+    "compile_changes",
+    "compile_query",
+    "in_full",
+    "watched",
+    "without_noise",
+]

@@ -60,7 +60,7 @@ def _answer(asked: Value, users: Users) -> tuple[Expression, Expression, Callabl
     """A value as an answer, the condition for it to be one, and how Python reads it."""
     found, engine = users.value(asked), users.engine
     if found.number is not None and found.text is None:
-        decoded = _without_noise if is_sum(asked) and not engine.sums_are_exact else as_it_is
+        decoded = without_noise if is_sum(asked) and not engine.sums_are_exact else as_it_is
         return found.number, engine.can_be_given(found.number), decoded
     value = found.carried()
     if isinstance(asked, Reduction) and asked.is_list:
@@ -73,7 +73,7 @@ def as_it_is(value: object) -> object:
     return value
 
 
-def _without_noise(value: object) -> object:
+def without_noise(value: object) -> object:
     """A sum of binary floats with the digits that mean something: what the order of the rows does to the others is no
     change of a trait."""
     return float(f"{value:.15g}") if isinstance(value, float) and not value.is_integer() else value
