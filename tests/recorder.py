@@ -15,6 +15,7 @@ from sync.model.run import RunKind
 from sync.model.slot import ClaimedSlot
 from sync.store import recording, runs, slots
 from sync.store.engine import Database
+from sync.store.recorded import Recorded
 from sync.store.slots import Attempt, Settlement, Transition
 
 PUSH = "push"
@@ -43,7 +44,7 @@ def record(
     extras: Mapping[str, object] | None = None,
     forced: bool = False,
     as_of: datetime | None = None,
-) -> recording.Recorded:
+) -> Recorded:
     """Record an answer: members of an audience, or a trait's values by user. ``extras`` is sent along for everybody."""
     claimed = runs.claim(database, definition, kind, as_of or database.clock.now(), forced=forced)
     chunk, columns = _staged(answer, extras)

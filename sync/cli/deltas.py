@@ -19,7 +19,7 @@ from sync.model.run import Counts, RunKind
 from sync.refresh.plan import Plan, Planned
 from sync.refresh.run import Refreshed
 from sync.store import slots
-from sync.store.samples import Sample
+from sync.store.recorded import Sample
 
 _COUNTS = ("members", "entered", "exited", "changed", "unchanged", "held")
 

@@ -15,8 +15,8 @@ from sync.refresh.removal import Removed, absent, as_definition
 from sync.source.connection import Source
 from sync.store import definitions, enrolments, recording, runs, watermarks
 from sync.store.engine import Database
+from sync.store.recorded import Sample
 from sync.store.recording import NOT_RECORDED_YET
-from sync.store.samples import Sample
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from sync.refresh.reading import Before, read
 from sync.source.connection import Source
 from sync.store import enrolments, recording, runs, watermarks
 from sync.store.engine import Database
+from sync.store.recorded import Recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def refresh(
     return Refreshed(definition, claimed.id, *outcome, course.full, reading.candidates, done.missed)
 
 
-def _tell(definition: Definition, claimed: ClaimedRun, done: recording.Recorded, reading: Reading) -> None:
+def _tell(definition: Definition, claimed: ClaimedRun, done: Recorded, reading: Reading) -> None:
     """Say what was recorded, and what incremental runs had missed of it."""
     telemetry.event(
         "run.held" if done.hold else "run.succeeded",

@@ -16,6 +16,12 @@ from sync.model.chunk import Chunk
 MOST = 10_000
 """Users who are few."""
 
+ROOM = 4_000_000
+"""Characters of all that is known of them, up to which they are held."""
+
+LONGEST = 2_000
+"""Characters of a value that each of them may have had before."""
+
 _NAMED = 5
 
 
@@ -33,6 +39,12 @@ class Few:
     def present(self) -> int:
         """How many are in the answer."""
         return len(self.values) - self.values.count(None)
+
+
+def size(chunk: Chunk) -> int:
+    """How many characters are in it."""
+    columns = (chunk.user_ids, chunk.values or (), chunk.extras or ())
+    return sum(len(text) for column in columns for text in column if text is not None)
 
 
 def few(chunks: Iterable[Chunk]) -> Few:
@@ -53,6 +65,11 @@ def few(chunks: Iterable[Chunk]) -> Few:
     return Few(user_ids, values, extras, sorted(doubled)[:_NAMED])
 
 
+class NotFew(Exception):
+    """More is needed than what is held of few users: a destination gets everybody, for it has joined since the run began, or
+    values were long before."""
+
+
 Changed: TypeAlias = tuple[str, str | None, str | None, str | None]
 """A user id, the value before, the value after and what comes along; ``None`` before: never recorded, after: not there."""
 
@@ -62,6 +79,11 @@ class Difference:
     """What has changed of few users, in the order of their ids: what the TEMP table ``change`` is of many."""
 
     rows: list[Changed]
+
+    @property
+    def is_short(self) -> bool:
+        """Whether each value before is there as it was: of longer ones there is one character more than `LONGEST`."""
+        return all(before is None or len(before) <= LONGEST for _, before, _, _ in self.rows)
 
     def counted(self, absent: str) -> tuple[int, int, int]:
         """How many entered, exited, and have another value; ``absent`` is the value of who is not there."""

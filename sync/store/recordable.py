@@ -60,7 +60,7 @@ class Statements(Protocol):
         ...
 
     def compare_few(self, connection: Connection, recording: Recording, few: Few) -> Difference:
-        """The same among a few, without the table: what it would hold."""
+        """The same among a few, without the table: what it would hold, but for what is cut off of long values before."""
         ...
 
     def put(self, connection: Connection, some: Difference) -> None:
@@ -114,10 +114,6 @@ class Statements(Protocol):
 
     def begin_again(self, connection: Connection) -> None:
         """Let nothing be left of the last difference, in a session in which several are rehearsed."""
-        ...
-
-    def leave_nothing(self, connection: Connection) -> None:
-        """At the end of a recording for which nothing was staged: let ``change`` not stay on the connection."""
         ...
 
     def swept(self, connection: Connection) -> bool:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import Connection, text
@@ -28,7 +29,7 @@ from sync.model.location import Location
 from sync.model.run import ClaimedRun, Counts, RunStatus
 from sync.model.watermark import Course, Extent, Reading
 from sync.store import barrier, definitions, enrolments, runs, suppressions, watermarks
-from sync.store.candidates import MOST, Difference, Few, few
+from sync.store.candidates import MOST, ROOM, Difference, Few, NotFew, few, size
 from sync.store.counter import next_version
 from sync.store.engine import CONTENTION, Database, begin_write
 from sync.store.enrolments import Enrolment
@@ -36,26 +37,12 @@ from sync.store.postgresql import in_place
 from sync.store.postgresql import staging as postgresql_staging
 from sync.store.postgresql.recording import PostgresqlRecording
 from sync.store.recordable import Recording, Statements
-from sync.store.samples import Sample, samples
+from sync.store.recorded import Recorded, Sample, samples
 from sync.store.sqlite import staging as sqlite_staging
 from sync.store.sqlite.recording import SqliteRecording
 
 NOT_RECORDED_YET = -1
 """Stands for the id of a definition that the store does not know: no snapshot row has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What a recording did. ``joined`` and ``resumed`` name destinations that got, or still get, a backfill.
-
-    ``missed``: users whom incremental runs should have found; ``None`` where that was not asked.
-    """
-
-    counts: Counts
-    hold: Hold | None
-    joined: tuple[str, ...]
-    resumed: tuple[str, ...]
-    missed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +55,7 @@ class _Compared:
     some: Difference | None
 
 
-class _Joined(Exception):
-    """A destination gets everybody of a definition of which only few were looked at: it has joined since the run began."""
+_Done = TypeVar("_Done")
 
 
 WHOLE = Reading(Course("it is read whole each time"))
@@ -105,9 +91,11 @@ class Session:
         """Put users aside who can have changed, with what they are now; gives their number."""
         taken: list[Chunk] = []
         following = iter(chunks)
+        room = ROOM
         for chunk in following:
             taken.append(chunk)
-            if sum(len(each.user_ids) for each in taken) > MOST:
+            room -= size(chunk)
+            if room < 0 or sum(len(each.user_ids) for each in taken) > MOST:
                 self._few, self._leaves_nothing = None, False
                 return self._load_candidates(self._connection, chain(taken, following), columns)
         self._few = few(taken)
@@ -138,12 +126,9 @@ class Session:
         reading: Reading = WHOLE,
     ) -> Recorded:
         """Compare ``members`` staged rows and record, in one transaction; `RunLost` when the run is no longer ours."""
-        asked_for = (claimed, asked, members, backfilled, self._new_version(), reading)
-        try:
-            done = self._recorded(*asked_for)
-        except _Joined:  # who gets everybody gets what comes along with them from the staged answer
-            self._stage_few()
-            done = self._recorded(*asked_for)
+        version = self._new_version()
+        with_all = partial(self._recorded, claimed, asked, members, backfilled, version, reading)
+        done = self._of_few_or_staged(with_all)
         telemetry.step("refresh.committed", definition=asked.key)
         try:
             self._statements.tidy(self._connection, done.counts.entered + done.counts.exited + done.counts.changed)
@@ -162,13 +147,17 @@ class Session:
                     raise
         return self._record(*asked_for)
 
-    def _stage_few(self) -> None:
-        """Put those who were held in memory where many would have been staged."""
-        some, self._few, self._leaves_nothing = self._few, None, False
-        if some is not None:
-            chunk = Chunk(some.user_ids, some.values, [extra or "{}" for extra in some.extras])
-            self._load_candidates(self._connection, [chunk], ("user_id", "value", "extra"))
-            self._stage_candidates(self._connection)
+    def _of_few_or_staged(self, work: Callable[[], _Done]) -> _Done:
+        """Do it; where what is held of few users is not enough, with them where many would have been staged."""
+        try:
+            return work()
+        except NotFew:
+            some, self._few, self._leaves_nothing = self._few, None, False
+            if some is not None:
+                chunk = Chunk(some.user_ids, some.values, [extra or "{}" for extra in some.extras])
+                self._load_candidates(self._connection, [chunk], ("user_id", "value", "extra"))
+                self._stage_candidates(self._connection)
+            return work()
 
     def _new_version(self) -> int | None:
         """What marks all that a recording owes; ``None`` on SQLite, where it is taken under the lock that the recording has.
@@ -198,7 +187,7 @@ class Session:
             decided = enrolments.decide(connection, claimed.definition_id, asked.destinations, claimed.kind, backfilled)
             some_only = self._few is not None and reading.course.extent is Extent.INCREMENTAL
             if some_only and any(each.joins or each.everyone for each in decided):
-                raise _Joined
+                raise NotFew
             found = self._compare(recording, members, reading, forced=claimed.forced, shown=claimed.shown)
             counts, hold = found.counts, found.hold
             self._advance(recording, decided, found)
@@ -215,8 +204,6 @@ class Session:
             status = RunStatus.SUCCEEDED if hold is None else RunStatus.HELD
             message = hold and hold.value
             runs.finish(connection, claimed, status, counts, recording.at, message, reading.told(found.missed))
-            if self._leaves_nothing:
-                self._statements.leave_nothing(connection)
             telemetry.step("refresh.recorded", definition=asked.key)
         return Recorded(
             counts,
@@ -270,6 +257,19 @@ class Session:
         reading: Reading = WHOLE,
     ) -> tuple[Recorded, list[Sample]]:
         """What `record` would do, with the very same statements on this session's copies; and some of the users."""
+        with_all = partial(self._rehearse, asked, members, decided, shown, forced=forced, reading=reading)
+        return self._of_few_or_staged(with_all)
+
+    def _rehearse(
+        self,
+        asked: Definition,
+        members: int,
+        decided: Sequence[Enrolment],
+        shown: int | None,
+        *,
+        forced: bool,
+        reading: Reading,
+    ) -> tuple[Recorded, list[Sample]]:
         connection = self._connection
         with connection.begin():
             known = definitions.find(connection, asked.key)
@@ -327,6 +327,8 @@ class Session:
                 entered, exited, changed, _ = statements.compare_candidates(connection, recording)
             else:
                 some = statements.compare_few(connection, recording, self._few)
+                if not some.is_short:
+                    raise NotFew
                 entered, exited, changed = some.counted(recording.absent)
             before = definitions.members(connection, recording.definition_id)
             members = before + entered - exited
@@ -336,14 +338,8 @@ class Session:
             before = members - entered + exited
         missed = None if incremental or reading.candidates is None else statements.missed(connection, self._few)
         counts = Counts(members, entered, exited, changed, members - entered - changed)
-        hold = judge(
-            before=before,
-            after=members,
-            exits=exited,
-            max_exits=recording.definition.max_exits,
-            forced=forced,
-            shown=shown,
-        )
+        allowed = recording.definition.max_exits
+        hold = judge(before=before, after=members, exits=exited, max_exits=allowed, forced=forced, shown=shown)
         if hold is not None:
             if some is None:
                 statements.hold_exits(connection)

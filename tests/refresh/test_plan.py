@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from sync.model.definition import Definition
 from sync.store.engine import Database
-from sync.store.samples import Sample
+from sync.store.recorded import Sample
 from sync.store.schema import metadata
 from tests.recorder import PUSH
 from tests.refresh.conftest import SPEND, VIP, Stage, cleared, to

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from sync.model.run import RunKind
-from sync.store import definitions, enrolments, forgetting, recording, suppressions
+from sync.store import definitions, enrolments, forgetting, suppressions
 from sync.store.engine import Database
 from sync.store.postgresql import recording as postgresql
+from sync.store.recorded import Recorded
 from tests.recorder import PUSH, audience, drain, owed, record, trait
 from tests.store.forgetting_steps import WHO, finish
 from tests.store.leftovers import empty, left
@@ -18,33 +19,33 @@ CROWD = [f"user-{number:03d}" for number in range(40)]
 VALUES = {"ann": 5, "bob": "x", "cid": [1, None], "dan": False, "eve": 1.5}
 EVERYWHERE = audience("vip", PUSH, "other")
 
-Scene = Callable[[Database], recording.Recorded]
+Scene = Callable[[Database], Recorded]
 
 
-def _members(database: Database) -> recording.Recorded:
+def _members(database: Database) -> Recorded:
     return record(database, EVERYWHERE, CROWD)
 
 
-def _values_and_what_goes_along(database: Database) -> recording.Recorded:
+def _values_and_what_goes_along(database: Database) -> Recorded:
     return record(database, trait(), VALUES, extras={"email": "a@example.com", "age": 3})
 
 
-def _nobody(database: Database) -> recording.Recorded:
+def _nobody(database: Database) -> Recorded:
     return record(database, EVERYWHERE, [])
 
 
-def _where_something_is_owed(database: Database) -> recording.Recorded:
+def _where_something_is_owed(database: Database) -> Recorded:
     record(database, audience("old"), CROWD[::3], extras={"city": "Oslo"})
     return record(database, EVERYWHERE, CROWD, extras={"city": "Rome"})
 
 
-def _where_everything_was_delivered(database: Database) -> recording.Recorded:
+def _where_everything_was_delivered(database: Database) -> Recorded:
     record(database, audience("old"), CROWD)
     drain(database)
     return record(database, EVERYWHERE, CROWD)
 
 
-def _without_those_who_are_kept_out(database: Database) -> recording.Recorded:
+def _without_those_who_are_kept_out(database: Database) -> Recorded:
     number = forgetting.forget(database, WHO, (PUSH,), "op")
     assert number is not None
     finish(database, number)
@@ -52,12 +53,12 @@ def _without_those_who_are_kept_out(database: Database) -> recording.Recorded:
     return record(database, EVERYWHERE, [WHO, *CROWD])
 
 
-def _after_an_empty_answer(database: Database) -> recording.Recorded:
+def _after_an_empty_answer(database: Database) -> Recorded:
     record(database, audience("vip"), [])
     return record(database, EVERYWHERE, CROWD)
 
 
-def _of_a_backfill_after_an_empty_answer(database: Database) -> recording.Recorded:
+def _of_a_backfill_after_an_empty_answer(database: Database) -> Recorded:
     record(database, audience("vip"), [])
     with database.write() as connection:
         enrolments.finish_backfills(connection, PUSH, database.now(connection))

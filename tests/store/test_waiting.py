@@ -6,8 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
+from sync.errors import StoreUnavailable
 from sync.store.engine import Database, connect
 from sync.store.migrate import migrate
 
@@ -60,6 +61,26 @@ def test_one_that_fails_leaves_nothing_and_the_next_one_waits(durable: Database)
         assert waiting(connection) == WAITS[durable.dialect]
         assert connection.execute(text("SELECT value FROM counter")).scalars().all() != [7]
     durable.close()
+
+
+@pytest.mark.parametrize("stops", [KeyboardInterrupt, StoreUnavailable])
+def test_nobody_gets_a_connection_that_could_not_be_told_to_wait_again(
+    tmp_path: Path, stops: type[BaseException]
+) -> None:
+    store = connect(f"sqlite:///{tmp_path}/durable.db")
+    migrate(store)
+
+    def stop(_: Connection) -> None:
+        event.remove(store.engine, "commit", stop)
+        raise stops("on the way to the commit")
+
+    event.listen(store.engine, "commit", stop)
+    with pytest.raises(stops, match="on the way"), store.write(waits=False) as connection:
+        connection.execute(text("UPDATE counter SET value = 7"))
+    with store.write() as connection:
+        assert waiting(connection) == WAITS["sqlite"]
+        assert connection.execute(text("SELECT value FROM counter")).scalars().all() != [7]
+    store.close()
 
 
 def test_a_file_that_is_not_in_wal_mode_always_waits(tmp_path: Path) -> None:

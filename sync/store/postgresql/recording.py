@@ -12,7 +12,7 @@ from typing import ClassVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from sync.store.candidates import Difference, Few
+from sync.store.candidates import LONGEST, Difference, Few
 from sync.store.recordable import Recording
 from sync.store.statement import text
 
@@ -53,8 +53,8 @@ FROM (SELECT DISTINCT user_id FROM candidate c
 JOIN snapshot p ON p.definition_id = CAST(:definition_id AS bigint) AND p.user_id = gone.user_id
 WHERE p.value <> CAST(:absent AS text)"""
 
-DIFFERENT_FEW = """
-SELECT user_id, before, after, extra FROM (
+DIFFERENT_FEW = f"""
+SELECT user_id, left(before, {LONGEST + 1}) AS before, after, extra FROM (
     SELECT c.user_id, p.before, c.after, c.extra
     FROM unnest(CAST(:user_ids AS text[]), CAST(:values AS text[]), CAST(:extras AS text[])) AS c (user_id, after, extra)
     LEFT JOIN LATERAL (
@@ -295,9 +295,6 @@ class PostgresqlRecording:
 
     def begin_again(self, connection: Connection) -> None:
         connection.exec_driver_sql("DROP VIEW IF EXISTS pg_temp.change")
-
-    def leave_nothing(self, connection: Connection) -> None:
-        """Nothing to do: ``change`` goes with the transaction."""
 
     def swept(self, connection: Connection) -> bool:  # noqa: ARG002
         """What a large TEMP table has left in catalogs and files goes best with the server's process."""

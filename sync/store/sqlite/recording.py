@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import orjson
 from sqlalchemy import Connection
 
-from sync.store.candidates import Difference, Few
+from sync.store.candidates import LONGEST, Difference, Few
 from sync.store.instants import stamp
 from sync.store.recordable import Recording
 from sync.store.statement import text
@@ -44,8 +44,8 @@ FROM temp.candidate c CROSS JOIN snapshot p
 WHERE p.definition_id = :definition_id AND p.user_id = c.user_id AND p.value <> :absent
     AND NOT EXISTS (SELECT 1 FROM temp.stage s WHERE s.user_id = c.user_id)"""
 
-DIFFERENT_FEW = """
-SELECT user_id, before, after, extra FROM (
+DIFFERENT_FEW = f"""
+SELECT user_id, substr(before, 1, {LONGEST + 1}) AS before, after, extra FROM (
     SELECT c.value ->> 0 AS user_id, p.value AS before, c.value ->> 1 AS after, c.value ->> 2 AS extra
     FROM json_each(:few) c LEFT JOIN snapshot p ON p.definition_id = :definition_id AND p.user_id = c.value ->> 0)
 WHERE CASE WHEN after IS NULL THEN before <> :absent ELSE before IS NOT after END"""
@@ -268,9 +268,6 @@ class SqliteRecording:
         connection.exec_driver_sql(f"DROP TABLE temp.{table}")
 
     def begin_again(self, connection: Connection) -> None:
-        self._drop_change(connection)
-
-    def leave_nothing(self, connection: Connection) -> None:
         self._drop_change(connection)
 
     def swept(self, connection: Connection) -> bool:

@@ -7,8 +7,9 @@ waits for the whole log.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,8 +28,15 @@ def not_waiting(connection: Connection) -> Iterator[None]:
         yield
     finally:
         if waits:
-            with suppress(SQLAlchemyError):  # it is lost: the next one waits from its beginning
-                _pragma(connection, "synchronous=FULL")
+            _wait_again(connection)
+
+
+def _wait_again(connection: Connection) -> None:
+    """Where that cannot be, nobody else gets the connection: its transaction is not over yet, or it is lost."""
+    try:
+        _pragma(connection, "synchronous=FULL")
+    except (SQLAlchemyError, sqlite3.Error):
+        connection.invalidate()
 
 
 def _pragma(connection: Connection, said: str) -> object:

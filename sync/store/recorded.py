@@ -1,4 +1,4 @@
-"""Some of what changed, for people."""
+"""What a recording did, and some of what changed, for people."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from sync.model.guard import Hold
+from sync.model.run import Counts
 from sync.store.statement import text
 
 _EACH = 5
@@ -14,6 +16,20 @@ _DIRECTIONS = (
     "after IS NOT NULL AND before IS NULL",
     "before IS NOT NULL AND after IS NOT NULL",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a recording did. ``joined`` and ``resumed`` name destinations that got, or still get, a backfill.
+
+    ``missed``: users whom incremental runs should have found; ``None`` where that was not asked.
+    """
+
+    counts: Counts
+    hold: Hold | None
+    joined: tuple[str, ...]
+    resumed: tuple[str, ...]
+    missed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
