@@ -167,8 +167,19 @@ def _slow(source: str, index: Lacking) -> Checked:
     said = f"table {index.table} of source {source} has no index that begins with ({', '.join(index.leading)})"
     if index.read:
         read = f"holds all that {who} would read of users who have changed ({', '.join(index.read)})"
-        return Checked(f"{said} and {read}, so that the table itself is read: {index.statement}", verdict="note")
-    return Checked(f"{said}, by which {who} would look up rows: {index.statement}", verdict="warn")
+        said = f"{said} and {read}, so that the table itself is read"
+        return Checked(f"{said}{_refused(index)}: {index.statement}", verdict="note")
+    return Checked(f"{said}, by which {who} would look up rows{_refused(index)}: {index.statement}", verdict="warn")
+
+
+def _refused(index: Lacking) -> str:
+    """What whoever makes an index should know."""
+    if not index.unlimited:
+        return ""
+    columns = " and ".join(f"`{each}`" for each in index.unlimited)
+    takes = "it takes" if len(index.unlimited) == 1 else "they take"
+    said = f"with this index, PostgreSQL would refuse a row in which {takes} more than 2,700 bytes"
+    return f" (nothing keeps {columns} short: {said})"
 
 
 def _store(app: App) -> Checked:

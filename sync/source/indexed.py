@@ -1,14 +1,14 @@
-"""What there is of a table that bears on its indexes: which it has, how large it is, and how long its values are."""
+"""What there is of a table that bears on its indexes: which it has, which it cannot have, and how large it is."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, Row, cast, func, select, text
+from sqlalchemy import Connection, Row, text
 
-from sync.source.tables import engine, quoted
+from sync.source.tables import quoted
 
 WORTH_AN_INDEX = 10_000
 """Rows; fewer are looked through as fast."""
@@ -21,6 +21,8 @@ LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.number
 WHERE i.indrelid = to_regclass(CAST(:name AS text)) AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree'
 ORDER BY i.indexrelid, k.place""")
 _KIND = text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(CAST(:name AS text))")
+_VIRTUAL = text("""
+SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass(CAST(:name AS text)) AND attgenerated = 'v'""")
 
 _SQLITE = text("""
 SELECT l.name AS of, i.name AS name, i.key AS is_key
@@ -78,6 +80,13 @@ def _names(name: str) -> dict[str, str | None]:
     return {"name": own, "schema": schema or None}
 
 
+def virtual(connection: Connection, name: str) -> frozenset[str]:
+    """Columns of a table that are worked out when they are read, and that PostgreSQL takes into no index."""
+    if connection.dialect.name != "postgresql":
+        return frozenset()
+    return frozenset(connection.execute(_VIRTUAL, {"name": quoted(connection, name)}).scalars())
+
+
 def kind(connection: Connection, name: str) -> str | None:
     """What PostgreSQL calls the kind of a table; `None` for what can have no index."""
     if connection.dialect.name == "postgresql":
@@ -91,18 +100,3 @@ def is_large(connection: Connection, name: str) -> bool:
     counted = f"SELECT 1 FROM {quoted(connection, name)} LIMIT {WORTH_AN_INDEX + 1}"
     rows: int = connection.exec_driver_sql(f"SELECT count(*) FROM ({counted}) AS counted").scalar_one()
     return rows > WORTH_AN_INDEX
-
-
-def longest(connection: Connection, name: str, columns: Collection[str]) -> dict[str, int]:
-    """Of columns, how many bytes the longest value takes that is found among some rows."""
-    if not columns:
-        return {}
-    own = engine(connection.dialect.name).table(name, sorted(columns))
-    some = select(*own.c).limit(WORTH_AN_INDEX).subquery("some")
-    size = func.pg_column_size if connection.dialect.name == "postgresql" else _bytes
-    row = connection.execute(select(*(func.max(size(each)) for each in some.c))).one()
-    return {each: found or 0 for each, found in zip(some.c.keys(), row, strict=True)}
-
-
-def _bytes(value: ColumnElement[Any]) -> ColumnElement[int]:
-    return func.length(cast(value, LargeBinary))

@@ -16,15 +16,13 @@ from sqlalchemy import Connection
 from sync.language.sql.access import Access, accesses
 from sync.language.sql.layout import Layout, Type
 from sync.model.definition import Definition
-from sync.source.indexed import Index, everywhere, indexes, is_large, kind, longest
+from sync.source.indexed import Index, everywhere, indexes, is_large, kind, virtual
+from sync.source.lengths import short
 from sync.source.questions import Posed
 from sync.source.tables import engine, quoted
 
 MOST_HELD = 4
 """Columns that an index should hold besides those by which it is in order."""
-
-LONGEST_HELD = 100
-"""Bytes of a value that an index should hold. PostgreSQL takes no row into an index that is longer than 2,700."""
 
 _DATES = (Type.DATE, Type.TIMESTAMP, Type.INSTANT)
 _LONGEST_NAME = 63
@@ -36,6 +34,7 @@ class Lacking:
     """An index that is not there: what it must begin with, the statement that makes the best one, and who would use it.
 
     ``read``: the columns that are read besides, where an index is there that begins so, but does not hold all of them.
+    ``unlimited``: the columns that it would hold and that nothing keeps short, where the database refuses a row too long.
     """
 
     table: str
@@ -43,6 +42,7 @@ class Lacking:
     read: tuple[str, ...]
     statement: str
     wanted_by: tuple[Definition, ...]
+    unlimited: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,30 +86,38 @@ def _lacking(connection: Connection, access: Access, wishes: Sequence[_Wish]) ->
     sort = kind(connection, access.table)
     if not unmet or sort is None or not is_large(connection, access.table):
         return
-    served, held = _served(connection, access, wishes)
+    never = virtual(connection, access.table)
+    if never.intersection(access.best):
+        return
+    served, held, unlimited = _served(connection, access, wishes, never)
     wanted_by = tuple(each.definition for each in unmet if not there or each in served)
     if wanted_by:
         statement = _statement(connection, access, sort, held)
         read = tuple(each for each in (*access.best, *held) if each not in access.leading) if there else ()
-        yield Lacking(access.table, access.leading, read, statement, wanted_by)
+        yield Lacking(access.table, access.leading, read, statement, wanted_by, unlimited)
 
 
-def _served(connection: Connection, access: Access, wishes: Sequence[_Wish]) -> tuple[list[_Wish], tuple[str, ...]]:
-    """Those for whom one index can hold all that they read, who read least first; and what it holds."""
+def _served(
+    connection: Connection, access: Access, wishes: Sequence[_Wish], never: frozenset[str]
+) -> tuple[list[_Wish], tuple[str, ...], tuple[str, ...]]:
+    """Those for whom one index can hold all that they read, who read least first; what it holds; what of it has no limit.
+
+    ``never``: columns that no index can hold.
+    """
     given = everywhere(connection, access.table)
     able = [
         (each, {name for name in each.beside if name.casefold() not in given})
         for each in wishes
         if each.beside is not None
     ]
-    sizes = longest(connection, access.table, set().union(*(columns for _, columns in able)))
+    found = short(connection, access.table, set().union(*(columns for _, columns in able)) - never)
     held: set[str] = set()
     served = []
     for wish, columns in sorted(able, key=lambda each: len(each[1])):
-        if len(held | columns) <= MOST_HELD and all(sizes[each] <= LONGEST_HELD for each in columns):
+        if len(held | columns) <= MOST_HELD and columns <= found.columns:
             held |= columns
             served.append(wish)
-    return served, tuple(sorted(held))
+    return served, tuple(sorted(held)), tuple(sorted(held & found.unlimited))
 
 
 def _statement(connection: Connection, access: Access, sort: str, held: Sequence[str]) -> str:

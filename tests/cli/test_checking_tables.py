@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sync.cli import main
+from tests.shop import Shop
 
 
 def check(folder: Path, user_id: str) -> int:
@@ -103,4 +104,26 @@ def test_an_index_that_does_not_hold_what_is_read_is_noted(tmp_path: Path, capsy
         "note   table orders of source shop has no index that begins with (customer) and holds all that trait spent would "
         "read of users who have changed (at, total), so that the table itself is read: CREATE INDEX "
         "orders_customer_at_total ON orders (customer, at, total)"
+    )
+
+
+def test_whoever_makes_an_index_is_told_what_could_not_be_stored_any_more(
+    postgresql_shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    postgresql_shop.run(
+        "CREATE TABLE orders AS SELECT n AS id, 'ann' AS customer, timestamptz '2026-11-20' AS at, 5 AS total, "
+        "'paid' AS status FROM generate_series(1, 10001) AS n"
+    )
+    for columns in ("at", "id"):
+        postgresql_shop.run(f"CREATE INDEX ON orders ({columns})")
+    (tmp_path / "sync.yaml").write_text(
+        f"version: 1\nstore: sqlite:///{tmp_path}/store.db\nsources:\n  shop:\n    url: {postgresql_shop.url}\n"
+        "    events: [{table: orders, event: Ordered, user_id: customer, timestamp: at, cursor: id}]\n"
+        "traits:\n  - {name: Spent, query: event('Ordered').where(property('status') = 'paid').sum(property('total'))}\n"
+    )
+    assert main(["check", "--config", str(tmp_path / "sync.yaml")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "warn   table orders of source shop has no index that begins with (customer), by which trait spent would look up rows "
+        "(nothing keeps `status` short: with this index, PostgreSQL would refuse a row in which it takes more than 2,700 "
+        "bytes): CREATE INDEX CONCURRENTLY orders_customer_at_status_total ON orders (customer, at) INCLUDE (status, total)"
     )

@@ -147,6 +147,80 @@ def test_long_texts_are_not_held(shop: Shop) -> None:
     assert columns(found) == "(who, at, status, total)"
 
 
+def with_column(shop: Shop, declared: str, value: str) -> list[str]:
+    """What the index holds for a query that reads a column of orders, with the same value in each row."""
+    made(filled(shop), f"ALTER TABLE orders ADD COLUMN own {declared}")
+    if "GENERATED" not in declared:
+        made(shop, f"UPDATE orders SET own = {value}")
+    (found,) = lacking(shop, "event('Ordered').where(property('own').is_set()).count() >= 1", SPENT)
+    return columns(found).strip("()").split(", ")[2:]
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [
+        ("bigint", "7"),
+        ("numeric", "7"),
+        ("double precision", "7"),
+        ("boolean", "true"),
+        ("date", "'2026-11-20'"),
+        ("timestamptz", "'2026-11-20'"),
+        ("uuid", "gen_random_uuid()"),
+        ("shade", "'red'"),
+        ("varchar(100)", "repeat('é', 100)"),
+        ("char(100)", "'x'"),
+        ("code", "repeat('é', 100)"),
+    ],
+)
+def test_what_a_type_keeps_short_is_held(postgresql_shop: Shop, declared: str, value: str) -> None:
+    made(postgresql_shop, "CREATE TYPE shade AS ENUM ('red', 'blue')", "CREATE DOMAIN code AS varchar(100)")
+    assert "own" in with_column(postgresql_shop, declared, value)
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [
+        ("varchar(101)", "repeat('x', 101)"),
+        ("text", "repeat('x', 101)"),
+        ("text", "repeat('é', 51)"),
+        ("text", "repeat('x', 33)"),
+        ("text[]", "ARRAY['x']"),
+        ("bytea", "'x'"),
+        ("numeric GENERATED ALWAYS AS (total * 2) VIRTUAL", ""),
+    ],
+)
+def test_what_may_be_long_is_not_held(postgresql_shop: Shop, declared: str, value: str) -> None:
+    assert with_column(postgresql_shop, declared, value) == ["status", "total"]
+
+
+def test_what_is_kept_of_what_is_worked_out_is_held(postgresql_shop: Shop) -> None:
+    assert "own" in with_column(postgresql_shop, "numeric GENERATED ALWAYS AS (total * 2) STORED", "")
+
+
+def test_texts_that_are_long_further_down_the_table_are_not_held(postgresql_shop: Shop) -> None:
+    """As the database's own statistics have it."""
+    longer = "SELECT n, 'u', '2026-11-20', repeat('x', 100) FROM generate_series(3000, 20000) AS n"
+    made(filled(postgresql_shop), f"INSERT INTO orders (id, who, at, note) {longer}", "ANALYZE orders")
+    assert [columns(each) for each in lacking(postgresql_shop, NOTE, SPENT)] == ["(who, at, status, total)"]
+
+
+def test_texts_of_no_length_are_told(postgresql_shop: Shop) -> None:
+    made(filled(postgresql_shop), "ALTER TABLE orders ALTER COLUMN note TYPE varchar(20)", "ANALYZE orders")
+    (found,) = lacking(postgresql_shop, NOTE, SPENT)
+    assert (columns(found), found.unlimited) == ("(who, at, note, status, total)", ("status",))
+
+
+def test_a_file_takes_texts_of_any_length(sqlite_shop: Shop) -> None:
+    assert [each.unlimited for each in lacking(filled(sqlite_shop), NOTE, SPENT)] == [()]
+
+
+def test_no_index_begins_with_what_postgresql_takes_into_none(postgresql_shop: Shop) -> None:
+    made(filled(postgresql_shop), "ALTER TABLE orders ADD COLUMN buyer text GENERATED ALWAYS AS (lower(who)) VIRTUAL")
+    assert (
+        lacking(postgresql_shop, SPENT, table=EventsTable("orders", "buyer", "at", event="Ordered", cursor="id")) == ()
+    )
+
+
 def test_who_reads_more_than_an_index_should_hold_does_without(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(indexes, "MOST_HELD", 2)
     (found,) = lacking(filled(shop), NOTE, SPENT, LARGE)  # who reads least comes first
