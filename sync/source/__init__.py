@@ -6,6 +6,7 @@ duckdb, mysql  the same for databases whose drivers are extras; derived (SQL tha
 reader         a definition's answer, in chunks of canonical text
 questions      a query as a statement; lenient (values that no driver can read end no run)
 tables         which tables and columns there are, for the query language
+names          how SQL wants those of tables and columns
 warehouse      the same where Segment or RudderStack fills them
 indexes        those that queries would use, and that are not there; indexed (what is there); lengths (what one can hold)
 changes        what a query's source says of what has changed; inquiry (all that a run asks of it)

@@ -18,6 +18,7 @@ from sync.errors import QueryError, SourceError
 from sync.model.feed import Cursor, EventsTable, Mark
 from sync.source.connection import Source
 from sync.source.lenient import Unread, make_lenient
+from sync.source.names import quoted
 
 ROWS_PER_FETCH = 1000
 
@@ -160,8 +161,8 @@ def _is_unique(connection: Connection, events: EventsTable) -> bool:
     """Whether an index of the cursor alone, over all rows, forbids equal ones. A view has none."""
     if connection.dialect.name == "sqlite":
         return _is_unique_on_sqlite(connection, events)
-    quoted = connection.dialect.identifier_preparer.format_table(_table(events))
-    return connection.execute(_UNIQUE_ON_POSTGRESQL, {"name": quoted, "cursor": events.cursor}).first() is not None
+    asked = {"name": quoted(connection, events.table), "cursor": events.cursor}
+    return connection.execute(_UNIQUE_ON_POSTGRESQL, asked).first() is not None
 
 
 def _is_unique_on_sqlite(connection: Connection, events: EventsTable) -> bool:

@@ -10,16 +10,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sqlalchemy import Connection
 
 from sync.language.sql.access import Access, accesses
 from sync.language.sql.layout import Layout, Type
 from sync.model.definition import Definition
-from sync.source.indexed import Index, everywhere, indexes, is_large, kind, virtual
+from sync.source.indexed import Index, everywhere, indexes, is_large, kind, plain, virtual
 from sync.source.lengths import short
+from sync.source.names import quoted, quoted_column
 from sync.source.questions import Posed
-from sync.source.tables import engine, quoted
+from sync.source.tables import engine
 
 MOST_HELD = 4
 """Columns that an index should hold besides those by which it is in order."""
@@ -52,9 +54,9 @@ class _Wish:
     definition: Definition
     beside: frozenset[str] | None
 
-    def is_met(self, access: Access, there: Sequence[Index]) -> bool:
+    def is_met(self, connection: Connection, access: Access, there: Sequence[Index]) -> bool:
         """Whether an index is all that is read, if that is wanted."""
-        read = {each.casefold() for each in (*access.best, *(self.beside or ()))}
+        read = frozenset(plain(connection, (*access.best, *(self.beside or ()))))
         return self.beside is None or any(read <= index.holds for index in there)
 
 
@@ -80,9 +82,9 @@ def _is_of_use(connection: Connection, layout: Layout, access: Access) -> bool:
 
 def _lacking(connection: Connection, access: Access, wishes: Sequence[_Wish]) -> Iterator[Lacking]:
     """One index for all that is wanted, if it is not there."""
-    leading = [tuple(map(str.casefold, each)) for each in (access.leading, *access.others)]
+    leading = [plain(connection, each) for each in (access.leading, *access.others)]
     there = [each for each in indexes(connection, access.table) if any(map(each.begins_with, leading))]
-    unmet = [each for each in wishes if not there or not each.is_met(access, there)]
+    unmet = [each for each in wishes if not there or not each.is_met(connection, access, there)]
     sort = kind(connection, access.table)
     if not unmet or sort is None or not is_large(connection, access.table):
         return
@@ -106,7 +108,7 @@ def _served(
     """
     given = everywhere(connection, access.table)
     able = [
-        (each, {name for name in each.beside if name.casefold() not in given})
+        (each, {name for name in each.beside if given.isdisjoint(plain(connection, [name]))})
         for each in wishes
         if each.beside is not None
     ]
@@ -121,7 +123,7 @@ def _served(
 
 
 def _statement(connection: Connection, access: Access, sort: str, held: Sequence[str]) -> str:
-    quote = connection.dialect.identifier_preparer.quote
+    quote = partial(quoted_column, connection)
     own = access.table.rpartition(".")[2]
     name = quote(_name((own, *access.best, *held)))
     if connection.dialect.name == "sqlite":  # an index is where its table is

@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, LargeBinary, Text, cast, func, select, text
 
-from sync.source.tables import engine, quoted
+from sync.source.names import quoted
+from sync.source.tables import engine
 
 LONGEST = 100
 """Bytes of a value, or characters where a type limits these, that is short."""

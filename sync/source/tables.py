@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, table, text
+from sqlalchemy import Connection, text
 
 from sync.errors import QueryError
 from sync.language.sql.duckdb import Duckdb
@@ -16,6 +16,7 @@ from sync.language.sql.mysql import Mysql
 from sync.language.sql.postgresql import Postgresql
 from sync.language.sql.sqlite import Sqlite
 from sync.model.feed import EventsTable, ProfilesTable, Tables
+from sync.source.names import quoted
 from sync.source.uniqueness import is_unique
 
 COLLECTED = Tables(
@@ -205,12 +206,6 @@ def _sqlite_column(declared: str) -> Column:
     if not declared or "BLOB" in declared:
         return Column(Type.ANY, "any", exact=False)
     return Column(Type.ANY, "numeric")
-
-
-def quoted(connection: Connection, name: str) -> str:
-    """A table's name, its schema before a dot, as SQL wants it."""
-    schema, _, own = name.rpartition(".")
-    return connection.dialect.identifier_preparer.format_table(table(own, schema=schema or None))
 
 
 def _postgresql_columns(connection: Connection, name: str) -> Mapping[str, Column]:

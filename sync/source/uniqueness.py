@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, table, text
+from sqlalchemy import Connection, text
+
+from sync.source.names import quoted
 
 _POSTGRESQL = text("""
 SELECT count(*) FROM pg_index AS i
@@ -31,8 +33,7 @@ def is_unique(connection: Connection, name: str, column: str) -> bool:
         case "sqlite":
             return _sqlite(connection, schema, own, column)
         case "postgresql":
-            quoted = connection.dialect.identifier_preparer.format_table(table(own, schema=schema or None))
-            return bool(connection.execute(_POSTGRESQL, {"name": quoted, "column": column}).scalar())
+            return bool(connection.execute(_POSTGRESQL, {"name": quoted(connection, name), "column": column}).scalar())
         case "duckdb" | "mysql" as dialect:
             asked = {"schema": schema, "name": own, "column": column}
             return bool(connection.execute(_DUCKDB if dialect == "duckdb" else _MYSQL, asked).scalar())

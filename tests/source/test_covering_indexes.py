@@ -122,6 +122,72 @@ def test_an_index_holds_the_cursor_where_it_settles_the_order(postgresql_shop: S
     assert [columns(each) for each in lacking(filled(postgresql_shop), LAST)] == ["(who, at, id, status)"]
 
 
+def on_sqlite(shop: Shop, own: str, user: str = "text") -> Shop:
+    """Orders whose key and whose user are declared otherwise, with an index by time."""
+    columns = f"id {own}, who {user}, at text, total numeric, status text"
+    made(shop, f"CREATE TABLE orders ({columns})", "CREATE INDEX in_time ON orders (at, who)")
+    shop.run("INSERT INTO orders VALUES (?, ?, '2026-11-20', 1, 'paid')", [(n, f"u{n}") for n in range(3)])
+    return shop
+
+
+@pytest.mark.parametrize("own", ["integer PRIMARY KEY DESC", "int PRIMARY KEY"])
+def test_a_key_that_sqlite_has_in_no_other_index_is_added(sqlite_shop: Shop, own: str) -> None:
+    made(on_sqlite(sqlite_shop, own), "CREATE INDEX of_users ON orders (who, at, status)")
+    assert [columns(each) for each in lacking(sqlite_shop, LAST)] == ["(who, at, id, status)"]
+    made(sqlite_shop, *(each.statement for each in lacking(sqlite_shop, LAST)))
+    assert lacking(sqlite_shop, LAST) == ()
+
+
+@pytest.mark.parametrize(
+    ("user", "index"), [("text", "who COLLATE NOCASE"), ("text COLLATE NOCASE", "who COLLATE RTRIM")]
+)
+def test_an_index_in_another_order_than_users_are_compared_by_does_not_serve(
+    sqlite_shop: Shop, user: str, index: str
+) -> None:
+    made(
+        on_sqlite(sqlite_shop, "integer PRIMARY KEY", user),
+        f"CREATE INDEX other ON orders ({index}, at, status, total)",
+    )
+    assert [(each.read, columns(each)) for each in lacking(sqlite_shop, SPENT)] == [((), "(who, at, status, total)")]
+
+
+@pytest.mark.parametrize("user", ["text COLLATE NOCASE", "text COLLATE RTRIM"])
+def test_an_index_in_the_order_of_its_users_serves(sqlite_shop: Shop, user: str) -> None:
+    made(on_sqlite(sqlite_shop, "integer PRIMARY KEY", user), "CREATE INDEX own ON orders (who, at, status, total)")
+    assert lacking(sqlite_shop, SPENT) == ()
+
+
+def test_sqlite_takes_names_of_columns_in_any_letters(sqlite_shop: Shop) -> None:
+    made(sqlite_shop, "CREATE TABLE ORDERS (ID integer PRIMARY KEY, WHO text, AT text, STATUS text)")
+    sqlite_shop.run("INSERT INTO orders VALUES (?, 'u', '2026-11-20', 'paid')", [(n,) for n in range(3)])
+    made(sqlite_shop, "CREATE INDEX in_time ON orders (AT, WHO)", "CREATE INDEX of_users ON orders (WHO, AT, STATUS)")
+    table = EventsTable("orders", "who", "at", event="Ordered", cursor="id", warehouse=True)
+    assert lacking(sqlite_shop, LAST, table=table) == ()
+
+
+def test_to_postgresql_capital_letters_are_others(postgresql_shop: Shop) -> None:
+    made(
+        filled(postgresql_shop),
+        'ALTER TABLE orders ADD COLUMN "Status" integer',
+        'CREATE INDEX of_users ON orders (who, at, "Status", total)',
+    )
+    assert [columns(each) for each in lacking(postgresql_shop, SPENT)] == ["(who, at, status, total)"]
+
+
+def test_a_statement_says_each_name_as_it_is(shop: Shop) -> None:
+    instant = "text" if shop.dialect == "sqlite" else "timestamptz"
+    columns = f'id integer PRIMARY KEY, "Wh""o%" text, "at" {instant}, "To:tal" numeric, "sta tus%%" varchar(9)'
+    made(shop, f'CREATE TABLE "Or%ders x" ({columns})', 'CREATE INDEX in_time ON "Or%ders x" (at, "Wh""o%")')
+    made(shop, *(f"""INSERT INTO "Or%ders x" VALUES ({n}, 'u', '2026-11-20', 1, 'paid')""" for n in range(3)))
+    table = EventsTable("Or%ders x", 'Wh"o%', "at", event="Ordered", cursor="id")
+    query = "event('Ordered').where(property('sta tus%%') = 'paid').sum(property('To:tal')) > 100"
+    (found,) = lacking(shop, query, table=table)
+    held = ', "To:tal", "sta tus%%")' if shop.dialect == "sqlite" else ') INCLUDE ("To:tal", "sta tus%%")'
+    assert found.statement.endswith(f'"Or%ders x_Wh""o%_at_To:tal_sta tus%%" ON "Or%ders x" ("Wh""o%", at{held}')
+    made(shop, found.statement)
+    assert lacking(shop, query, table=table) == ()
+
+
 @pytest.mark.parametrize("table", ["orders", "main.orders"])
 def test_a_table_that_is_its_key_holds_everything(sqlite_shop: Shop, table: str) -> None:
     made(
