@@ -18,7 +18,7 @@ import psycopg
 from sqlalchemy import text
 
 from bench.places import Place, Places
-from bench.shop import FILTERED_SUM, FUNNEL, NOW, WINDOWED_COUNT, Shop, definition
+from bench.shop import FILTERED_SUM, FUNNEL, NOW, WINDOWED, WINDOWED_COUNT, Shop, definition
 from bench.table import Row, heading, line
 from sync.model.run import RunKind
 from sync.refresh.run import Refreshed, refresh
@@ -30,16 +30,23 @@ AT_LEAST = 20.0
 HOURS = 5
 _MIDDLE = 1
 _ENGINES = ("SQLite", "PostgreSQL")
-_ASKED = {"windowed count": WINDOWED_COUNT, "filtered sum": FILTERED_SUM, "funnel": FUNNEL}
+_ASKED = {
+    "windowed audience": WINDOWED,
+    "windowed count": WINDOWED_COUNT,
+    "filtered sum": FILTERED_SUM,
+    "funnel": FUNNEL,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """Of one definition in one source: seconds for an hour's change, for everybody, and how many were looked at."""
+    """Of one definition in one source: seconds for an hour's change, for everybody, how many were looked at, and how many
+    are in the answer."""
 
     hour: float
     full: float
     candidates: int
+    members: int
 
 
 def run(places: Places, shops: list[Shop]) -> None:
@@ -60,7 +67,7 @@ def _rows(engine: str, what: str, times: list[_Times], shops: list[Shop]) -> lis
         f"{shop.events:,} events {each.hour * 1000:.0f} ms" for shop, each in zip(shops, times, strict=True)
     )
     longest, least = max(hours), min(hours)
-    share = f"{middle.candidates:,} users looked at"
+    share = f"{middle.candidates:,} users looked at, {middle.members:,} in the answer"
     return [
         Row(f"{what}: of all sizes", engine, _ms(longest), _ms(least), longest / least, AT_MOST, note=told),
         Row(
@@ -81,7 +88,7 @@ def _ms(seconds: float) -> str:
 
 def _one_place(place: Place, shop: Shop, *, in_full: bool) -> dict[str, _Times]:
     hours: dict[str, list[float]] = {what: [] for what in _ASKED}
-    looked_at: dict[str, int] = {}
+    looked_at: dict[str, tuple[int, int]] = {}
     with shop.open(place) as source, place.database() as database:
         bench = _Bench(database, source)
         for what in _ASKED:
@@ -93,10 +100,10 @@ def _one_place(place: Place, shop: Shop, *, in_full: bool) -> dict[str, _Times]:
                 seconds, done = bench.refresh(what, until)
                 assert done.full is None, done.full
                 hours[what].append(seconds)
-                looked_at[what] = done.candidates or 0
+                looked_at[what] = (done.candidates or 0, done.counts.members)
         full = {what: bench.refresh(what, until, full=True)[0] if in_full else math.nan for what in _ASKED}
     _empty(place)
-    return {what: _Times(median(hours[what]), full[what], looked_at[what]) for what in _ASKED}
+    return {what: _Times(median(hours[what]), full[what], *looked_at[what]) for what in _ASKED}
 
 
 @dataclass(frozen=True, slots=True)

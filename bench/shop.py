@@ -36,13 +36,14 @@ _RETURNED = 9
 """Of so many orders one is sent back, within ten days."""
 
 _ORDERED = "event('Order Completed')"
+WINDOWED = f"{_ORDERED}.within(30 days).count() >= 1"
 WINDOWED_COUNT = f"{_ORDERED}.within(30 days).count() >= 2"
 FILTERED_SUM = f"{_ORDERED}.where(property('status') = 'paid' and property('total') >= 100).sum(property('total'))"
 FUNNEL = (
     f"{_ORDERED}.where(property('total') >= 100 and event('Order Returned').within(parent: 5 days).count() >= 1)"
     ".within(90 days).count() >= 1"
 )
-QUERIES = (WINDOWED_COUNT, FILTERED_SUM, FUNNEL)
+QUERIES = (WINDOWED, WINDOWED_COUNT, FILTERED_SUM, FUNNEL)
 
 
 @dataclass(frozen=True, slots=True)
