@@ -96,6 +96,7 @@ def _one_place(place: Place, shop: Shop, *, in_full: bool) -> dict[str, _Times]:
         bench.owe_nothing(place)
         for number in range(1, HOURS + 1):
             until = shop.hour(place, number)
+            place.read_from_disk()
             for what in _ASKED:
                 seconds, done = bench.refresh(what, until)
                 assert done.full is None, done.full

@@ -17,6 +17,8 @@ from sync.source.connection import Source
 from sync.store.engine import Database, connect
 from sync.store.migrate import migrate
 
+_BLOCK = bytearray(1 << 20)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -26,6 +28,7 @@ class Place:
     store_url: str
     store_schema: str | None
     source_url: str
+    folder: Path
 
     @property
     def on_sqlite(self) -> bool:
@@ -36,6 +39,14 @@ class Place:
     def source_path(self) -> str:
         """The file of a source on SQLite."""
         return self.source_url.removeprefix("sqlite:///")
+
+    def read_from_disk(self) -> None:
+        """Let the operating system have all that is kept here at hand: it may have given up what nobody asked for."""
+        for path in self.folder.rglob("*"):
+            if path.is_file() and path.suffix not in (".pid", ".lock"):
+                with path.open("rb", buffering=0) as file:
+                    while file.readinto(_BLOCK):
+                        pass
 
     def source(self) -> Source:
         """The customer's database as the program sees it."""
@@ -55,8 +66,8 @@ class Place:
 class Places:
     """Gives fresh places on both engines."""
 
-    def __init__(self, folder: Path, server: str) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, data: Path, server: str) -> None:
+        self._folder, self._data = folder, data
         self._server = server
         self._numbers = count(1)
 
@@ -65,7 +76,10 @@ class Places:
         number = next(self._numbers)
         files = [f"sqlite:///{self._folder}/{name}{number}.db" for name in ("store", "shop")]
         databases = [self._database(f"{name}{number}") for name in ("store", "shop")]
-        return [Place("SQLite", files[0], None, files[1]), Place("PostgreSQL", databases[0], "engage", databases[1])]
+        return [
+            Place("SQLite", files[0], None, files[1], self._folder),
+            Place("PostgreSQL", databases[0], "engage", databases[1], self._data / "base"),
+        ]
 
     def _database(self, name: str) -> str:
         with psycopg.connect(self._server, autocommit=True) as connection:
@@ -77,9 +91,10 @@ class Places:
 def places() -> Iterator[Places]:
     """Places for a while."""
     with tempfile.TemporaryDirectory(prefix="engage-sync-bench-") as name:
-        folder = Path(name)
-        with _serving(folder / "postgresql") as url:
-            yield Places(folder, url)
+        files, data = Path(name) / "sqlite", Path(name) / "postgresql"
+        files.mkdir()
+        with _serving(data) as url:
+            yield Places(files, data, url)
 
 
 @contextmanager
