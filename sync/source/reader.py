@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnClause, Connection, Select, column, select, table
 
 from sync.errors import DataError, QueryError, SourceError
-from sync.language.sql import without_noise
+from sync.language.sql import as_it_is, without_noise
 from sync.model.canonical import LONGEST_USER_ID, encodable, is_short, json_string, user_id_text, value_text
 from sync.model.chunk import Chunk
 from sync.model.definition import Definition, Kind
@@ -24,6 +24,9 @@ from sync.source.lenient import make_lenient
 from sync.source.questions import Asked, posed, question
 
 ROWS_PER_CHUNK = 10_000
+
+_EXACT = 16
+"""Characters, with the point, of a number that has no more than 15 digits."""
 
 _PLAIN_NUMBER = 100
 """Characters up to which a number needs no second look at its size."""
@@ -63,7 +66,8 @@ def answered(
             raise QueryError(f"{definition.kind} {definition.name!r}: its SQL gives no rows: it must be a SELECT")
         shape = _Shape.of(definition, [found[0] for found in cursor.description])
         if asked and shape.value is not None and asked.decoded[0] is without_noise:
-            shape, asked = replace(shape, sums=True), replace(asked, decoded=(_with_noise, *asked.decoded[1:]))
+            # Rounded when they are written, which is done anyway.
+            shape, asked = replace(shape, sums=True), replace(asked, decoded=(as_it_is, *asked.decoded[1:]))
         yield Answer(shape.names, _chunks(source, cursor, shape, asked))
 
 
@@ -269,18 +273,23 @@ def _user_ids_at_once(column: list[Any]) -> list[str] | None:
 
 def _values_at_once(column: list[Any]) -> list[str] | None:
     kinds = set(map(type, column))
-    if kinds == {int}:
-        return list(map(str, column)) if all(map(is_short, column)) else None
-    if kinds == {float}:
-        return _numbers_at_once(list(map(repr, column)))
-    return _numbers_at_once(list(map(str, column))) if kinds == {Decimal} else None
+    if kinds == {Decimal}:
+        return _numbers_at_once(list(map(str, column)))
+    if not kinds <= {int, float}:
+        return None
+    if int in kinds and not all(is_short(value) for value in column if type(value) is int):
+        return None
+    texts = list(map(repr, column))
+    return _numbers_at_once(texts) if float in kinds else texts
 
 
 def _sums_at_once(column: list[Any]) -> list[str] | None:
-    """Sums as they are sent: of a float that is read from 15 digits, these are the digits."""
+    """Sums as they are sent, with 15 digits. Most have no more when they are written so that they can be read again."""
     if set(map(type, column)) != {float}:
         return None if float in map(type, column) else _values_at_once(column)
-    return _numbers_at_once([f"{value:.15g}" for value in column])
+    texts = map(repr, column)
+    short = [text if len(text) <= _EXACT else f"{value:.15g}" for value, text in zip(column, texts, strict=True)]
+    return _numbers_at_once(short)
 
 
 def _numbers_at_once(texts: list[str]) -> list[str] | None:
@@ -299,11 +308,6 @@ def _present_text(value: object) -> str:
     text = value_text(value)
     assert text is not None  # noqa: S101 - rows without a value were left out
     return text
-
-
-def _with_noise(value: object) -> object:
-    """A sum as it comes: it is rounded when it is written, which is done anyway."""
-    return value
 
 
 def _sum_text(value: object) -> str:

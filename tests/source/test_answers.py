@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from sync.model.canonical import value_text
 from sync.model.definition import Definition, Kind, Table
 from sync.source.connection import Source
 from sync.source.reader import ROWS_PER_CHUNK, answer
@@ -57,6 +58,15 @@ def test_postgresql_types_have_the_canonical_text(
 def test_arrays_are_lists_in_their_order(postgresql_shop: Shop, ask: Asked) -> None:
     sql = "SELECT 1 AS user_id, ARRAY['b', 'a', NULL] AS value"
     assert ask(postgresql_shop.source, sql, Kind.TRAIT) == [("1", '["b","a",null]', None)]
+
+
+@pytest.mark.parametrize("odd", [1e300, 5e-324, -0.0, 2.0**60, 1e15, 1.5e15, 9007199254740993, -(2**63)])
+def test_whole_numbers_among_fractions_have_the_canonical_text_too(sqlite_shop: Shop, ask: Asked, odd: float) -> None:
+    given = [odd, 0, 7, -12, 2**62, 0.1, 12.0, 0.30000000000000004, 1234.5]
+    rows = " UNION ALL ".join(f"SELECT {number} AS user_id, {each!r} AS value" for number, each in enumerate(given))
+    assert ask(sqlite_shop.source, f"{rows} ORDER BY user_id", Kind.TRAIT) == [
+        (str(number), value_text(each), None) for number, each in enumerate(given)
+    ]
 
 
 def test_a_null_value_is_no_row(shop: Shop, ask: Asked) -> None:
