@@ -257,39 +257,30 @@ class Session:
         reading: Reading = WHOLE,
     ) -> tuple[Recorded, list[Sample]]:
         """What `record` would do, with the very same statements on this session's copies; and some of the users."""
-        with_all = partial(self._rehearse, asked, members, decided, shown, forced=forced, reading=reading)
-        return self._of_few_or_staged(with_all)
 
-    def _rehearse(
-        self,
-        asked: Definition,
-        members: int,
-        decided: Sequence[Enrolment],
-        shown: int | None,
-        *,
-        forced: bool,
-        reading: Reading,
-    ) -> tuple[Recorded, list[Sample]]:
-        connection = self._connection
-        with connection.begin():
-            known = definitions.find(connection, asked.key)
-            definition_id = known.id if known else NOT_RECORDED_YET
-            recording = self._recording(asked, definition_id, _AFTER_ALL_RUNS, _REHEARSED, reading)
-            self._statements.begin_again(connection)
-            found = self._compare(recording, members, reading, forced=forced, shown=shown)
-            if found.some is not None:
-                self._statements.put(connection, found.some)
-            found_some = samples(connection)
-            shadowed = any(each.joins or each.everyone for each in decided)
-            if shadowed:
-                self._statements.shadow(connection, "snapshot", recording.definition_id)
-                self._statements.advance(connection, recording)
-            self._owe(recording, decided)
-            if shadowed:
-                self._statements.unshadow(connection, "snapshot")
-        joined = tuple(each.destination for each in decided if each.joins)
-        resumed = tuple(each.destination for each in decided if each.resumes)
-        return Recorded(found.counts, found.hold, joined, resumed, found.missed), found_some
+        def once() -> tuple[Recorded, list[Sample]]:
+            connection = self._connection
+            with connection.begin():
+                known = definitions.find(connection, asked.key)
+                definition_id = known.id if known else NOT_RECORDED_YET
+                recording = self._recording(asked, definition_id, _AFTER_ALL_RUNS, _REHEARSED, reading)
+                self._statements.begin_again(connection)
+                found = self._compare(recording, members, reading, forced=forced, shown=shown)
+                if found.some is not None:
+                    self._statements.put(connection, found.some)
+                found_some = samples(connection)
+                shadowed = any(each.joins or each.everyone for each in decided)
+                if shadowed:
+                    self._statements.shadow(connection, "snapshot", recording.definition_id)
+                    self._statements.advance(connection, recording)
+                self._owe(recording, decided)
+                if shadowed:
+                    self._statements.unshadow(connection, "snapshot")
+            joined = tuple(each.destination for each in decided if each.joins)
+            resumed = tuple(each.destination for each in decided if each.resumes)
+            return Recorded(found.counts, found.hold, joined, resumed, found.missed), found_some
+
+        return self._of_few_or_staged(once)
 
     def rehearse_removal(self, known: definitions.Recorded, asked: Definition) -> int:
         """How many users a removal would owe a last value."""
