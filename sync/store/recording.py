@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import orjson
 from sqlalchemy import Connection, text
@@ -127,8 +126,18 @@ class Session:
     ) -> Recorded:
         """Compare ``members`` staged rows and record, in one transaction; `RunLost` when the run is no longer ours."""
         version = self._new_version()
-        with_all = partial(self._recorded, claimed, asked, members, backfilled, version, reading)
-        done = self._of_few_or_staged(with_all)
+
+        def once() -> Recorded:
+            for last in (False, False, True):
+                try:
+                    done = self._record(claimed, asked, members, backfilled, version, reading)
+                    break
+                except DBAPIError as error:
+                    if last or getattr(error.orig, "sqlstate", None) not in CONTENTION:
+                        raise
+            return done
+
+        done = self._of_few_or_staged(once)
         telemetry.step("refresh.committed", definition=asked.key)
         try:
             self._statements.tidy(self._connection, done.counts.entered + done.counts.exited + done.counts.changed)
@@ -136,16 +145,6 @@ class Session:
             # It is recorded; the next diff is only slower.
             telemetry.event("refresh.untidy", level=logging.WARNING, definition=asked.key, reason=type(error).__name__)
         return done
-
-    def _recorded(self, *asked_for: Any) -> Recorded:
-        """Record; once more where another transaction was in the way."""
-        for _ in range(2):
-            try:
-                return self._record(*asked_for)
-            except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in CONTENTION:
-                    raise
-        return self._record(*asked_for)
 
     def _of_few_or_staged(self, work: Callable[[], _Done]) -> _Done:
         """Do it; where what is held of few users is not enough, with them where many would have been staged."""
