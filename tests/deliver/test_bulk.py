@@ -75,7 +75,8 @@ def test_more_than_fifty_go_in_bulk_in_requests_of_the_configured_size(way: Road
     way.crowd(171)
     assert way.command("delta") == 0
     way.delivered()
-    assert (submitted(way), singly(way)) == ([60, 60], 51) or (submitted(way), singly(way)) == ([60, 60, 51], 0)
+    # They are under way beside each other, so that any may come first; who are left are few enough to go either way.
+    assert (sorted(submitted(way)), singly(way)) in (([60, 60], 51), ([51, 60, 60], 0))
 
 
 def test_who_fails_in_bulk_is_parked_by_an_answer_of_their_own_and_the_others_are_settled(way: Road) -> None:
