@@ -1,11 +1,14 @@
 """Values that a driver cannot read come as text, so that one odd row does not end the reading of all others.
 
 PostgreSQL has instants that Python has not (``infinity``, years before Christ or after 9999), SQLite keeps whatever bytes
-somebody called a text. The rules are a connection's own: answers to definitions are read as strictly as ever.
+somebody called a text. The rules are a connection's own: answers to SQL in a definition are read as strictly as ever.
 """
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from psycopg import DataError
@@ -30,6 +33,31 @@ def make_lenient(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         for kind, loader in _LOADERS.items():
             driver.adapters.register_loader(kind, loader)
+
+
+def fetching(connection: Connection, cursor: Any) -> Callable[[int], list[tuple[object, ...]]]:
+    """Fetches so many rows of a driver's own cursor. On SQLite a batch is read strictly, which is quicker, up to the first
+    text that is none: a row that cannot be read is still the next one."""
+    if connection.dialect.name != "sqlite":
+        return cursor.fetchmany  # type: ignore[no-any-return]
+    driver: Any = connection.connection.driver_connection
+
+    def fetch(most: int) -> list[tuple[object, ...]]:
+        rows: list[tuple[object, ...]] = []
+        driver.text_factory = str
+        try:
+            rows.extend(islice(cursor, most))
+        except sqlite3.OperationalError:
+            driver.text_factory = text_of
+            others = list(islice(cursor, most - len(rows)))
+            if not others:  # after any other trouble there are no rows
+                raise
+            rows += others
+        finally:
+            driver.text_factory = text_of
+        return rows
+
+    return fetch
 
 
 def text_of(value: bytes) -> str:

@@ -10,23 +10,24 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Any, TypeAlias
 
+import orjson
 from sqlalchemy import ColumnClause, Connection, Select, column, select, table
 
 from sync.errors import DataError, QueryError, SourceError
 from sync.language.sql import as_it_is, without_noise
-from sync.model.canonical import LONGEST_USER_ID, encodable, is_short, json_string, user_id_text, value_text
+from sync.model.canonical import LONGEST_USER_ID, encodable, json_string, user_id_text, value_text
 from sync.model.chunk import Chunk
 from sync.model.definition import Definition, Kind
 from sync.source import duckdb, mysql
 from sync.source.connection import Source
 from sync.source.derived import bound
-from sync.source.lenient import make_lenient
+from sync.source.lenient import fetching, make_lenient
 from sync.source.questions import Asked, posed, question
 
 ROWS_PER_CHUNK = 10_000
 
-_EXACT = 16
-"""Characters, with the point, of a number that has no more than 15 digits."""
+_EXACT = 15
+"""Characters of a number that has no more than 15 digits."""
 
 _PLAIN_NUMBER = 100
 """Characters up to which a number needs no second look at its size."""
@@ -68,7 +69,8 @@ def answered(
         if asked and shape.value is not None and asked.decoded[0] is without_noise:
             # Rounded when they are written, which is done anyway.
             shape, asked = replace(shape, sums=True), replace(asked, decoded=(as_it_is, *asked.decoded[1:]))
-        yield Answer(shape.names, _chunks(source, cursor, shape, asked))
+        fetch = fetching(connection, cursor) if asked else cursor.fetchmany
+        yield Answer(shape.names, _chunks(source, fetch, shape, asked))
 
 
 @contextmanager
@@ -79,7 +81,7 @@ def candidates(source: Source, connection: Connection, definition: Definition, a
             cursor.execute(asked.sql, asked.parameters)
         shape = _Shape.of(definition, [found[0] for found in cursor.description])
         columns = ("user_id", "value", *(("extra",) if shape.enrichment else ()))
-        yield Answer(columns, _chunks(source, cursor, shape, asked, _candidates))
+        yield Answer(columns, _chunks(source, fetching(connection, cursor), shape, asked, _candidates))
 
 
 @contextmanager
@@ -163,18 +165,19 @@ class _Shape:
         return ("user_id", *value, *(("extra",) if self.enrichment else ()))
 
 
+_Fetch: TypeAlias = Callable[[int], list[tuple[object, ...]]]
 _Made: TypeAlias = Callable[[list[tuple[object, ...]], "_Shape", int], Chunk]
 
 
 def _chunks(
-    source: Source, cursor: Any, shape: _Shape, asked: Asked | None, made: _Made | None = None
+    source: Source, fetch: _Fetch, shape: _Shape, asked: Asked | None, made: _Made | None = None
 ) -> Iterator[Chunk]:
     done = 0
     while True:
         source.restart_timeout()
         try:
             with source.translated():
-                rows = cursor.fetchmany(ROWS_PER_CHUNK)
+                rows = fetch(ROWS_PER_CHUNK)
         except RecursionError:
             raise DataError(
                 f"{shape.title}: its answer holds JSON that is nested too deeply to be read: nothing was recorded"
@@ -274,26 +277,36 @@ def _user_ids_at_once(column: list[Any]) -> list[str] | None:
 def _values_at_once(column: list[Any]) -> list[str] | None:
     kinds = set(map(type, column))
     if kinds == {Decimal}:
-        return _numbers_at_once(list(map(str, column)))
-    if not kinds <= {int, float}:
-        return None
-    if int in kinds and not all(is_short(value) for value in column if type(value) is int):
-        return None
-    texts = list(map(repr, column))
-    return _numbers_at_once(texts) if float in kinds else texts
+        return _decimals_at_once(list(map(str, column)))
+    return _numbers_at_once(column) if kinds and kinds <= {int, float} else None
 
 
 def _sums_at_once(column: list[Any]) -> list[str] | None:
     """Sums as they are sent, with 15 digits. Most have no more when they are written so that they can be read again."""
     if set(map(type, column)) != {float}:
         return None if float in map(type, column) else _values_at_once(column)
-    texts = map(repr, column)
+    texts = _numbers_at_once(column)
+    if texts is None:
+        return None
     short = [text if len(text) <= _EXACT else f"{value:.15g}" for value, text in zip(column, texts, strict=True)]
-    return _numbers_at_once(short)
+    return None if "e" in "".join(short) else short
 
 
-def _numbers_at_once(texts: list[str]) -> list[str] | None:
-    """Floats or decimals as Python writes them, without the zeros at their end; ``None`` where that is not enough."""
+def _numbers_at_once(column: list[int] | list[float]) -> list[str] | None:
+    """As JSON, which has the fewest digits that can be read again, without the zero of a whole one; ``None`` where that is
+    not enough."""
+    try:
+        written = orjson.dumps(column)
+    except orjson.JSONEncodeError:  # more than 64 bits
+        return None
+    if b"e" in written or b"n" in written:  # an exponent; inf or nan, which is null
+        return None
+    texts = written[1:-1].replace(b".0,", b",").removesuffix(b".0").decode().split(",")
+    return None if "-0" in texts else texts
+
+
+def _decimals_at_once(texts: list[str]) -> list[str] | None:
+    """Decimals as Python writes them, without the zeros at their end; ``None`` where that is not enough."""
     joined = "".join(texts)
     if any(unusual in joined for unusual in "eEnN"):  # an exponent, inf or nan
         return None

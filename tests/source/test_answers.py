@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
+from random import Random
 
 import pytest
 
@@ -67,6 +68,23 @@ def test_whole_numbers_among_fractions_have_the_canonical_text_too(sqlite_shop: 
     assert ask(sqlite_shop.source, f"{rows} ORDER BY user_id", Kind.TRAIT) == [
         (str(number), value_text(each), None) for number, each in enumerate(given)
     ]
+
+
+def test_numbers_of_all_sizes_have_the_canonical_text(sqlite_shop: Shop, ask: Asked) -> None:
+    chance = Random(7)
+    sizes = [chance.uniform(-1, 1) * 10.0 ** chance.randint(-5, 15) for _ in range(300)]
+    for given in (
+        sizes,
+        [round(each, 2) for each in sizes],
+        [0.0001, 0.00001, 1.0, 100.0, 1.05, 10.0],
+        [2**63 - 1, -1],
+        [7.0],
+    ):
+        sqlite_shop.run("CREATE TABLE numbers (id integer, value)")
+        sqlite_shop.run("INSERT INTO numbers VALUES (?, ?)", list(enumerate(given)))
+        found = ask(sqlite_shop.source, "SELECT id AS user_id, value FROM numbers ORDER BY id", Kind.TRAIT)
+        assert found == [(str(number), value_text(each), None) for number, each in enumerate(given)]
+        sqlite_shop.run("DROP TABLE numbers")
 
 
 def test_a_null_value_is_no_row(shop: Shop, ask: Asked) -> None:
