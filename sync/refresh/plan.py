@@ -105,7 +105,7 @@ def _rehearse(
         decided = enrolments.decide(connection, definition_id, asked.destinations, RunKind.DELTA)
         shown = runs.shown(connection, definition_id)
         known_of_source = watermarks.find(connection, definition_id)
-    before = Before(known_of_source, shown is not None, any(each.joins for each in decided))
+    before = Before(known_of_source, shown is not None, decided.everybody)
     rows, reading = read(session, source, asked, before, as_of=as_of, full=full or forced)
     done, samples = session.rehearse(asked, rows, decided, shown, forced=forced, reading=reading)
     return Planned(asked, done.counts, done.hold, done.joined, tuple(samples), reading.course.full)

@@ -117,7 +117,7 @@ def _before(
         decided = enrolments.decide(
             connection, claimed.definition_id, definition.destinations, claimed.kind, backfilled
         )
-    return Before(known, claimed.shown is not None, any(each.joins or each.everyone for each in decided))
+    return Before(known, claimed.shown is not None, decided.everybody)
 
 
 def _count(definition: Definition, status: RunStatus, seconds: float, counts: Counts | None = None) -> None:

@@ -134,13 +134,8 @@ def record(
 
 
 _RECORD = update(definition).where(definition.c.id == bindparam("recorded"))
-_MEMBERS = select(definition.c.members).where(definition.c.id == bindparam("counted"))
-
-
-def members(connection: Connection, definition_id: int) -> int:
-    """How many users have a value of a definition; nobody of one that is not known."""
-    number: int | None = connection.execute(_MEMBERS, {"counted": definition_id}).scalar_one_or_none()
-    return number or 0
+MEMBERS = select(definition.c.members).where(definition.c.id == bindparam("counted"))
+"""How many users have a value of a definition; nothing of one that is not known."""
 
 
 def has_snapshot(connection: Connection, definition_id: int) -> bool:

@@ -29,19 +29,42 @@ class Enrolment:
     since: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What each wanted destination gets in one run, in the order of their names; ``leaving`` are wanted no more."""
+
+    enrolments: tuple[Enrolment, ...]
+    leaving: tuple[str, ...] = ()
+
+    @property
+    def everybody(self) -> bool:
+        """Whether some destination gets everybody."""
+        return any(each.joins or each.everyone for each in self.enrolments)
+
+    @property
+    def joined(self) -> tuple[str, ...]:
+        """The destinations that are new here."""
+        return tuple(each.destination for each in self.enrolments if each.joins)
+
+    @property
+    def resumed(self) -> tuple[str, ...]:
+        """Those that have a backfill under way."""
+        return tuple(each.destination for each in self.enrolments if each.resumes)
+
+
 def decide(
     connection: Connection,
     definition_id: int,
     wanted: Iterable[str],
     kind: RunKind,
     backfilled: Sequence[str] | None = None,
-) -> list[Enrolment]:
+) -> Decided:
     """What each wanted destination gets in a run of ``kind``; ``backfilled`` limits a backfill to some of them."""
-    rows = connection.execute(_KNOWN, {"definition": definition_id}).all()
-    known = {row.destination: row for row in rows}
+    known = {row.destination: row for row in connection.execute(_KNOWN, {"definition": definition_id})}
+    stays = sorted(wanted)
     decided = []
     # In one order for everybody: two recordings never wait for each other's slots.
-    for destination in sorted(wanted):
+    for destination in stays:
         row = known.get(destination)
         joins = row is None or not row.active
         asked = kind is RunKind.BACKFILL and (backfilled is None or destination in backfilled)
@@ -55,28 +78,18 @@ def decide(
                 since=row.left_run_id if row is not None and joins else None,
             )
         )
-    return decided
+    leaving = (name for name, row in known.items() if row.active and name not in stays)
+    return Decided(tuple(decided), tuple(sorted(leaving)))
 
 
 _KNOWN = select(enrolment).where(enrolment.c.definition_id == bindparam("definition"))
 
 
-_OTHERS_LEAVE = (
-    update(enrolment)
-    .where(
-        enrolment.c.definition_id == bindparam("definition"),
-        enrolment.c.active,
-        enrolment.c.destination.not_in(bindparam("stays", expanding=True)),
-    )
-    .values(active=False, left_run_id=bindparam("run"))
-)
-
-
-def enrol(connection: Connection, definition_id: int, enrolments: Sequence[Enrolment], run_id: int) -> None:
+def enrol(connection: Connection, definition_id: int, decided: Decided, run_id: int) -> None:
     """Write down what was decided; destinations that are no longer wanted leave."""
-    stays = [each.destination for each in enrolments]
-    connection.execute(_OTHERS_LEAVE, {"definition": definition_id, "stays": stays, "run": run_id})
-    for each in enrolments:
+    if decided.leaving:
+        leave(connection, definition_id, run_id, decided.leaving)
+    for each in decided.enrolments:
         if each.joins:
             _join(connection, definition_id, each, run_id)
         elif each.everyone:
@@ -111,13 +124,10 @@ def active(connection: Connection, definition_id: int) -> list[str]:
     )
 
 
-def leave(connection: Connection, definition_id: int, run_id: int) -> None:
-    """Take a definition from all its destinations."""
-    connection.execute(
-        update(enrolment)
-        .where(enrolment.c.definition_id == definition_id, enrolment.c.active)
-        .values(active=False, left_run_id=run_id)
-    )
+def leave(connection: Connection, definition_id: int, run_id: int, destinations: Sequence[str]) -> None:
+    """Take a definition from destinations that it is sent to."""
+    mine = (enrolment.c.definition_id == definition_id, enrolment.c.destination.in_(destinations), enrolment.c.active)
+    connection.execute(update(enrolment).where(*mine).values(active=False, left_run_id=run_id))
 
 
 def finish_backfills(connection: Connection, destination: str, at: datetime) -> None:

@@ -16,8 +16,8 @@ from sync.store.candidates import Difference, Few
 class Recording:
     """One recording. ``version`` marks everything it owes; ``run_id`` is written to every snapshot row it changes.
 
-    ``salt`` keys the hashes of users that are kept out; ``None`` while there are none. ``first``: nobody was ever recorded of
-    the definition, so that whoever is staged has entered it.
+    ``members`` is how many have a value so far. ``salt`` keys the hashes of users that are kept out; ``None`` while there are
+    none. ``first``: nobody was ever recorded of the definition, so that whoever is staged has entered it.
     """
 
     definition: Definition
@@ -25,6 +25,7 @@ class Recording:
     run_id: int
     version: int
     at: datetime
+    members: int = 0
     salt: str | None = None
     first: bool = False
 

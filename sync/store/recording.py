@@ -17,7 +17,7 @@ from itertools import chain
 from typing import TypeVar
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from sync import telemetry
@@ -31,7 +31,7 @@ from sync.store import barrier, definitions, enrolments, runs, suppressions, wat
 from sync.store.candidates import MOST, ROOM, Difference, Few, NotFew, few, size
 from sync.store.counter import next_version
 from sync.store.engine import CONTENTION, Database, begin_write
-from sync.store.enrolments import Enrolment
+from sync.store.enrolments import Decided
 from sync.store.postgresql import in_place
 from sync.store.postgresql import staging as postgresql_staging
 from sync.store.postgresql.recording import PostgresqlRecording
@@ -185,7 +185,7 @@ class Session:
             recording = self._recording(asked, claimed.definition_id, claimed.id, version, reading)
             decided = enrolments.decide(connection, claimed.definition_id, asked.destinations, claimed.kind, backfilled)
             some_only = self._few is not None and reading.course.extent is Extent.INCREMENTAL
-            if some_only and any(each.joins or each.everyone for each in decided):
+            if some_only and decided.everybody:
                 raise NotFew
             found = self._compare(recording, members, reading, forced=claimed.forced, shown=claimed.shown)
             counts, hold = found.counts, found.hold
@@ -204,13 +204,7 @@ class Session:
             message = hold and hold.value
             runs.finish(connection, claimed, status, counts, recording.at, message, reading.told(found.missed))
             telemetry.step("refresh.recorded", definition=asked.key)
-        return Recorded(
-            counts,
-            hold,
-            tuple(each.destination for each in decided if each.joins),
-            tuple(each.destination for each in decided if each.resumes),
-            found.missed,
-        )
+        return Recorded(counts, hold, decided.joined, decided.resumed, found.missed)
 
     def give_back(self) -> None:
         """Let others have the connection, unless what was staged would stay with it."""
@@ -233,7 +227,7 @@ class Session:
             recording = self._recording(asked, known.id, run_id, version)
             cleared = self._owe_clearing(recording) if asked.on_delete == "clear" else 0
             # Everything up to here was owed to its destinations; should it return, they have missed what comes after.
-            enrolments.leave(connection, known.id, run_id + 1)
+            enrolments.leave(connection, known.id, run_id + 1, enrolments.active(connection, known.id))
             watermarks.forget(connection, known.id)
             definitions.remove(connection, known.id, recording.at, cleared=asked.on_delete == "clear")
             self._leaves_nothing = False
@@ -249,7 +243,7 @@ class Session:
         self,
         asked: Definition,
         members: int,
-        decided: Sequence[Enrolment],
+        decided: Decided,
         shown: int | None,
         *,
         forced: bool,
@@ -268,16 +262,14 @@ class Session:
                 if found.some is not None:
                     self._statements.put(connection, found.some)
                 found_some = samples(connection)
-                shadowed = any(each.joins or each.everyone for each in decided)
-                if shadowed:
+                if decided.everybody:
                     self._statements.shadow(connection, "snapshot", recording.definition_id)
                     self._statements.advance(connection, recording)
                 self._owe(recording, decided)
-                if shadowed:
+                if decided.everybody:
                     self._statements.unshadow(connection, "snapshot")
-            joined = tuple(each.destination for each in decided if each.joins)
-            resumed = tuple(each.destination for each in decided if each.resumes)
-            return Recorded(found.counts, found.hold, joined, resumed, found.missed), found_some
+            done = Recorded(found.counts, found.hold, decided.joined, decided.resumed, found.missed)
+            return done, found_some
 
         return self._of_few_or_staged(once)
 
@@ -300,11 +292,12 @@ class Session:
     def _recording(
         self, asked: Definition, definition_id: int, run_id: int, version: int | None, reading: Reading | None = None
     ) -> Recording:
-        now, salt = self._database.now(self._connection), suppressions.salt_in_use(self._connection)
+        now = self._database.now(self._connection)
+        found = self._connection.execute(_SO_FAR, {"counted": definition_id}).one()
         whole = reading is not None and reading.course.extent is Extent.FULL
         version = next_version(self._connection) if version is None else version
         first = whole and not definitions.has_snapshot(self._connection, definition_id)
-        return Recording(asked, definition_id, run_id, version, now, salt, first)
+        return Recording(asked, definition_id, run_id, version, now, found.members or 0, found.salt, first)
 
     def _compare(
         self, recording: Recording, staged: int, reading: Reading, *, forced: bool, shown: int | None
@@ -320,8 +313,7 @@ class Session:
                 if not some.is_short:
                     raise NotFew
                 entered, exited, changed = some.counted(recording.absent)
-            before = definitions.members(connection, recording.definition_id)
-            members = before + entered - exited
+            before, members = recording.members, recording.members + entered - exited
         else:
             entered, exited, changed, forgotten = statements.compare(connection, recording)
             members = staged - forgotten
@@ -338,22 +330,22 @@ class Session:
             counts = replace(counts, members=members + exited, exited=0, held=exited)
         return _Compared(counts, hold, missed, some)
 
-    def _advance(self, recording: Recording, decided: Sequence[Enrolment], found: _Compared) -> None:
+    def _advance(self, recording: Recording, decided: Decided, found: _Compared) -> None:
         """Write down what changed, and owe it. Most runs of what few users do find nothing."""
         counts = found.counts
         if counts.entered or counts.exited or counts.changed:
             self._statements.advance(self._connection, recording, found.some)
-        elif not any(each.joins or each.everyone for each in decided):
+        elif not decided.everybody:
             return
         self._owe(recording, decided, found.some)
 
-    def _owe(self, recording: Recording, decided: Sequence[Enrolment], some: Difference | None = None) -> None:
+    def _owe(self, recording: Recording, decided: Decided, some: Difference | None = None) -> None:
         """Put what changed into the slots of every destination of the definition.
 
         A destination that is new to it is owed the whole new snapshot; so is one that gets a backfill, where what
         changed just now still goes first.
         """
-        for each in decided:
+        for each in decided.enrolments:
             if each.joins or each.everyone:
                 self._statements.owe_everyone(
                     self._connection, recording, each.destination, each.since, changes_first=not each.joins
@@ -371,6 +363,10 @@ class Session:
             self._statements.advance(self._connection, recording)
         return cleared
 
+
+_SO_FAR = select(
+    definitions.MEMBERS.scalar_subquery().label("members"), suppressions.SALT_IN_USE.scalar_subquery().label("salt")
+)
 
 _AFTER_ALL_RUNS = 2**62
 _REHEARSED = 2**62

@@ -29,7 +29,9 @@ from sync.store.schema import enrolment, slot
 from sync.store.sqlite import slots as sqlite_slots
 
 _AT_ONCE = 500
-_IN_USE = text("SELECT value FROM secret WHERE name = 'user_hash' AND EXISTS (SELECT 1 FROM suppression)")
+
+SALT_IN_USE = select(secret.c.value).where(secret.c.name == "user_hash", select(suppression.c.user_hash).exists())
+"""What hashes of users are keyed with; nothing while nobody is on the list, so that nobody need be looked for."""
 
 
 def salt(connection: Connection) -> str:
@@ -39,8 +41,8 @@ def salt(connection: Connection) -> str:
 
 
 def salt_in_use(connection: Connection) -> str | None:
-    """The same; ``None`` while nobody is on the list, so that nobody need be looked for."""
-    return connection.execute(_IN_USE).scalar_one_or_none()
+    """The same; ``None`` while nobody is on the list."""
+    return connection.execute(SALT_IN_USE).scalar_one_or_none()
 
 
 def suppress(database: Database, user_id: str) -> bool:

@@ -82,7 +82,7 @@ def test_destinations_are_owed_in_one_order_whatever_the_file_says(database: Dat
     record(database, audience("vip", "push", "other"), ["ann"])
     with database.read() as connection:
         decided = enrolments.decide(connection, 1, ["push", "other", "a"], RunKind.DELTA)
-    assert [each.destination for each in decided] == ["a", "other", "push"]
+    assert [each.destination for each in decided.enrolments] == ["a", "other", "push"]
 
 
 @pytest.mark.parametrize("round_", range(3))

@@ -13,6 +13,7 @@ from sync.model.watermark import Course, Reading, Since
 from sync.store import recording, runs
 from sync.store.candidates import few
 from sync.store.engine import Database
+from sync.store.enrolments import Decided
 from tests.recorder import audience, record
 
 _LEFT = {
@@ -112,10 +113,10 @@ def test_a_few_can_be_rehearsed_after_a_definition_that_is_new(database: Databas
     with recording.session(database) as session:
         session.begin_rehearsal()
         members, _ = session.load([Chunk(["ann"])], ("user_id",))
-        new, _ = session.rehearse(audience("new"), members, [], None, forced=False)
+        new, _ = session.rehearse(audience("new"), members, Decided(()), None, forced=False)
         session.load_candidates([Chunk(["bob", "cid"], [None, "true"])], ("user_id", "value"))
         read = Reading(Course(None, Since(now, {})), candidates=2)
-        known, _ = session.rehearse(audience(), 1, [], None, forced=False, reading=read)
+        known, _ = session.rehearse(audience(), 1, Decided(()), None, forced=False, reading=read)
     assert new.counts.entered == 1
     assert (known.counts.members, known.counts.entered, known.counts.exited) == (2, 1, 1)
 
