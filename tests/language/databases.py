@@ -53,7 +53,7 @@ class _Columns:
         self._database = database
 
     def load(self, data: Data) -> Data:
-        held, own = cleaned(data)
+        held, own = cleaned(data, any_text=self._database.connection.dialect.name == "sqlite")
         self._database.load(held, own)
         return held
 

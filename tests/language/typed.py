@@ -67,13 +67,17 @@ _TYPES = {
 }
 
 
-def cleaned(data: Data) -> tuple[Data, int]:
-    """What typed tables can hold of it, and how many of the events stand in a table of their own: the first ones."""
+def cleaned(data: Data, *, any_text: bool = False) -> tuple[Data, int]:
+    """What typed tables can hold of it, and how many of the events stand in a table of their own: the first ones.
+
+    ``any_text``: their times too may be any.
+    """
     profiles = {each["user_id"]: each for each in data.profiles if isinstance(each.get("user_id"), str)}
     own, others = [], []
     for place, raw in enumerate(data.events):
         event = {key: value for key, value in raw.items() if key != "projectId"}
-        if instant(raw.get("timestamp")) is None:
+        at = raw.get("timestamp")
+        if instant(at) is None and not (any_text and isinstance(at, str)):
             continue
         if event.get("event") == OWN and event.get("type") == "track" and place % 2:
             own.append({**event, "properties": _fitting(event.get("properties"), _PROPERTIES)})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,6 +16,7 @@ from sync.model.feed import EventsTable, ProfilesTable, Tables
 from sync.source.connection import Source
 from sync.source.inspection import readable_sql
 from sync.source.reader import answer
+from tests.language.comparators import COMPARED
 from tests.shop import Shop
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -30,15 +30,6 @@ _OTHERS = {
     "integer": [],
 }
 """By declared type, what may stand there besides."""
-_COMPARED = {
-    "=": operator.eq,
-    "!=": operator.eq,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-}
-"""``!=`` is where the values are not equal, whatever they are."""
 _ESTIMATED = {
     "property('price') >= 100": 0.9,
     "property('price') < 100": 0.1,
@@ -62,6 +53,16 @@ def _members(shop: Shop, query: str) -> set[str]:
         return {user_id for chunk in opened.chunks for user_id in chunk.user_ids}
 
 
+def _values(shop: Shop, query: str) -> dict[str, str]:
+    asked = Definition(Kind.TRAIT, "key", "Name", "shop", (), query=Question(query))
+    with answer(_source(shop), asked, NOON) as opened:
+        return {
+            user_id: value
+            for chunk in opened.chunks
+            for user_id, value in zip(chunk.user_ids, chunk.values or (), strict=True)
+        }
+
+
 def _holding(shop: Shop, declared: str) -> dict[str, str | None]:
     """A table of events and one of profiles with every value; gives them by their user."""
     shop.run(f"CREATE TABLE bought (id text, ts timestamptz, price {declared})")
@@ -81,13 +82,29 @@ def _is_number(written: str | None) -> bool:
 def test_what_is_no_number_is_neither_more_nor_less_nor_the_same(postgresql_shop: Shop, declared: str) -> None:
     rows = _holding(postgresql_shop, declared)
     for number in ("100", "99.75"):
-        for sign, compare in _COMPARED.items():
+        for sign, compare in COMPARED.items():
             met = {user for user, each in rows.items() if _is_number(each) and compare(Decimal(user), Decimal(number))}
             holds, fails = (rows.keys() - met, met) if sign == "!=" else (met, rows.keys() - met)
             asked = f"property('price') {sign} {number}"
             assert _members(postgresql_shop, f"event('Bought').where({asked}).count() >= 1") == holds, asked
             assert _members(postgresql_shop, f"event('Bought').where(not ({asked})).count() >= 1") == fails, asked
             assert _members(postgresql_shop, f"trait('price') {sign} {number}") == holds, asked
+
+
+@pytest.mark.parametrize("declared", _OTHERS)
+def test_what_is_no_number_is_not_added_up_whatever_the_events_were_chosen_by(
+    postgresql_shop: Shop, declared: str
+) -> None:
+    rows = _holding(postgresql_shop, declared)
+    numbers = {user for user, each in rows.items() if _is_number(each)}
+    small = {each for each in numbers if abs(float(each)) < 1e6}  # sums of doubles at the end of all can be beyond it
+    for sign, compare in COMPARED.items():
+        met = {each for each in small if compare(Decimal(each), 100)}
+        for reducer in ("sum", "avg", "min", "max"):
+            asked = f"event('Bought').where(property('price') {sign} 100).{reducer}(property('price'))"
+            found = _values(postgresql_shop, asked).keys()
+            assert found & small == (small - met if sign == "!=" else met), asked
+            assert found <= numbers, asked
 
 
 @pytest.mark.parametrize("declared", _OTHERS)

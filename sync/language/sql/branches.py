@@ -31,18 +31,34 @@ class Tables:
 
     def __init__(self, engine: Engine, word: str = "") -> None:
         self._engine, self._word = engine, word
-        self._timed: dict[str, tuple[FromClause, str | None]] = {}
+        self._timed: dict[tuple[str, str], tuple[FromClause, str | None]] = {}
+        self._proven: dict[tuple[str | None, ...], Expression | None] = {}
 
     def open(self, events: Events, name: str) -> tuple[FromClause, Clock]:
         """The table under a name of its own, and the time of its events."""
         kind = events.columns[events.timestamp]
-        if events.table not in self._timed:
+        key = events.table, events.timestamp
+        if key not in self._timed:
             source = self._engine.table(events.table, list(events.columns))
-            own = events.table.replace(".", "_") + self._word
-            self._timed[events.table] = self._engine.timed(source, events.timestamp, kind, own)
-        found, at = self._timed[events.table]
+            others = sum(table == events.table for table, _ in self._timed)  # by other times of the same rows
+            own = events.table.replace(".", "_") + self._word + (f"_{others}" if others else "")
+            self._timed[key] = self._engine.timed(source, events.timestamp, kind, own)
+        found, at = self._timed[key]
         source = found.alias(name)
         return source, self._engine.clock(source.c[events.timestamp], kind, None if at is None else source.c[at])
+
+    def proven(self, events: Events, event: str, name: str) -> Expression | None:
+        """What is proven of when the events of the table were, once for all streams; of a table that holds several kinds, of
+        those of this name."""
+        named = None if events.event is not None else events.name
+        key = (events.table, events.timestamp, named, None if named is None else event)
+        if key not in self._proven:
+            rows, clock = self.open(events, f"{name}_times")
+            times = select(rows.c[events.timestamp])
+            if named is not None:
+                times = times.where(self._engine.equals(rows.c[named], events.columns[named], event))
+            self._proven[key] = clock.proven(times, name)
+        return self._proven[key]
 
 
 class Branch(ABC):
@@ -150,13 +166,15 @@ class _OneTable(Branch):
             *self._elsewhere(),
             *([] if among is None else [among(self.user)]),
         ]
-        self.in_time = list(self._in_windows(name, of_users=of_one or among is not None))
+        self.in_time = list(self._in_windows(tables, name, of_users=of_one or among is not None))
 
-    def _in_windows(self, name: str, *, of_users: bool) -> Iterator[Expression]:
+    def _in_windows(self, tables: Tables, name: str, *, of_users: bool) -> Iterator[Expression]:
         """Conditions: an event is in every window. By the first one, rows are looked for unless they are by their users."""
         for place, (after, until, length) in enumerate(_windows(self._engine, self._stream)):
-            if of_users or place or after is None or length > _LONGEST:
+            if of_users or place or (after is not None and length > _LONGEST):
                 yield from self.clock.during(after, until, of_users=of_users)
+            elif after is None:
+                yield from self.clock.up_to(until, tables.proven(self._events, self._stream.event, name))
             else:
                 yield from self.clock.looked_for(after, until, name)
 

@@ -7,7 +7,7 @@ The one is never the SQL ``NOT`` of the other.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Protocol
 
@@ -97,6 +97,16 @@ def fails(condition: Condition, frame: Frame) -> Expression:
             return holds(part, frame)
     found = _leaf(condition, frame)
     return found if _is_negative(condition) else opposite(found)
+
+
+def numbers(condition: Condition) -> Iterator[Value]:
+    """What is certainly a number wherever the condition holds: it was compared with one."""
+    match condition:
+        case And(parts):
+            for part in parts:
+                yield from numbers(part)
+        case Comparison(left, comparator, Number()) if comparator is not Comparator.NEQ:
+            yield left
 
 
 def _deepest_first(parts: Sequence[Condition]) -> list[Condition]:
@@ -189,6 +199,8 @@ def _of_column(bare: Bare, comparator: Comparator, number: Expression) -> Expres
     """A column as it stands against a number of the query: for how many rows that holds, a database can tell beforehand."""
     found: Expression = _OPERATORS[comparator](bare.column, number)
     match comparator:
+        case Comparator.GTE if bare.largest is not None:
+            return bare.column.between(number, bare.largest)
         case Comparator.GT | Comparator.GTE:
             return and_(found, bare.not_above)
         case Comparator.LT | Comparator.LTE:

@@ -47,6 +47,14 @@ class Clock(ABC):
         """The same, where rows are looked for by this alone. ``name``: under which these conditions may define something."""
         return self.during(after, until)
 
+    def proven(self, times: Select[Any], name: str) -> Expression | None:  # noqa: ARG002
+        """Condition, of no row, under which less need be asked of each of ``times``; ``None``: there is none. ``name`` as above."""
+        return None
+
+    def up_to(self, until: Expression, proven: Expression | None) -> list[Expression]:  # noqa: ARG002
+        """Conditions for an instant up to ``until``, where all events are looked at; ``proven`` is known of them all."""
+        return self.during(None, until)
+
     def passed(self, after: Expression, until: Expression, name: str) -> list[Expression]:
         """The same of a moment that has passed by: most of what has to be looked at for it is not in it."""
         return self.looked_for(after, until, name)
@@ -194,6 +202,10 @@ class Engine(ABC):
     def total(self, number: Expression) -> Expression:
         """The sum of numbers, whatever their size."""
         return func.sum(number)
+
+    def total_of_some(self, number: Expression) -> Expression:
+        """The same, where there is at least one, and nothing that is none."""
+        return self.total(number)
 
     def average(self, number: Expression) -> Expression:
         """The mean of numbers."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, func, literal_column
+from sqlalchemy import ColumnElement, String, and_, func, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import UnaryExpression
@@ -22,6 +22,7 @@ _ZONED = """CASE WHEN substr(t, -5) GLOB '[+-][0-9][0-9][0-9][0-9]' THEN substr(
       WHEN substr(t, 14) GLOB '*[+-][0-9][0-9]' THEN t || ':00' ELSE t END"""
 
 _MEANT = f"""(SELECT CASE
+    WHEN t < '0001-' THEN NULL
     WHEN datetime(t, '+0 days') = t THEN t || '.000000'
     WHEN t NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' OR date(substr(t, 1, 10), '+0 days') IS NOT substr(t, 1, 10)
     THEN NULL
@@ -54,7 +55,13 @@ def instant(text: ColumnElement[Any]) -> ColumnElement[str]:
 
 def is_plain(column: ColumnElement[Any]) -> ColumnElement[bool]:
     """Condition: a real date in SQLite's own form, ``2026-11-21 10:00:00``."""
-    return func.datetime(column, literal_column("'+0 days'")) == unconverted(column)
+    counted = func.datetime(column, literal_column("'+0 days'"))
+    return and_(counted == unconverted(column), unconverted(column) > literal_column("'0001-'"))
+
+
+def looks_plain(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Condition: a date in that form, on a day and at an hour that there may not be (`sync.language.sql.days`)."""
+    return func.datetime(column) == unconverted(column)
 
 
 def unconverted(column: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import CTE, FromClause, Select, Subquery, case, exists, func, literal_column, null, select, union_all
 
 from sync.language.sql.branches import Among, Branch, Tables, branch, seen
-from sync.language.sql.conditions import holds
+from sync.language.sql.conditions import holds, numbers
 from sync.language.sql.engine import Engine
 from sync.language.sql.layout import Layout
 from sync.language.sql.people import people
@@ -143,6 +143,10 @@ class _Event:
                     found += self._following(near.delta, far.delta)
         return [*found, *self.rows.in_time]
 
+    def is_number(self, value: Value) -> bool:
+        """Whether a value is one in all events of the stream, by its conditions."""
+        return any(value in numbers(each.condition) for each in self._stream.filters if isinstance(each, Where))
+
     def _following(self, near: timedelta, far: timedelta) -> list[Expression]:
         return self.rows.clock.following(self.engine, self._parent.rows.clock, near, far)
 
@@ -210,7 +214,7 @@ class _Selected:
 
     def by_user(self, reduction: Reduction) -> Select[Any] | None:
         """``user_id`` and ``value`` of all users."""
-        plain, user = self._plain(reduction), self._rows.user.label("user_id")
+        plain, user = self._plain(reduction, of_some=True), self._rows.user.label("user_id")
         if plain is not None:
             each = select(user, plain.label("value")).select_from(self._event.users.joined()).where(*self._conditions)
             return self._engine.grouped(each, self._rows.user, self._rows.somebody)
@@ -227,8 +231,8 @@ class _Selected:
         """Whether it is one aggregate of the events."""
         return self._plain(reduction) is not None
 
-    def _plain(self, reduction: Reduction) -> Expression | None:
-        """What is one aggregate; ``None``: it is not, or there is nothing to aggregate."""
+    def _plain(self, reduction: Reduction, *, of_some: bool = False) -> Expression | None:
+        """What is one aggregate; ``None``: it is not, or there is nothing to aggregate. ``of_some``: there is an event."""
         if reduction.reducer is Reducer.COUNT:
             return func.count()
         found, engine = self._argument(reduction), self._engine
@@ -237,16 +241,25 @@ class _Selected:
             return func.count(func.distinct(case((engine.scalar(value), value))))
         if found.number is None:
             return None
+        bare = self._bare(reduction, found)
+        number = found.number if bare is None else bare
         match reduction.reducer:
             case Reducer.SUM:
-                return engine.total(found.number)
+                return engine.total(number) if bare is None or not of_some else engine.total_of_some(bare)
             case Reducer.AVG:
-                return engine.average(found.number)
+                return engine.average(number)
             case Reducer.MIN:
-                return func.min(found.number)
+                return func.min(number)
             case Reducer.MAX:
-                return func.max(found.number)
+                return func.max(number)
         return None
+
+    def _bare(self, reduction: Reduction, found: Found) -> Expression | None:
+        """The argument as it stands, where no event is one of the stream that has anything but a number there."""
+        argument = reduction.argument
+        if found.bare is None or argument is None or not self._event.is_number(argument):
+            return None
+        return found.bare.column
 
     def _argument(self, reduction: Reduction) -> Found:
         assert reduction.argument is not None  # noqa: S101 - all but counts have one

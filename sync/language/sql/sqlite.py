@@ -27,15 +27,16 @@ from sqlalchemy import (
     literal,
     literal_column,
     null,
+    or_,
     select,
     true,
 )
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
-from sync.language.sql import isotext, stretches
+from sync.language.sql import days, isotext, stretches
 from sync.language.sql.engine import Clock, Engine, Instants
 from sync.language.sql.layout import Column, Type
-from sync.language.sql.values import Expression, Found
+from sync.language.sql.values import Bare, Expression, Found
 
 _TRUE: Expression = literal_column("x'74727565'")
 _FALSE: Expression = literal_column("x'66616C7365'")
@@ -46,6 +47,7 @@ _SIMPLE = re.compile(r"[A-Za-z0-9_ \-]+")
 _FIRST_TEXT: Expression = literal_column("'' COLLATE BINARY")
 """Whatever is less is a number."""
 
+_INFINITY: Expression = literal_column("9e999")
 _FINITE: Expression = literal_column("1.7976931348623157e308")
 
 
@@ -107,15 +109,16 @@ class Sqlite(Engine):
             )
         if kind.type is Type.JSON:
             return self.document(column, kind, ())
-        sort = func.typeof(column)
+        sort, bare = func.typeof(column), isotext.unconverted(column)
         text = case((sort == literal_column("'text'"), column))
         return Found(
             is_set=column.is_not(null()),
             carried=lambda: case((sort == literal_column("'blob'"), _NESTED), else_=column),
-            number=case((isotext.unconverted(column) < _FIRST_TEXT, column)),
+            number=case((bare < _FIRST_TEXT, column)),
             text=text,
             instant=lambda: isotext.instant(text),
             equals=lambda text: self.equals(column, kind, text) if _is_like_no_number(text) else None,
+            bare=Bare(bare, not_above=bare < _FIRST_TEXT, not_below=true(), largest=_INFINITY),
         )
 
     def document(self, column: Expression, kind: Column, path: Sequence[str]) -> Found:  # noqa: ARG002
@@ -199,6 +202,9 @@ class Sqlite(Engine):
     def total(self, number: Expression) -> Expression:
         return func.sum(number + literal_column("0.0"))  # a sum of integers may overflow, which is an error
 
+    def total_of_some(self, number: Expression) -> Expression:
+        return func.total(number)
+
     def settled(self, number: Expression) -> Expression:
         rounded = cast(func.printf("%.15g", number), REAL)
         return case((number.between(-_FINITE, _FINITE), rounded), else_=number)
@@ -247,6 +253,15 @@ class _Dates(Clock):
         if not self._sought:
             return self.during(after, until)
         return stretches.during(self.column, after, until, _between(self._meant, after, until), name)
+
+    def proven(self, times: Select[Any], name: str) -> Expression | None:
+        return days.are_real(times, name) if self._sought else None
+
+    def up_to(self, until: Expression, proven: Expression | None) -> list[Expression]:
+        if proven is None:
+            return self.during(None, until)
+        plain = and_(isotext.looks_plain(self.column), or_(proven, self.plain))
+        return [_between(case((plain, self.column), else_=self._meant), None, until)]
 
     def passed(self, after: Expression, until: Expression, name: str) -> list[Expression]:
         if not self._sought:

@@ -18,14 +18,16 @@ def _no_shortcut(_: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Bare:
-    """A column of numbers as it stands, in which there may be what is none: that equals no number, and is above or below all.
+    """A column as it stands, in which there may be what is no number: that equals none, and is above or below all.
 
-    ``not_above`` and ``not_below`` are the conditions by which it is left out.
+    ``not_above`` and ``not_below`` are the conditions by which it is left out; ``largest``, if there is any, is the number
+    above which there is none.
     """
 
     column: Expression
     not_above: Expression
     not_below: Expression
+    largest: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
