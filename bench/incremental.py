@@ -1,8 +1,8 @@
 """(j) A refresh of what one hour has changed, in a source that holds ever more.
 
-Ours is `sync.refresh.run.refresh`, from the claim to the recording. Each size has the same number of events an hour and the
-same users: only how far back it goes differs. What stands as the ceiling is the least of the sizes, and then a refresh of
-everybody, in the same source and by the same code.
+Ours is `sync.refresh.run.refresh`, from the claim to the recording, and of all definitions one after the other, as a delta
+refreshes them. Each size has the same number of events an hour and the same users: only how far back it goes differs. What
+stands as the ceiling is the least of the sizes, and then a refresh of everybody, in the same source and by the same code.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ AT_LEAST = 20.0
 HOURS = 5
 _MIDDLE = 1
 _ENGINES = ("SQLite", "PostgreSQL")
+_DELTA = "delta of all four"
 _ASKED = {
     "windowed audience": WINDOWED,
     "windowed count": WINDOWED_COUNT,
@@ -55,7 +56,7 @@ def run(places: Places, shops: list[Shop]) -> None:
     heading(f"(j) refresh of one hour's change, of {shops[0].users:,} users, in {sizes} events")
     for number in range(2):
         times = [_one_place(places.fresh()[number], shop, in_full=shop is shops[_MIDDLE]) for shop in shops]
-        for what in _ASKED:
+        for what in (_DELTA, *_ASKED):
             for row in _rows(_ENGINES[number], what, [each[what] for each in times], shops):
                 line(row)
 
@@ -87,7 +88,7 @@ def _ms(seconds: float) -> str:
 
 
 def _one_place(place: Place, shop: Shop, *, in_full: bool) -> dict[str, _Times]:
-    hours: dict[str, list[float]] = {what: [] for what in _ASKED}
+    hours: dict[str, list[float]] = {what: [] for what in (*_ASKED, _DELTA)}
     looked_at: dict[str, tuple[int, int]] = {}
     with shop.open(place) as source, place.database() as database:
         bench = _Bench(database, source)
@@ -102,9 +103,12 @@ def _one_place(place: Place, shop: Shop, *, in_full: bool) -> dict[str, _Times]:
                 assert done.full is None, done.full
                 hours[what].append(seconds)
                 looked_at[what] = (done.candidates or 0, done.counts.members)
+            hours[_DELTA].append(sum(hours[what][-1] for what in _ASKED))
         full = {what: bench.refresh(what, until, full=True)[0] if in_full else math.nan for what in _ASKED}
     _empty(place)
-    return {what: _Times(median(hours[what]), full[what], *looked_at[what]) for what in _ASKED}
+    full[_DELTA] = sum(full.values())
+    looked_at[_DELTA] = sum(each[0] for each in looked_at.values()), sum(each[1] for each in looked_at.values())
+    return {what: _Times(median(hours[what]), full[what], *looked_at[what]) for what in (_DELTA, *_ASKED)}
 
 
 @dataclass(frozen=True, slots=True)
