@@ -79,12 +79,22 @@ class Database:
         Unless it ``waits`` for the disk, a power cut can undo it: only for what is found and done once more. Nothing that is
         committed later is kept without it.
         """
-        with translated(), self.in_turn(), self.engine.connect() as connection:
-            hurry = not waits and self.dialect == "sqlite"
-            with not_waiting(connection) if hurry else nullcontext(), begin_write(connection):
-                if not waits:
-                    self.need_not_wait(connection)
-                yield connection
+        with (
+            translated(),
+            self.in_turn(),
+            self.engine.connect() as connection,
+            self.transaction(connection, waits=waits),
+        ):
+            yield connection
+
+    @contextmanager
+    def transaction(self, connection: Connection, *, waits: bool = True) -> Iterator[None]:
+        """The same of a ``connection`` that the caller has, and whose turn it is."""
+        hurry = not waits and self.dialect == "sqlite"
+        with not_waiting(connection) if hurry else nullcontext(), begin_write(connection):
+            if not waits:
+                self.need_not_wait(connection)
+            yield
 
     @contextmanager
     def in_turn(self) -> Iterator[None]:

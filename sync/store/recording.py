@@ -30,7 +30,7 @@ from sync.model.watermark import Course, Extent, Reading
 from sync.store import barrier, definitions, enrolments, runs, suppressions, watermarks
 from sync.store.candidates import MOST, ROOM, Difference, Few, NotFew, few, size
 from sync.store.counter import next_version
-from sync.store.engine import CONTENTION, Database, begin_write
+from sync.store.engine import CONTENTION, Database
 from sync.store.enrolments import Decided
 from sync.store.postgresql import in_place
 from sync.store.postgresql import staging as postgresql_staging
@@ -165,8 +165,7 @@ class Session:
         """
         if self._database.dialect == "sqlite":
             return None
-        with begin_write(self._connection):
-            self._database.need_not_wait(self._connection)
+        with self._database.transaction(self._connection, waits=False):
             return next_version(self._connection)
 
     def _record(
@@ -179,7 +178,8 @@ class Session:
         reading: Reading,
     ) -> Recorded:
         connection = self._connection
-        with self._database.in_turn(), begin_write(connection):
+        # Were it lost, it would be found once more: nothing of it is sent before a claim has waited for the disk, and for this.
+        with self._database.in_turn(), self._database.transaction(connection, waits=False):
             barrier.shared(connection)
             runs.fence(connection, claimed)
             recording = self._recording(asked, claimed.definition_id, claimed.id, version, reading)
@@ -220,7 +220,7 @@ class Session:
         """
         version = self._new_version()
         connection = self._connection
-        with self._database.in_turn(), begin_write(connection):
+        with self._database.in_turn(), self._database.transaction(connection):
             barrier.shared(connection)
             runs.refuse_busy(self._database, connection, known.id)
             run_id: int = connection.execute(text("SELECT coalesce(max(id), 0) FROM run")).scalar_one()

@@ -5,12 +5,17 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, event, text
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from sync.errors import StoreUnavailable
+from sync.store import bulk_claims, slots
+from sync.store.bulk_claims import Wanted
 from sync.store.engine import Database, connect
 from sync.store.migrate import migrate
+from tests.recorder import LEASE, PUSH, audience, record
 
 WAITS = {"sqlite": 2, "postgresql": "on"}
 HURRIES = {"sqlite": 1, "postgresql": "off"}
@@ -20,6 +25,8 @@ HURRIES = {"sqlite": 1, "postgresql": "off"}
 def durable(database: Database, tmp_path: Path) -> Database:
     """A store that waits for the disk, as those of tests do not."""
     if database.dialect == "postgresql":
+        event.listen(database.engine, "connect", own_default)
+        database.engine.dispose()
         return database
     store = connect(f"sqlite:///{tmp_path}/durable.db")
     migrate(store)
@@ -32,16 +39,13 @@ def waiting(connection: Connection) -> object:
     return connection.exec_driver_sql("SHOW synchronous_commit").scalar_one()
 
 
-def settings(connection: Connection) -> None:
-    """PostgreSQL's own default, which the server of the tests does not have."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET synchronous_commit = on")
-        connection.commit()
+def own_default(connection: psycopg.Connection, _: ConnectionPoolEntry) -> None:
+    """PostgreSQL's own, which the server of the tests does not have."""
+    connection.execute("SET synchronous_commit = on")
+    connection.commit()
 
 
 def test_a_commit_that_need_not_wait_does_not_and_the_next_one_does(durable: Database) -> None:
-    with durable.engine.connect() as connection:
-        settings(connection)
     with durable.write(waits=False) as connection:
         assert waiting(connection) == HURRIES[durable.dialect]
         connection.execute(text("UPDATE counter SET value = 7"))
@@ -52,8 +56,6 @@ def test_a_commit_that_need_not_wait_does_not_and_the_next_one_does(durable: Dat
 
 
 def test_one_that_fails_leaves_nothing_and_the_next_one_waits(durable: Database) -> None:
-    with durable.engine.connect() as connection:
-        settings(connection)
     with suppress(ZeroDivisionError), durable.write(waits=False) as connection:
         connection.execute(text("UPDATE counter SET value = 7"))
         raise ZeroDivisionError
@@ -81,6 +83,28 @@ def test_nobody_gets_a_connection_that_could_not_be_told_to_wait_again(
         assert waiting(connection) == WAITS["sqlite"]
         assert connection.execute(text("SELECT value FROM counter")).scalars().all() != [7]
     store.close()
+
+
+def test_a_recording_need_not_wait_and_nothing_is_sent_of_it_before_a_claim_has(durable: Database) -> None:
+    committed: list[object] = []
+    recorded: list[object] = []
+
+    def commit(connection: Connection) -> None:
+        committed.append(waiting(connection))
+        if not recorded and connection.exec_driver_sql("SELECT 1 FROM snapshot").first() is not None:
+            recorded.append(waiting(connection))
+
+    event.listen(durable.engine, "commit", commit)
+    record(durable, audience(), ["ann", "bob", "cid"])
+    assert recorded == [HURRIES[durable.dialect]]
+    for claimed in (
+        lambda: slots.claim(durable, PUSH, 1, LEASE),
+        lambda: bulk_claims.claim(durable, PUSH, Wanted(2, 2, LEASE, 900.0), most_alone=0)[0],
+    ):
+        committed.clear()
+        assert len(claimed()) == 1
+        assert committed == [WAITS[durable.dialect]]
+    durable.close()
 
 
 def test_a_file_that_is_not_in_wal_mode_always_waits(tmp_path: Path) -> None:
