@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import orjson
 import pytest
 from sqlalchemy import Connection, text
 
@@ -92,7 +93,7 @@ def test_few_candidates_are_looked_up_on_postgresql_however_many_users_there_are
         with connection.begin():
             found = session._statements.compare_few(connection, RECORDING, few([Chunk(FEW, VALUES)]))
             assert found.counted("false") == (0, len(FEW) // 2, 0)
-            some = dict.fromkeys(("user_ids", "values", "extras"), FEW)
+            some = dict.fromkeys(("user_ids", "values", "extras"), orjson.dumps(FEW).decode())
             asked = text(f"EXPLAIN (COSTS OFF) {postgresql.DIFFERENT_FEW}")
             lines = connection.execute(asked, {"definition_id": 1, "absent": "false", **some}).scalars()
             assert are_looked_up_on_postgresql("\n".join(lines))

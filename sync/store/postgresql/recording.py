@@ -7,8 +7,10 @@ test reads the plan.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
+import orjson
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -53,21 +55,26 @@ FROM (SELECT DISTINCT user_id FROM candidate c
 JOIN snapshot p ON p.definition_id = CAST(:definition_id AS bigint) AND p.user_id = gone.user_id
 WHERE p.value <> CAST(:absent AS text)"""
 
+
+def _columns(*names: str) -> str:
+    """What is bound under these names, beside each other: JSON, which the driver need not look into as it would into arrays."""
+    return f"ROWS FROM ({', '.join(f'json_array_elements_text(CAST(:{name} AS json))' for name in names)})"
+
+
 DIFFERENT_FEW = f"""
 SELECT user_id, left(before, {LONGEST + 1}) AS before, after, extra FROM (
     SELECT c.user_id, p.before, c.after, c.extra
-    FROM unnest(CAST(:user_ids AS text[]), CAST(:values AS text[]), CAST(:extras AS text[])) AS c (user_id, after, extra)
+    FROM {_columns("user_ids", "values", "extras")} AS c (user_id, after, extra)
     LEFT JOIN LATERAL (
         SELECT s.value AS before FROM snapshot s
         WHERE s.definition_id = CAST(:definition_id AS bigint) AND s.user_id = c.user_id COLLATE "C" OFFSET 0) p ON true) x
 WHERE CASE WHEN after IS NULL THEN before <> CAST(:absent AS text) ELSE before IS DISTINCT FROM after END"""
 """Each is looked up (OFFSET keeps it so): the planner would rather read the whole snapshot, which takes longer."""
 
-_FEW = """
+_FEW = f"""
 WITH change AS (
     SELECT user_id COLLATE "C" AS user_id, before, after, extra
-    FROM unnest(CAST(:changed AS text[]), CAST(:befores AS text[]), CAST(:afters AS text[]), CAST(:extras AS text[]))
-        AS c (user_id, before, after, extra))"""
+    FROM {_columns("changed", "befores", "afters", "extras")} AS c (user_id, before, after, extra))"""
 """Stands before a statement that reads ``change``, where that is bound to it."""
 
 _PUT_FEW = f"{_FEW} INSERT INTO pg_temp.change (user_id, before, after, extra) SELECT * FROM change"
@@ -83,9 +90,9 @@ _NO_NOISE = f" AND ({_NOISE}) IS NOT TRUE"
 _MISSED = """
 SELECT count(*) FROM change x WHERE NOT EXISTS (SELECT 1 FROM candidate c WHERE c.user_id = x.user_id)"""
 
-_MISSED_BY_FEW = """
+_MISSED_BY_FEW = f"""
 SELECT count(*) FROM change x
-WHERE NOT EXISTS (SELECT 1 FROM unnest(CAST(:user_ids AS text[])) AS c (user_id) WHERE c.user_id = x.user_id)"""
+WHERE NOT EXISTS (SELECT 1 FROM {_columns("user_ids")} AS c (user_id) WHERE c.user_id = x.user_id)"""
 
 _COUNT = """
 SELECT count(*) FILTER (WHERE after IS NOT NULL AND (before IS NULL OR before = CAST(:absent AS text))) AS entered,
@@ -217,7 +224,7 @@ class PostgresqlRecording:
 
     def compare_few(self, connection: Connection, recording: Recording, few: Few) -> Difference:
         asked = {**_values(recording, "definition_id", "absent"), "salt": recording.salt}
-        users = {"user_ids": few.user_ids, "values": few.values, "extras": _if_any(few.extras)}
+        users = {"user_ids": _json(few.user_ids), "values": _json(few.values), "extras": _if_any(few.extras)}
         statement = DIFFERENT_FEW + (_NO_NOISE if recording.inexact else "")
         if recording.salt is not None:
             statement += f" AND NOT {_IS_FORGOTTEN}"
@@ -228,7 +235,7 @@ class PostgresqlRecording:
         connection.execute(text(_PUT_FEW), _few(some))
 
     def missed(self, connection: Connection, few: Few | None) -> int:
-        query, asked = (_MISSED, {}) if few is None else (_MISSED_BY_FEW, {"user_ids": few.user_ids})
+        query, asked = (_MISSED, {}) if few is None else (_MISSED_BY_FEW, {"user_ids": _json(few.user_ids)})
         number: int = connection.execute(text(query), asked).scalar_one()
         return number
 
@@ -310,9 +317,13 @@ _VACUUM_FROM = 50_000
 """Changes in one recording from which waiting for autovacuum would cost the next diff more than doing it now."""
 
 
-def _if_any(extras: list[str | None]) -> list[str | None] | None:
+def _json(column: Sequence[str | None]) -> str:
+    return orjson.dumps(column).decode()
+
+
+def _if_any(extras: list[str | None]) -> str | None:
     """``None``, which is as many as there are users, where nothing comes along."""
-    return None if extras.count(None) == len(extras) else extras
+    return None if extras.count(None) == len(extras) else _json(extras)
 
 
 def _of(some: Difference | None, statement: str) -> str:
@@ -325,7 +336,8 @@ def _few(some: Difference | None) -> dict[str, object]:
     if some is None:
         return {}
     user_ids, befores, afters, extras = ([row[place] for row in some.rows] for place in range(4))
-    return {"changed": user_ids, "befores": befores, "afters": afters, "extras": _if_any(extras)}
+    columns = {"changed": user_ids, "befores": befores, "afters": afters}
+    return {name: _json(column) for name, column in columns.items()} | {"extras": _if_any(extras)}
 
 
 def _owed_at_once(connection: Connection, statement: str, recording: Recording, values: dict[str, object]) -> bool:
