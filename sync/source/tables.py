@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -53,12 +53,13 @@ _LIKE_TEXT = ("uuid", "bpchar", "name", "citext")
 _PADDED = ("bpchar", "citext")
 
 _POSTGRESQL = text("""
-SELECT a.attname, coalesce(b.typname, t.typname) AS type, coalesce(b.typcategory, t.typcategory) AS category,
+SELECT n.place, a.attname, coalesce(b.typname, t.typname) AS type, coalesce(b.typcategory, t.typcategory) AS category,
   coalesce(c.collname, '') AS collation, coalesce(c.collisdeterministic, true) AS exact,
   coalesce(nullif(t.typtypmod, -1), a.atttypmod) AS modifier
-FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid LEFT JOIN pg_type AS b ON b.oid = t.typbasetype
-LEFT JOIN pg_collation AS c ON c.oid = a.attcollation
-WHERE a.attrelid = to_regclass(CAST(:name AS text)) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum""")
+FROM unnest(CAST(:names AS text[])) WITH ORDINALITY AS n (name, place)
+JOIN pg_attribute AS a ON a.attrelid = to_regclass(n.name) AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type AS t ON t.oid = a.atttypid LEFT JOIN pg_type AS b ON b.oid = t.typbasetype
+LEFT JOIN pg_collation AS c ON c.oid = a.attcollation ORDER BY n.place, a.attnum""")
 
 
 def engine(dialect: str, *, readable: bool = False) -> Engine:
@@ -73,12 +74,21 @@ def layout(connection: Connection, tables: Tables, *, exact_times: bool = True) 
 
     ``exact_times``: what was collected has only times as the store writes them.
     """
-    events = tuple(_events(connection, each, tables.collected, exact_times) for each in tables.events)
-    return Layout(events, None if tables.profiles is None else _profiles(connection, tables.profiles, tables.collected))
+    people: list[ProfilesTable] = [] if tables.profiles is None else [tables.profiles]
+    there = _every_column(connection, [*(each.table for each in tables.events), *(each.table for each in people)])
+
+    def columns(found: EventsTable | ProfilesTable) -> Mapping[str, Column]:
+        return _known(connection, found.table, there[found.table], warehouse=found.warehouse)
+
+    events = tuple(_events(connection, each, columns(each), tables.collected, exact_times) for each in tables.events)
+    profiles = [_profiles(connection, each, columns(each), tables.collected) for each in people]
+    return Layout(events, profiles[0] if profiles else None)
 
 
-def _events(connection: Connection, found: EventsTable, collected: bool, exact_times: bool) -> Events:
-    columns = dict(columns_of(connection, found.table, warehouse=found.warehouse))
+def _events(
+    connection: Connection, found: EventsTable, there: Mapping[str, Column], collected: bool, exact_times: bool
+) -> Events:
+    columns = dict(there)
     named = (found.user_id, found.timestamp, found.name, found.properties, found.cursor)
     _check(found.table, columns, named)
     _check_document(connection, found.table, columns, found.properties)
@@ -137,8 +147,7 @@ def _is_document(column: Column | None) -> bool:
     return column is not None and column.type in (Type.JSON, Type.JSONB, Type.ANY)
 
 
-def _profiles(connection: Connection, found: ProfilesTable, collected: bool) -> Profiles:
-    columns = columns_of(connection, found.table, warehouse=found.warehouse)
+def _profiles(connection: Connection, found: ProfilesTable, columns: Mapping[str, Column], collected: bool) -> Profiles:
     _check(found.table, columns, (found.user_id, found.traits, found.cursor))
     if found.newest_by:
         read = (found.user_id, found.cursor, *found.newest_by, *found.columns)
@@ -177,12 +186,22 @@ def columns_of(connection: Connection, name: str, *, warehouse: bool = False) ->
 
     Those of a ``warehouse`` are in small letters, as it would have written them, where the database takes them in any.
     """
-    found = _READ[connection.dialect.name](connection, name)
+    return _known(connection, name, _every_column(connection, [name])[name], warehouse=warehouse)
+
+
+def _known(connection: Connection, name: str, found: Mapping[str, Column], *, warehouse: bool) -> Mapping[str, Column]:
     if not found:
         raise QueryError(f"there is no table {name!r}")
     if warehouse and connection.dialect.name != "postgresql":
         return {each.lower(): kind for each, kind in found.items()}
     return found
+
+
+def _every_column(connection: Connection, names: Sequence[str]) -> Mapping[str, Mapping[str, Column]]:
+    """The columns of tables and views by their names; none of one that is not there. A server is asked once."""
+    if connection.dialect.name == "postgresql":
+        return _postgresql_columns(connection, list(dict.fromkeys(names)))
+    return {name: _READ[connection.dialect.name](connection, name) for name in names}
 
 
 def _sqlite_columns(connection: Connection, name: str) -> Mapping[str, Column]:
@@ -208,11 +227,12 @@ def _sqlite_column(declared: str) -> Column:
     return Column(Type.ANY, "numeric")
 
 
-def _postgresql_columns(connection: Connection, name: str) -> Mapping[str, Column]:
-    rows = connection.execute(_POSTGRESQL, {"name": quoted(connection, name)})
-    return {
-        row.attname: _postgresql_column(row.type, row.category, row.collation, row.exact, row.modifier) for row in rows
-    }
+def _postgresql_columns(connection: Connection, names: Sequence[str]) -> Mapping[str, Mapping[str, Column]]:
+    found: dict[str, dict[str, Column]] = {name: {} for name in names}
+    for row in connection.execute(_POSTGRESQL, {"names": [quoted(connection, name) for name in names]}):
+        column = _postgresql_column(row.type, row.category, row.collation, row.exact, row.modifier)
+        found[names[row.place - 1]][row.attname] = column
+    return found
 
 
 def _postgresql_column(name: str, category: str, collation: str, exact: bool, modifier: int) -> Column:
@@ -297,7 +317,6 @@ def mysql_column(name: str, declared: str, collation: str) -> Column:
 
 _READ: dict[str, Callable[[Connection, str], Mapping[str, Column]]] = {
     "sqlite": _sqlite_columns,
-    "postgresql": _postgresql_columns,
     "duckdb": _duckdb_columns,
     "mysql": _mysql_columns,
 }
