@@ -115,7 +115,7 @@ class Worker:
             await self._finish(tick, TickState.FAILED, reason)
         else:
             if done is not None:
-                await self._finish(tick, TickState.DONE, None)
+                await self._recorded(tick)
                 self._on_recorded(done)
         finally:
             beat.cancel()
@@ -159,9 +159,20 @@ class Worker:
 
         await persistently(again, "again")
 
+    async def _recorded(self, tick: ClaimedTick) -> None:
+        state = await persistently(lambda: ticks.recorded(self._database, tick), "finish")
+        if state is TickState.DUE:
+            telemetry.event("tick.undone", level=logging.WARNING, definition=tick.key, instant=tick.instant)
+        self._ended(tick, state)
+
     async def _finish(self, tick: ClaimedTick, state: TickState, reason: str | None) -> None:
         # Left as it is, it would be in the way of the next instants until its lease is over.
-        if not await persistently(lambda: ticks.finish(self._database, tick, state, reason), "finish"):
+        ours = await persistently(lambda: ticks.finish(self._database, tick, state, reason), "finish")
+        self._ended(tick, state if ours else None)
+
+    @staticmethod
+    def _ended(tick: ClaimedTick, state: TickState | None) -> None:
+        if state is None:
             telemetry.event("tick.lost", level=logging.WARNING, definition=tick.key, instant=tick.instant)
         telemetry.step("tick.finished", definition=tick.key, state=state)
 

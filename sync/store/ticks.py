@@ -137,6 +137,20 @@ def finish(database: Database, held: ClaimedTick, state: TickState, reason: str 
         return _end(connection, _held(held), state, reason, database.now(connection))
 
 
+def recorded(database: Database, held: ClaimedTick) -> TickState | None:
+    """End a tick that is ours and whose run was recorded; gives what it is now, ``None`` when it is not ours any more.
+
+    A recording does not wait for the disk: a server that crashed right after it may have lost it while we live on. The tick
+    is then due again, so that no instant is left without a run.
+    """
+    with database.write() as connection:
+        now = database.now(connection)
+        if _is_recorded(connection, held.key, held.instant):
+            return TickState.DONE if _end(connection, _held(held), TickState.DONE, None, now) else None
+        _exclude_others(connection)
+        return TickState.DUE if _put_back(connection, _held(held), held.key, now) else None
+
+
 def again(database: Database, held: ClaimedTick, *, due_at: datetime, reason: str | None, failed: bool = True) -> bool:
     """Put a tick that is ours back until ``due_at``; False when it is not ours any more.
 

@@ -33,9 +33,10 @@ from sync.model.definition import Definition, Kind
 from sync.model.run import Counts, RunStatus
 from sync.model.tick import ClaimedTick
 from sync.refresh.run import Refreshed
-from sync.store import ticks
+from sync.store import runs, ticks
 from sync.store.engine import Database
 from tests.moving_clock import MovingClock
+from tests.store.tick_steps import begin, do
 
 A = Definition(Kind.AUDIENCE, "a", "A", "shop", (), sql="select 1 as user_id")
 RARELY = Schedule(every=86_400.0)
@@ -49,6 +50,8 @@ class Shift:
     clock: MovingClock
     generation: Generation
     errors: list[Exception] = field(default_factory=list)
+    lost: int = 0
+    """How many recordings the store's server loses, for it crashes right after their commit."""
     done: list[datetime] = field(default_factory=list)
     recorded: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     meanwhile: Callable[[], None] = lambda: None
@@ -69,6 +72,11 @@ class Shift:
         self.meanwhile()
         if self.errors:
             raise self.errors.pop(0)
+        if self.lost:
+            self.lost -= 1
+            begin(self.database, tick)
+        else:
+            do(self.database, tick)
         self.done.append(tick.instant)
         return Refreshed(definition, 1, RunStatus.SUCCEEDED, Counts(), None, (), ())
 
@@ -116,6 +124,16 @@ async def test_each_tick_is_refreshed_once_by_one_of_several_workers(shift: Shif
     assert shift.recorded.empty()
     with shift.database.read() as connection:
         assert set(connection.exec_driver_sql("SELECT state FROM tick").scalars()) == {"done"}
+
+
+async def test_a_tick_whose_recording_was_lost_with_the_store_s_server_is_due_again(shift: Shift) -> None:
+    shift.lost = 1
+    instant = shift.due()
+    await shift.worker().work(shift.claimed())
+    assert shift.row()[0] == "due"
+    shift.clock.advance(runs.LEASE_SECONDS + 1)  # of the run that was lost
+    await shift.worker().work(shift.claimed())
+    assert (shift.row()[0], shift.done) == ("done", [instant, instant])
 
 
 async def test_what_may_go_well_later_is_tried_five_times_with_growing_delays(sqlite_shift: Shift) -> None:
@@ -262,7 +280,7 @@ async def test_a_store_that_is_away_for_a_moment_at_the_end_leaves_no_tick_runni
 
     @contextmanager
     def away(database: Database) -> Iterator[Connection]:
-        if next(left, None) is not None:
+        if (error or sqlite_shift.done) and next(left, None) is not None:
             raise StoreUnavailable("the store gave up on this process")
         with write(database) as connection:
             yield connection

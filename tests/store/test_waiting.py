@@ -15,6 +15,7 @@ from sync.store import bulk_claims, slots
 from sync.store.bulk_claims import Wanted
 from sync.store.engine import Database, connect
 from sync.store.migrate import migrate
+from sync.store.sqlite import waiting as sqlite_waiting
 from tests.recorder import LEASE, PUSH, audience, record
 
 WAITS = {"sqlite": 2, "postgresql": "on"}
@@ -82,6 +83,29 @@ def test_nobody_gets_a_connection_that_could_not_be_told_to_wait_again(
     with store.write() as connection:
         assert waiting(connection) == WAITS["sqlite"]
         assert connection.execute(text("SELECT value FROM counter")).scalars().all() != [7]
+    store.close()
+
+
+@pytest.mark.parametrize("said", ["synchronous=NORMAL", "synchronous=FULL"])
+def test_nor_does_anybody_get_one_that_was_interrupted_while_it_was_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    store = connect(f"sqlite:///{tmp_path}/durable.db")
+    migrate(store)
+    tell = sqlite_waiting._pragma
+
+    def interrupted(connection: Connection, what: str) -> object:
+        told = None if what == said == "synchronous=FULL" else tell(connection, what)
+        if what == said:
+            raise KeyboardInterrupt
+        return told
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_waiting, "_pragma", interrupted)
+        with pytest.raises(KeyboardInterrupt), store.write(waits=False) as connection:
+            connection.execute(text("UPDATE counter SET value = 7"))
+    with store.write() as connection:
+        assert waiting(connection) == WAITS["sqlite"]
     store.close()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,21 +22,26 @@ def not_waiting(connection: Connection) -> Iterator[None]:
     """Let what is committed inside be written without waiting. Begin and end it outside a transaction."""
     # Where a file cannot be in WAL mode, not to wait could leave it torn; and in tests nobody ever waits.
     waits = _pragma(connection, "synchronous") == _FULL and _pragma(connection, "journal_mode") == "wal"
-    if waits:
-        _pragma(connection, "synchronous=NORMAL")
+    if not waits:
+        yield
+        return
     try:
+        _pragma(connection, "synchronous=NORMAL")
         yield
     finally:
-        if waits:
-            _wait_again(connection)
+        _wait_again(connection)
 
 
 def _wait_again(connection: Connection) -> None:
     """Where that cannot be, nobody else gets the connection: its transaction is not over yet, or it is lost."""
+    told = False
     try:
-        _pragma(connection, "synchronous=FULL")
-    except (SQLAlchemyError, sqlite3.Error):
-        connection.invalidate()
+        with suppress(SQLAlchemyError, sqlite3.Error):
+            _pragma(connection, "synchronous=FULL")
+            told = True
+    finally:  # also when it is interrupted here
+        if not told:
+            connection.invalidate()
 
 
 def _pragma(connection: Connection, said: str) -> object:
