@@ -25,7 +25,7 @@ from sync.model.chunk import Chunk
 from sync.model.definition import Definition
 from sync.model.guard import Hold, judge
 from sync.model.location import Location
-from sync.model.run import ClaimedRun, Counts, RunStatus
+from sync.model.run import ClaimedRun, Counts, RunKind, RunStatus
 from sync.model.watermark import Course, Extent, Reading
 from sync.store import barrier, definitions, enrolments, runs, suppressions, watermarks
 from sync.store.candidates import MOST, ROOM, Difference, Few, NotFew, few, size
@@ -179,7 +179,9 @@ class Session:
     ) -> Recorded:
         connection = self._connection
         # Were it lost, it would be found once more: nothing of it is sent before a claim has waited for the disk, and for this.
-        with self._database.in_turn(), self._database.transaction(connection, waits=False):
+        # But to send everybody everything, or to let held exits go, is asked for by somebody, who would not ask again.
+        waits = claimed.forced or claimed.kind is RunKind.BACKFILL
+        with self._database.in_turn(), self._database.transaction(connection, waits=waits):
             barrier.shared(connection)
             runs.fence(connection, claimed)
             recording = self._recording(asked, claimed.definition_id, claimed.id, version, reading)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sync.errors import StoreUnavailable
+from sync.model.run import RunKind
 from sync.store import bulk_claims, slots
 from sync.store.bulk_claims import Wanted
 from sync.store.engine import Database, connect
@@ -128,6 +129,23 @@ def test_a_recording_need_not_wait_and_nothing_is_sent_of_it_before_a_claim_has(
         committed.clear()
         assert len(claimed()) == 1
         assert committed == [WAITS[durable.dialect]]
+    durable.close()
+
+
+@pytest.mark.parametrize(("kind", "forced"), [(RunKind.BACKFILL, False), (RunKind.DELTA, True)])
+def test_a_recording_that_somebody_asked_for_and_no_run_would_make_again_waits(
+    durable: Database, kind: RunKind, forced: bool
+) -> None:
+    record(durable, audience(), ["ann"])
+    committed: list[object] = []
+
+    def commit(connection: Connection) -> None:
+        if connection.exec_driver_sql("SELECT 1 FROM snapshot WHERE user_id = 'bob'").first() is not None:
+            committed.append(waiting(connection))
+
+    event.listen(durable.engine, "commit", commit)
+    record(durable, audience(), ["ann", "bob"], kind=kind, forced=forced)
+    assert committed[:1] == [WAITS[durable.dialect]]
     durable.close()
 
 
