@@ -111,7 +111,8 @@ def overtakings(
     """Every value that arrived after a newer one of that user and key.
 
     The values of a numbered trait never come back, so what the customer's database said one after another is the order
-    of versions: what arrives may be passed over or repeated, but never go back. A sender is excused that was paused after
+    of versions: what arrives may be passed over or repeated, but never go back. Only ``None`` does come back: one that
+    may be of before or of later says nothing. A sender is excused that was paused after
     its last look at the leases, before the socket: at whatever step that was, this may have been one of its other tasks,
     and what it then writes arrives as soon as it goes on.
     """
@@ -126,9 +127,12 @@ def overtakings(
             if key not in attributes:
                 continue
             place = (request.user_id, key)
+            history, here = histories[place], reached[place]
+            if attributes[key] is None and None in history[:here] and None in history[here:]:
+                continue
             at = request.time.timestamp()
             try:
-                reached[place] = histories[place].index(attributes[key], reached[place])
+                reached[place] = history.index(attributes[key], here)
             except ValueError:
                 sender = senders[request.seq]
                 excused = _was_paused_over_it(by_name[sender], request.user_id, at, deadline)

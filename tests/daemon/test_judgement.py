@@ -59,6 +59,13 @@ def test_an_older_value_after_a_newer_one_is_seen_and_only_one_who_was_paused_be
         assert not found.excused
 
 
+def test_a_none_that_may_be_an_older_one_is_not_taken_for_one_that_is_yet_to_come(sqlite_road: Road) -> None:
+    twice = {("ann", "score"): [None, 4, 7, None, 9]}
+    for scores, found in (((7, None, 7, 9), 0), ((7, None, 4), 1), ((None, 9, None, 9), 1)):
+        senders = dict.fromkeys(range(1, 9), "anna")
+        assert len(overtakings(sent(*scores), senders, twice, fleet(sqlite_road), 1.0)) == found
+
+
 def test_what_a_destination_has_wrong_is_found() -> None:
     truth = {"members": {"ann": True}, "score": {"ann": 7, "bob": 1}}
     right = {
