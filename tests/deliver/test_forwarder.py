@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from sync import telemetry
 from sync.deliver import forwarder
 from sync.deliver.forwarded import Forwarded
 from sync.store import lanes, suppressions
+from tests.deliver.steps import when
 from tests.posted import DESTINATION, IMPATIENT, PROFILES, TOGETHER, forwarded, identify, numbers, post_on, track
 from tests.proofs import Road
 
@@ -27,24 +25,6 @@ def holds(road: Road) -> list[tuple[object, ...]]:
 
 def verdicts(road: Road) -> dict[object, object]:
     return dict(road.rows("SELECT verdict, count(*) FROM event_outcome GROUP BY verdict"))  # type: ignore[arg-type]
-
-
-@contextmanager
-def when(step: str, occurrence: int, do: object) -> Iterator[None]:
-    """Call ``do`` at a step's given occurrence."""
-    left = occurrence
-
-    def listener(name: str, _: dict[str, object]) -> None:
-        nonlocal left
-        left -= name == step
-        if name == step and left == 0:
-            do()  # type: ignore[operator]
-
-    stop = telemetry.listen(listener)
-    try:
-        yield
-    finally:
-        stop()
 
 
 def test_every_event_arrives_once_and_in_order_for_its_user(road: Road) -> None:
