@@ -19,7 +19,7 @@ CERTIFICATE = Path(__file__).with_name("self_signed.pem")
 
 @pytest.fixture
 async def transport() -> AsyncIterator[AiohttpTransport]:
-    async with AiohttpTransport(4, connect_timeout=2.0) as opened:
+    async with AiohttpTransport(4, connect_timeout=60.0) as opened:
         yield opened
 
 
@@ -91,7 +91,7 @@ async def test_no_free_connection_in_time_is_a_pool_timeout() -> None:
         asked.set()
         await connection.reader.read()
 
-    async with serving(silent) as server, AiohttpTransport(1, connect_timeout=0.1) as transport:
+    async with serving(silent) as server, AiohttpTransport(1, connect_timeout=1.0) as transport:
         busy = asyncio.create_task(transport.handle_async_request(server.post()))
         await asked.wait()
         request = server.post()
