@@ -16,6 +16,7 @@ from sync.store.engine import Database
 from sync.store.leases import Held, Lease
 from sync.web import Vitals
 from tests.moving_clock import MovingClock
+from tests.soak import patience
 
 
 class Duty:
@@ -26,15 +27,16 @@ class Duty:
     def __init__(self, *, stubborn: bool = False) -> None:
         self.done = False
         self.times = 0
-        self._stubborn = stubborn
+        self.may_end = asyncio.Event()
+        if not stubborn:
+            self.may_end.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
         self.done = True
         self.times += 1
         try:
             await stopping.wait()
-            if self._stubborn:
-                await asyncio.Event().wait()
+            await self.may_end.wait()
         finally:
             self.done = False
 
@@ -67,7 +69,7 @@ async def test_one_of_two_leads_and_when_it_stops_the_other_one_does_within_a_se
             assert isinstance(await asyncio.to_thread(leases.acquire, database, LEASE, LEASE_SECONDS), Held)
             assert not second.done
             stopping.set()
-            await until(lambda: second.done, 1.0)
+            await until(lambda: second.done, patience(1.0))
             assert not first.done
 
 
@@ -108,12 +110,13 @@ async def test_who_has_an_outdated_configuration_leaves_the_lead_to_others(
 async def test_the_lease_is_given_back_at_once_even_when_a_duty_takes_its_time(
     database: Database, clock: MovingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sync.daemon.leader.PATIENCE", 2.0)
+    monkeypatch.setattr("sync.daemon.leader.PATIENCE", 60.0)
     stubborn, other = Duty(stubborn=True), Duty()
     now = Generation.announce(database, "one")
     async with running(Leader(database, now, clock, Vitals(), [stubborn])) as stopping:
         await until(lambda: stubborn.done)
         stopping.set()
         async with running(Leader(database, now, clock, Vitals(), [other])):
-            await until(lambda: other.done, 1.5)
+            await until(lambda: other.done, patience(1.0))
             assert stubborn.done
+            stubborn.may_end.set()

@@ -52,7 +52,7 @@ def test_told_twice_it_aborts_and_nothing_is_lost_by_it(sqlite_road: Road) -> No
         found.signal(signal.SIGTERM)
         found.hear("daemon.stopping")
         found.signal(signal.SIGTERM)
-        assert found.ended(5) == 1
+        assert found.ended(20) == 1  # sooner than the refresh is waited for
         assert found.said.rstrip().endswith("aborted")
     assert sqlite_road.rows("SELECT state FROM tick") == [("running",)]
     slow(sqlite_road, 10)

@@ -193,7 +193,7 @@ def test_a_parked_update_holds_up_no_identify(sqlite_road: Road) -> None:
 
 
 def test_tracks_wait_for_no_update_and_updates_for_no_track(sqlite_road: Road) -> None:
-    sqlite_road.sandbox.set_faults(latency=0.05)
+    sqlite_road.sandbox.set_faults(latency=0.2)
     with sqlite_road.app() as app:
         post(app.database(), *(track("u", number) for number in range(30)))
         owe(app.database(), u=1)
