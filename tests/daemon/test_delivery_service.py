@@ -193,7 +193,7 @@ async def test_the_store_is_told_that_a_destination_works_which_an_earlier_proce
 async def test_a_store_that_stays_away_ends_the_tenure_and_when_it_is_back_delivery_starts_over(
     road: Road, monkeypatch: pytest.MonkeyPatch, events: list[str], operation: str
 ) -> None:
-    road.configure(deadline="1s", lease="3s")  # what was sent and could not be settled is waited for
+    road.configure(deadline="2s", lease="3.5s")  # what was sent and could not be settled is waited for
     road.crowd(50)
     road.refresh()
     ask, tries = getattr(slots, operation), iter(range(3))

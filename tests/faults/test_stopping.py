@@ -74,7 +74,7 @@ def test_a_delivery_outlives_a_store_that_is_away_for_a_moment(
 def test_a_store_that_stays_away_ends_a_delivery_with_one_sentence_and_loses_nothing(
     sqlite_road: Road, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], operation: str
 ) -> None:
-    sqlite_road.configure(deadline="1s", lease="3s")  # what was sent and could not be settled is waited for
+    sqlite_road.configure(deadline="2s", lease="3.5s")  # what was sent and could not be settled is waited for
     sqlite_road.crowd(50)
     with monkeypatch.context() as patch:
 
