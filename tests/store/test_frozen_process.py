@@ -27,7 +27,7 @@ def silent_for(milliseconds: int) -> str:
 @pytest.fixture
 def frozen(postgresql_database: Database, postgresql_store_place: Place) -> Iterator[Database]:
     """The same store, for a process that says nothing for longer than the server waits."""
-    found = connect(postgresql_store_place.url + silent_for(50), postgresql_store_place.schema)
+    found = connect(postgresql_store_place.url + silent_for(1000), postgresql_store_place.schema)
     yield found
     found.close()
 
@@ -41,7 +41,7 @@ def test_a_silent_transaction_is_ended_before_any_lease_is(postgresql_place: Pla
 
 def test_what_the_url_says_about_it_wins(frozen: Database) -> None:
     with frozen.read() as connection:
-        assert connection.execute(SHOW).scalar_one() == "50ms"
+        assert connection.execute(SHOW).scalar_one() == "1s"
 
 
 def freeze(frozen: Database, others: Database) -> None:
