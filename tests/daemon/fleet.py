@@ -57,7 +57,8 @@ class Spell:
 
 @dataclass
 class Daemon:
-    """One of the three, through all its lives. ``awake`` are the spells in which it could work, ``paused`` its stops."""
+    """One of the three, through all its lives. ``awake`` are the spells in which it could work, ``paused`` its stops,
+    ``killed`` the instants of its deaths."""
 
     road: Road
     name: str
@@ -66,6 +67,7 @@ class Daemon:
     lives: list[Life] = field(default_factory=list)
     awake: list[Spell] = field(default_factory=list)
     paused: list[Spell] = field(default_factory=list)
+    killed: list[float] = field(default_factory=list)
 
     @property
     def life(self) -> Life:
@@ -90,6 +92,7 @@ class Daemon:
         self.life.signal(number)
 
     def kill(self) -> None:
+        self.killed.append(time.time())
         self.signal(signal.SIGKILL)
         self.life.process.wait()
 

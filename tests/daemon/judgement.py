@@ -112,9 +112,10 @@ def overtakings(
 
     The values of a numbered trait never come back, so what the customer's database said one after another is the order
     of versions: what arrives may be passed over or repeated, but never go back. Only ``None`` does come back: one that
-    may be of before or of later says nothing. A sender is excused that was paused after
-    its last look at the leases, before the socket: at whatever step that was, this may have been one of its other tasks,
-    and what it then writes arrives as soon as it goes on.
+    may be of before or of later says nothing. A sender is excused that was paused after its last look at the leases,
+    before the socket: at whatever step that was, this may have been one of its other tasks, and what it then writes
+    arrives as soon as it goes on. So is one that was killed since: what had left it by then is read when the busy
+    destination comes to it, and whoever takes over need not wait for the dead.
     """
     reached: Counter[tuple[str, str]] = Counter()
     by_name = {daemon.name: daemon for daemon in daemons}
@@ -135,15 +136,16 @@ def overtakings(
                 reached[place] = history.index(attributes[key], here)
             except ValueError:
                 sender = senders[request.seq]
-                excused = _was_paused_over_it(by_name[sender], request.user_id, at, deadline)
+                excused = _was_stopped_over_it(by_name[sender], request.user_id, at, deadline)
                 found.append(Overtaking(request.user_id, key, at, sender, excused))
     return found
 
 
-def _was_paused_over_it(sender: Daemon, user_id: str, at: float, deadline: float) -> bool:
-    """Whether it was paused between its last look before a user's request that arrived then, and that."""
+def _was_stopped_over_it(sender: Daemon, user_id: str, at: float, deadline: float) -> bool:
+    """Whether it was paused or killed between its last look before a user's request that arrived then, and that."""
     looked = max((look for look in sender.looks.get(user_id, ()) if look <= at), default=float("inf"))
-    return any(looked <= spell.since <= at <= spell.until + deadline for spell in sender.paused)
+    stops = [*sender.paused, *(Spell(instant, instant) for instant in sender.killed)]
+    return any(looked <= spell.since <= at <= spell.until + deadline for spell in stops)
 
 
 def differences(truth: Mapping[str, Mapping[str, object]], users: Mapping[str, Mapping[str, object]]) -> list[str]:

@@ -59,6 +59,19 @@ def test_an_older_value_after_a_newer_one_is_seen_and_only_one_who_was_paused_be
         assert not found.excused
 
 
+def test_what_arrives_from_one_who_was_killed_since_it_looked_is_excused(sqlite_road: Road) -> None:
+    for killed, looked, excused in (
+        (101.8, 49.0, True),
+        (101.8, 101.9, False),
+        (102.1, 49.0, False),
+        (90, 49.0, False),
+    ):
+        daemons = fleet(sqlite_road, looked=looked)
+        daemons[0].killed = [killed]
+        [found] = overtakings(sent(4, 1), {1: "berta", 2: "anna"}, HISTORY, daemons, 1.0)
+        assert found.excused is excused
+
+
 def test_a_none_that_may_be_an_older_one_is_not_taken_for_one_that_is_yet_to_come(sqlite_road: Road) -> None:
     twice = {("ann", "score"): [None, 4, 7, None, 9]}
     for scores, found in (((7, None, 7, 9), 0), ((7, None, 4), 1), ((None, 9, None, 9), 1)):
