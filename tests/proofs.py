@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+import httpx
 import orjson
 import psycopg
 import pytest
@@ -168,10 +169,17 @@ class Road:
         assert not self.states()
 
     def clients_gone(self) -> None:
-        """Wait until the store's server has noticed the death of its clients; on SQLite there is no server."""
+        """Wait until the store's server has noticed the death of its clients (on SQLite there is no server), and until
+        all that they had sent has arrived."""
+        self.caught_up()
         if not self.store.startswith("sqlite"):
             with psycopg.connect(self.store.replace("+psycopg", ""), autocommit=True) as connection:
                 until(lambda: connection.execute(_CLIENTS).fetchone() == (0,), "dead clients block the store")
+
+    def caught_up(self) -> None:
+        """Wait until the sandbox has read what somebody who is dead had sent: whoever asks later is answered later."""
+        for _ in range(2):
+            httpx.get(f"{self.url}/_sandbox/stats", timeout=60).raise_for_status()
 
 
 _CLIENTS = """SELECT count(*) FROM pg_stat_activity

@@ -69,6 +69,7 @@ def test_the_watcher_takes_over_at_once_when_the_deliverer_is_killed(road: Road)
     first.kill()
     died = time.monotonic()
     first.communicate()
+    road.caught_up()
     before = road.sandbox.sent_counts()
     doubtful = set(road.rows("SELECT user_id FROM slot WHERE state = 'sending' OR bulk_token IS NOT NULL"))
     arrived = road.sandbox.requests
