@@ -12,14 +12,16 @@ from tests.daemon.fleet import Daemon
 
 _LEASES = "select name, holder, extract(epoch from until) from lease where until >= clock_timestamp()"
 _OLDEST_CLAIM = "select extract(epoch from min(lease_until)) from slot where state = 'sending'"
-_RUNS_AT_ONCE = "select max(n) from (select count(*) as n from run where status = 'running' group by definition_id) x"
+_HANGING = """select count(*) from pg_stat_activity where datname = current_database()
+and state like 'idle in transaction%' and state_change < clock_timestamp() - interval '1 second'"""
 
 
 class Observer:
     """What it has seen, at the worst.
 
     ``stuck``: seconds that a slot stayed claimed after its lease, while one daemon led or held the destination without
-    a break. ``unled``: seconds that nobody who could work led, while one daemon could work without a break.
+    a break, and nobody was stopped in the middle of a transaction: the server frees what that one has locked after ten
+    seconds. ``unled``: seconds that nobody who could work led, while one daemon could work without a break.
     """
 
     def __init__(self, url: str, daemons: Sequence[Daemon]) -> None:
@@ -31,6 +33,7 @@ class Observer:
         self._connection = psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
         self._serving: dict[tuple[str, int], float] = {}
         self._led_at = time.time()
+        self._hung_at = 0.0
 
     def __enter__(self) -> Observer:
         return self
@@ -43,7 +46,10 @@ class Observer:
         self.looks += 1
         leases = self._connection.execute(_LEASES).fetchall()
         claim = self._connection.execute(_OLDEST_CLAIM).fetchone()
+        hanging = self._connection.execute(_HANGING).fetchone()
         now = time.time()
+        if hanging is not None and hanging[0]:
+            self._hung_at = now
         able = {each.life.pid: since for each in self._daemons if (since := each.awake_since) is not None}
         held = {(str(name), int(orjson.loads(holder)["pid"])) for name, holder, _ in leases}
         serving = {(name, pid) for name, pid in held if pid in able}
@@ -53,7 +59,7 @@ class Observer:
 
     def _look_for_stuck(self, now: float, until: float | None) -> None:
         if until is not None and self._serving:
-            self.stuck = max(self.stuck, now - max(until, min(self._serving.values())))
+            self.stuck = max(self.stuck, now - max(until, min(self._serving.values()), self._hung_at))
 
     def _look_for_a_leader(self, now: float, able: dict[int, float]) -> None:
         leading = [pid for name, pid in self._serving if name == "leader"]

@@ -9,13 +9,15 @@ import pytest
 from sqlalchemy import text
 
 from sync.errors import StoreUnavailable
-from sync.store import leases, reports
+from sync.store import leases, reports, slots
 from sync.store.counter import next_version
 from sync.store.engine import Database, connect
 from sync.store.leases import Lease
 from tests.conftest import Place
-from tests.recorder import audience, record
+from tests.moving_clock import MovingClock
+from tests.recorder import LEASE, PUSH, audience, claim, record
 
+LOCKED = text("SELECT 1 FROM slot WHERE user_id = 'ann' FOR UPDATE")
 SHOW = text("SELECT current_setting('idle_in_transaction_session_timeout')")
 
 
@@ -61,6 +63,37 @@ def test_the_locks_of_a_frozen_process_are_freed_and_it_hears_of_it(
     with pytest.raises(StoreUnavailable, match="gave up on this process"):
         freeze(frozen, postgresql_database)
     assert isinstance(leases.acquire(frozen, "leader", 5), Lease), "it goes on with a new connection"
+
+
+@pytest.fixture
+def lapsed(postgresql_database: Database, clock: MovingClock) -> Database:
+    """Two users' slots were claimed, and their leases ran out."""
+    record(postgresql_database, audience(), ["ann", "bob"])
+    assert len(claim(postgresql_database)) == 2
+    clock.advance(LEASE + 1)
+    return postgresql_database
+
+
+def test_what_a_frozen_process_has_locked_keeps_nobody_else_from_being_rescued(lapsed: Database) -> None:
+    with lapsed.write() as frozen:
+        frozen.execute(LOCKED)
+        assert slots.rescue(lapsed, PUSH) == 1
+        assert [each.user_id for each in claim(lapsed)] == ["bob"]
+    assert slots.rescue(lapsed, PUSH) == 1
+    assert [each.user_id for each in claim(lapsed)] == ["ann"]
+
+
+def test_what_a_dead_sender_had_claimed_is_all_rescued_even_if_a_frozen_process_has_to_be_given_up(
+    lapsed: Database, frozen: Database
+) -> None:
+    def lock_and_freeze() -> None:
+        with frozen.write() as connection:
+            connection.execute(LOCKED)
+            assert slots.rescue(lapsed, PUSH, all_of_them=True) == 2
+            connection.execute(LOCKED)
+
+    with pytest.raises(StoreUnavailable, match="gave up on this process"):
+        lock_and_freeze()
 
 
 def test_whoever_reads_a_long_list_may_take_his_time(postgresql_database: Database) -> None:

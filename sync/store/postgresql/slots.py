@@ -24,12 +24,15 @@ RESCUE = """
 WITH expired AS (
     SELECT destination, user_id FROM slot
     WHERE destination = :destination AND state = 'sending' AND lease_until < :now
-    ORDER BY user_id FOR UPDATE
+    ORDER BY user_id FOR UPDATE SKIP LOCKED
 )
 UPDATE slot s SET state = 'due', doubt = true, token = NULL, lease_until = NULL, due_at = :now
 FROM expired e WHERE s.destination = e.destination AND s.user_id = e.user_id AND s.state = 'sending'"""
+"""What somebody has locked is left for the next time: he may have been stopped in the middle of his transaction, and
+nobody else's slots, nor whoever claims, shall wait for that."""
 
-RESCUE_ALL = RESCUE.replace("AND lease_until < :now", "")
+RESCUE_ALL = RESCUE.replace("AND lease_until < :now", "").replace("SKIP LOCKED", "")
+"""None is left for the next time: that would be when its lease runs out."""
 
 RESCUE_BULK = """
 WITH lost AS (
