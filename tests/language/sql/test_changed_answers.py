@@ -6,7 +6,9 @@ from contextlib import ExitStack
 from random import Random
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from sync.source.connection import TOO_DEEP
 from tests.language.compiled import compilable
 from tests.language.databases import LAYOUTS
 from tests.language.growing import Growing, answers, growing, grown
@@ -43,7 +45,13 @@ def _compared(random: Random, database: Growing) -> tuple[list[str], int]:
         if database.in_full(asked) is not None:
             continue
         before, now = answers(case, found.before, found.since), answers(case, found.now, found.as_of)
-        got = database.changes(asked, found, overlap=random.choice((0, 0, 2)))
+        overlap = random.choice((0, 0, 2))
+        try:
+            got = database.changes(asked, found, overlap=overlap)
+        except OperationalError as error:
+            if str(error.orig) != TOO_DEEP:
+                raise
+            continue  # a run refreshes this one in full
         others = {user for user in before.keys() | now.keys() if not same(before.get(user), now.get(user))}
         left_out = {user: (before.get(user), now.get(user)) for user in others - got.keys()}
         untrue = {user: (answer, now.get(user)) for user, answer in got.items() if not same(answer, now.get(user))}
