@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -34,6 +33,7 @@ from sync.refresh.run import refresh
 from sync.store import events
 from sync.store.engine import Database
 from sync.store.events import Recorded
+from tests.ports import unused_port
 from tests.sdk.bridge import HERE as CLIENTS
 from tests.sdk.bridge import no_node
 
@@ -245,14 +245,6 @@ def test_the_time_of_the_example_is_corrected_as_it_says() -> None:
     assert orjson.loads(event.body)["originalTimestamp"].startswith("2026-11-21T09:00:00")
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 @pytest.mark.skipif(not shutil.which("nginx") or not shutil.which("openssl"), reason="needs `nginx` and `openssl`")
 async def test_the_lines_for_nginx_put_tls_in_front(tmp_path: Path) -> None:
     await run(
@@ -260,7 +252,7 @@ async def test_the_lines_for_nginx_put_tls_in_front(tmp_path: Path) -> None:
         *("-subj", "/CN=localhost", "-keyout", "events.example.com.key", "-out", "events.example.com.pem"),
         folder=tmp_path,
     )
-    port = free_port()
+    port = unused_port()
     async with listening() as collector:
         lines = blocks("nginx")[0].replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
         lines = lines.replace("/etc/ssl", str(tmp_path)).replace(

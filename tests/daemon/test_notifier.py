@@ -21,8 +21,9 @@ from sync.model.alert import AlertKind, AlertState, Subject
 from sync.store import alerts
 from sync.store.engine import Database
 from tests.daemon.receivers import PATH, SECRET, bodies, configured, heard, slack, webhook
-from tests.deliver.wire import Connection, answering, serving, unused_port
+from tests.deliver.wire import Connection, answering, serving
 from tests.moving_clock import MovingClock
+from tests.ports import unused_port
 
 FIRING, RESOLVED = AlertState.FIRING, AlertState.RESOLVED
 Behave = Callable[[Connection], Awaitable[None]]

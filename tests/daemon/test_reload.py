@@ -20,6 +20,7 @@ from sync.daemon.generation import Generation
 from sync.errors import StoreError, SyncError
 from sync.store import configurations
 from tests.daemon.running import schedule
+from tests.ports import unused_port
 from tests.proofs import Road
 
 
@@ -85,12 +86,6 @@ def answers(url: str) -> bool:
     return True
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
-
-
 def addresses(road: Road, web: str, collector: str) -> None:
     schedule(road, web={"listen": web}, collector={"listen": collector, "keys": {"app": "wk"}})
 
@@ -103,7 +98,7 @@ async def answered(*urls: str) -> list[bool]:
 async def test_a_configuration_that_cannot_be_announced_has_moved_no_socket(
     sqlite_road: Road, monkeypatch: pytest.MonkeyPatch, to: str
 ) -> None:
-    web, collector, others = free_port(), free_port(), (free_port(), free_port())
+    web, collector, others = unused_port(), unused_port(), (unused_port(), unused_port())
     addresses(sqlite_road, f"127.0.0.1:{web}", f"127.0.0.1:{collector}")
     async with listening(sqlite_road) as daemon:
         host, moved = ("127.0.0.1", others) if to == "another port" else ("localhost", (web, collector))
@@ -125,7 +120,7 @@ async def test_a_configuration_that_cannot_be_announced_has_moved_no_socket(
 
 
 async def test_the_same_port_at_another_host_can_be_had_although_it_is_our_own(sqlite_road: Road) -> None:
-    web, collector = free_port(), free_port()
+    web, collector = unused_port(), unused_port()
     addresses(sqlite_road, f"127.0.0.1:{web}", f"127.0.0.1:{collector}")
     async with listening(sqlite_road) as daemon:
         addresses(sqlite_road, f"localhost:{web}", f"localhost:{collector}")
@@ -135,7 +130,7 @@ async def test_the_same_port_at_another_host_can_be_had_although_it_is_our_own(s
 
 
 async def test_an_address_that_somebody_else_has_moves_nothing_either(sqlite_road: Road, heard: list[str]) -> None:
-    web, collector = free_port(), free_port()
+    web, collector = unused_port(), unused_port()
     addresses(sqlite_road, f"127.0.0.1:{web}", f"127.0.0.1:{collector}")
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         async with listening(sqlite_road) as daemon:

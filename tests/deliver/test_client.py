@@ -11,7 +11,8 @@ from sync.deliver.client import Client
 from sync.deliver.transport import AiohttpTransport
 from sync.destinations.mapped import ACCEPTED
 from sync.model.outcome import Outcome, Verdict
-from tests.deliver.wire import OK, Connection, answering, serving, unused_port
+from tests.deliver.wire import OK, Connection, answering, serving
+from tests.ports import unused_port
 
 
 def read_answer(status: int, headers: httpx.Headers, body: bytes) -> Outcome:

@@ -12,7 +12,8 @@ import pytest
 
 from sync.deliver.transport import ANSWER_LIMIT, PHASE, TRUNCATED, AiohttpTransport, Phase
 from sync.destinations.mapped import ANSWER_BYTES
-from tests.deliver.wire import OK, Connection, answering, serving, unused_port
+from tests.deliver.wire import OK, Connection, answering, serving
+from tests.ports import unused_port
 
 CERTIFICATE = Path(__file__).with_name("self_signed.pem")
 

@@ -93,10 +93,3 @@ async def answering(connection: Connection) -> None:
     while True:
         await connection.request()
         await connection.send(OK)
-
-
-def unused_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

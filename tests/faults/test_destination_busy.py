@@ -9,7 +9,7 @@ import pytest
 from sync import telemetry
 from sync.deliver import breaker
 from sync.destinations.sandbox import SandboxThread
-from tests.deliver.wire import unused_port
+from tests.ports import unused_port
 from tests.proofs import Road, until
 
 

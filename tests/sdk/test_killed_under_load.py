@@ -9,8 +9,6 @@ earlier lives go on: a batch without an answer is posted again, whatever became 
 
 from __future__ import annotations
 
-import os
-import socket
 import sys
 import time
 from collections import Counter, defaultdict
@@ -24,6 +22,7 @@ import pytest
 from segment.analytics import Client, consumer
 
 from tests.daemon.running import Running, running, schedule
+from tests.ports import unused_port
 from tests.posted import PROFILES, TOGETHER
 from tests.proofs import Road, until
 from tests.sdk.bridge import KEY
@@ -175,18 +174,6 @@ class Lives:
             assert "Traceback" not in daemon.said, daemon.said
 
 
-def port_of_its_own() -> int:
-    """One that no connection is given meanwhile: not among those that the system hands out, here or elsewhere."""
-    for port in Random(f"{os.getpid()} {SEED}").sample(range(20_000, 30_000), 100):
-        with socket.socket() as taken:
-            try:
-                taken.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no port is free")
-
-
 def arrived(road: Road, user: str, kind: str) -> list[object]:
     """The numbers of what arrived about somebody, in order."""
     if kind == "identify":
@@ -204,7 +191,7 @@ def lives(road: Road, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lives]:
     nothing: dict[str, object] = {"sources": {}, "audiences": [], "traits": []}
     schedule(road, web={"listen": "off"}, collector={"keys": {"web": KEY}}, **nothing)
     road.sandbox.set_faults(latency=0.02)
-    address = f"127.0.0.1:{port_of_its_own()}"
+    address = f"127.0.0.1:{unused_port()}"
     programs = Programs(f"http://{address}")
     monkeypatch.setattr(consumer, "post", programs.note(consumer.post))
     yield Lives(road, programs, address, Random(SEED))
