@@ -13,6 +13,8 @@ FULL = os.environ.get("SOAK") == "full"
 SEED = int(os.environ.get("SOAK_SEED") or (time.time_ns() if FULL else 1)) % 2**32
 """For what is random: always the same in CI, a new one for each whole run unless ``SOAK_SEED`` gives one."""
 
+os.environ["SOAK_SEED"] = str(SEED)  # those who do the work for this process, and say what failed, have the same
+
 _FACTOR = 1.0 if FULL else 5.0
 
 

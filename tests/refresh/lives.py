@@ -78,7 +78,8 @@ class Lives:
             if wrong:
                 return [f"step {number} at {step.as_of} (back to {earlier}, {forced=}): {step.definition}", *wrong]
         drain(self._changing), drain(self._full)
-        may_break = not history.lateness and last is not None and last.full is None
+        # Where exits are held, the next run reads everybody anyway.
+        may_break = not history.lateness and last is not None and last.full is None and last.hold is None
         return self._broken(step) if may_break and self._place.break_promise(step.chances[7]) else []
 
     def _step(self, step: Step, earlier: datetime | None, *, forced: bool) -> tuple[list[str], Refreshed]:

@@ -36,8 +36,9 @@ def compare(lives: Lives, first: int, *, collected: bool = False) -> None:
                 staged.setattr(recording, "MOST", 0)
             wrong = lives.live(history)
         assert not wrong, "\n".join((f"SOAK_SEED={SEED}, history {number}:", *wrong))
-    assert lives.counted.incremental > 0  # chance decides how many; forty steps without one would prove nothing
-    assert lives.counted.changes > 0
+    if not FULL:  # chance decides how many; forty steps without one would prove nothing, hundreds of tests have some
+        assert lives.counted.incremental > 0
+        assert lives.counted.changes > 0
 
 
 @contextmanager
