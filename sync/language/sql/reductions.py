@@ -286,9 +286,10 @@ class _Selected:
         return self._first(values, self._in_time(reduction, order, values.c.value))
 
     def _in_time(self, reduction: Reduction, order: Sequence[Expression], value: Expression) -> list[Expression]:
-        """By time, then by cursor; where there is none, by value, so that the answer is the same each time."""
+        """By time, then by cursor; where neither tells two apart, by value, so that the answer is the same each time."""
         by_time = [each.desc() if reduction.reducer is Reducer.LAST else each for each in order]
-        return by_time if len(order) > 1 else [*by_time, *self._engine.alphabetical(value)]
+        # Cursors are alike so seldom that a costlier order would be for nothing.
+        return [*by_time, value] if len(order) > 1 else [*by_time, *self._engine.alphabetical(value)]
 
     def _first(self, values: Subquery, order: Sequence[Expression]) -> Select[Any]:
         user, value = values.c.user_id, values.c.value
