@@ -28,6 +28,16 @@ class MovingClock(SystemClock):
         return super().monotonic() + self.ahead
 
 
+class Still(SystemClock):
+    """Moves on with a clock of the test's, and never by itself: a machine that stalls changes nothing."""
+
+    def __init__(self, moved: MovingClock) -> None:
+        self._moved = moved
+
+    def monotonic(self) -> float:
+        return self._moved.ahead
+
+
 class TimedDatabase(Database):
     """A store whose time is the clock's on both engines; else PostgreSQL would go by its server's."""
 

@@ -211,19 +211,22 @@ async def test_a_store_that_stays_away_ends_the_tenure_and_when_it_is_back_deliv
     road.delivered()
     assert events == ["delivery.began", "service.failed", "delivery.began", "delivery.ended"]
     # What could not be written down is in doubt once its claim has run out, so it is sent, and confirmed.
-    assert max(road.sandbox.sent_counts().values()) <= 3
+    # A machine that stands still longer than the deadline makes some more of it unknown.
+    assert max(road.sandbox.sent_counts().values()) <= 3 + road.tries()["unknown"]
 
 
 async def test_one_who_lost_the_destination_stops_sending_and_takes_it_again_when_it_is_free(
     road: Road, monkeypatch: pytest.MonkeyPatch, events: list[str]
 ) -> None:
     monkeypatch.setattr(tenure, "RENEW_EVERY", 1000.0)
+    began, ended = "delivery.began", "delivery.ended"
     clock = MovingClock()
     road.crowd(300)
     road.sandbox.set_faults(latency=0.1)
     with road.app(clock) as app, road.app(clock) as elsewhere:
         road.refresh(clock=clock)
-        async with running(service_of(app)):
+        # The one who lost it looks again only when somebody else has it, however long that one takes.
+        async with running(service_of(app, lambda: events != [began, ended])):
             await becomes(lambda: road.sandbox.user_count >= 40)
             clock.advance(tenure.LEASE_SECONDS)  # as if it had been frozen for so long
             await becomes(lambda: "delivery.ended" in events)
@@ -236,7 +239,6 @@ async def test_one_who_lost_the_destination_stops_sending_and_takes_it_again_whe
             await becomes(arrived(road))
     road.delivered()
     assert road.sandbox.stats()["max_concurrent_per_user"] == 1
-    began, ended = "delivery.began", "delivery.ended"
     assert events == [began, ended, began, "delivery.elsewhere", ended, began, ended]
 
 
@@ -271,7 +273,8 @@ async def test_an_outdated_configuration_leaves_the_destination_to_others(
     assert events == ["delivery.began", "delivery.ended"] * 2
 
 
-async def test_with_nothing_to_do_it_writes_nothing(road: Road) -> None:
+async def test_with_nothing_to_do_it_writes_nothing(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tenure, "RENEW_EVERY", 1000.0)
     with road.app() as app:
         engine, said = app.database().engine, list[str]()
 
@@ -284,8 +287,7 @@ async def test_with_nothing_to_do_it_writes_nothing(road: Road) -> None:
             await becomes(lambda: len(said) >= 10)
             event.remove(engine, "before_cursor_execute", note)
     asked = {statement for statement in said if statement != "BEGIN"}
-    assert len(asked) <= 5  # what there is in slots, log and holds; how far the log goes, and what time it is
-    assert all(statement.startswith("SELECT") for statement in asked)
+    assert all(statement.startswith("SELECT") and "FOR UPDATE" not in statement for statement in asked), asked
 
 
 @pytest.mark.parametrize("transport", ["public-api"])

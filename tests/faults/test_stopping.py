@@ -90,7 +90,8 @@ def test_a_store_that_stays_away_ends_a_delivery_with_one_sentence_and_loses_not
     # What was sent and could not be written down is in doubt once its lease has run out.
     assert sqlite_road.command("backfill") == 0
     sqlite_road.delivered()
-    assert max(sqlite_road.sandbox.sent_counts().values()) <= 3
+    # A machine that stands still longer than the deadline makes some more of it unknown.
+    assert max(sqlite_road.sandbox.sent_counts().values()) <= 3 + sqlite_road.tries()["unknown"]
 
 
 def test_a_store_that_drops_all_connections_in_the_middle_of_a_delivery_is_asked_again(road: Road) -> None:
