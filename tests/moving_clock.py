@@ -28,14 +28,18 @@ class MovingClock(SystemClock):
         return super().monotonic() + self.ahead
 
 
-class Still(SystemClock):
-    """Moves on with a clock of the test's, and never by itself: a machine that stalls changes nothing."""
+class HaltedClock(MovingClock):
+    """Moves on only when a test moves it: a machine that stands still changes nothing."""
 
-    def __init__(self, moved: MovingClock) -> None:
-        self._moved = moved
+    def __init__(self) -> None:
+        super().__init__()
+        self._began = SystemClock().now()
+
+    def now(self) -> datetime:
+        return self._began + timedelta(seconds=self.ahead)
 
     def monotonic(self) -> float:
-        return self._moved.ahead
+        return self.ahead
 
 
 class TimedDatabase(Database):

@@ -55,7 +55,8 @@ class Soak:
     def die_in_the_refresh(self) -> None:
         """Die at any instant between the start of the process and its first request."""
         end = time.monotonic() + self.random.uniform(0.4, 1.05) * self.beginning
-        self.live(lambda: time.monotonic() >= end, "refresh")
+        before = self.road.sandbox.requests
+        self.live(lambda: time.monotonic() >= end or self.road.sandbox.requests > before, "refresh")
 
     def die_in_the_delivery(self, after: int) -> None:
         """Die at any instant once so many users have arrived."""

@@ -9,6 +9,7 @@ from collections import Counter
 import orjson
 
 from tests.daemon.running import Running, running, schedule
+from tests.daemon.watching import ready
 from tests.proofs import Road
 
 USERS = 60
@@ -93,6 +94,7 @@ def test_health_and_metrics_are_shown_while_it_works(sqlite_road: Road) -> None:
         daemon.until(lambda: arrived(sqlite_road), "the crowd does not arrive")
         url = f"http://{daemon.hear('web.listening')['address']}"
         assert f"health and metrics on {url}" in daemon.said
+        daemon.until(lambda: ready(daemon), "it does not say that it is ready")
         with urllib.request.urlopen(f"{url}/readyz") as answer:  # noqa: S310 - our own
             assert orjson.loads(answer.read()) == {"ready": True, "reasons": []}
         with urllib.request.urlopen(f"{url}/metrics") as answer:  # noqa: S310

@@ -27,7 +27,7 @@ class SilentStore:
     def __init__(self, listening: socket.socket) -> None:
         self._listening = listening
         self._taken: list[socket.socket] = []
-        listening.settimeout(20)
+        listening.settimeout(60)
 
     @property
     def url(self) -> str:

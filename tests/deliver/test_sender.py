@@ -20,7 +20,7 @@ from sync.model.delivery import DeliverySettings
 from sync.model.outcome import Outcome, Verdict
 from sync.model.slot import ClaimedSlot
 from sync.store.slots import Attempt, Settlement, Transition
-from tests.moving_clock import MovingClock
+from tests.moving_clock import HaltedClock, MovingClock
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 SETTINGS = DeliverySettings(deadline=1.0, lease=2.5, retry_window=60, retry_attempts=3, concurrency=8)
@@ -51,7 +51,7 @@ class Bench:
     """A sender, what its destination answers, and what it was asked."""
 
     def __init__(self, settings: DeliverySettings = SETTINGS) -> None:
-        self.clock = MovingClock()
+        self.clock = HaltedClock()
         self.asked: list[str] = []
         self.answer: Callable[[], httpx.Response] = lambda: httpx.Response(200)
         self.moves: list[breaker.Transition] = []

@@ -8,6 +8,7 @@ from random import Random
 import httpx
 import orjson
 
+from sync.clock import SystemClock
 from sync.deliver.channel import Channel
 from sync.deliver.deleter import Deleter
 from sync.destinations.mapped import BODY
@@ -16,7 +17,7 @@ from sync.model.delivery import DeliverySettings
 from sync.store import deletions, forgetting
 from sync.store.deletions import Standing
 from sync.store.engine import Database
-from tests.moving_clock import MovingClock, Still
+from tests.moving_clock import MovingClock
 from tests.recorder import PUSH
 
 SETTINGS = DeliverySettings(concurrency=1)
@@ -42,6 +43,16 @@ class Scripted(httpx.AsyncBaseTransport):
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         headers = answer[2] if len(answer) == 3 else {}
         return httpx.Response(answer[0], content=answer[1], headers=headers)
+
+
+class Still(SystemClock):
+    """Moves on with a clock of the test's, and never by itself: a machine that stalls changes nothing."""
+
+    def __init__(self, moved: MovingClock) -> None:
+        self._moved = moved
+
+    def monotonic(self) -> float:
+        return self._moved.ahead
 
 
 def deleter(

@@ -97,12 +97,12 @@ def test_r4_a_value_that_changes_before_its_confirmation_is_sent_instead_of_it_a
 
 
 def test_an_answer_that_drips_is_cut_off_by_the_total_deadline_and_then_confirmed(road: Road) -> None:
-    road.configure(deadline="2s", lease="4s")
+    road.configure(deadline="5s", lease="7s")
     road.crowd(10)
     road.refresh()
-    road.sandbox.set_faults(drip=0.05)
+    road.sandbox.set_faults(drip=0.1)
     assert road.command("delta", "--wait", "0.01") == 1
-    assert road.rows("SELECT count(*) FROM attempt WHERE detail = 'no whole answer within 2 s'")[0] >= (10,)
+    assert road.rows("SELECT count(*) FROM attempt WHERE detail = 'no whole answer within 5 s'")[0] >= (10,)
     road.sandbox.replace_faults()
     assert road.command("delta") == 0
     road.delivered()

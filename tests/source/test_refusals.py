@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from sync.errors import ConfigurationError, DataError, QueryError, SourceError, SourceUnavailable
 from sync.model.definition import Kind, Table
 from sync.source.connection import Source
+from tests.ports import unused_port
 from tests.shop import Shop
 from tests.source.conftest import Asked
 
@@ -135,11 +135,9 @@ def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path, ask: Asked) -
 
 
 def test_a_refused_connection_is_unavailable_and_tells_no_password(ask: Asked) -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    refusing = f"postgresql://u:hunter2@127.0.0.1:{unused_port()}/x"
     with pytest.raises(SourceUnavailable) as caught:
-        ask(Source("shop", f"postgresql://u:hunter2@127.0.0.1:{port}/x", statement_timeout=5), "SELECT 1 AS user_id")
+        ask(Source("shop", refusing, statement_timeout=5), "SELECT 1 AS user_id")
     assert "hunter2" not in str(caught.value)
 
 

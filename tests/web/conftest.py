@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from sync import telemetry
 from sync.config import Address, Settings, load
 from sync.store.engine import Database
-from sync.web import WebService, WebState, readiness
+from sync.web import WebService, WebState, metrics, readiness
 from tests.moving_clock import MovingClock
 
 Watching = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
@@ -39,6 +39,7 @@ def _by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was counted before, and a busy machine has time to answer."""
     monkeypatch.setattr(telemetry, "_counters", {})
     monkeypatch.setattr(readiness, "PATIENCE", 20.0)
+    monkeypatch.setattr(metrics, "PATIENCE", 20.0)
 
 
 @pytest.fixture

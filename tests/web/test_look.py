@@ -9,14 +9,14 @@ import pytest
 
 from sync.errors import StoreUnavailable
 from sync.web.look import Look
-from tests.moving_clock import MovingClock, Still
+from tests.moving_clock import HaltedClock
 
 
 class Store:
     """Answers with how often it was asked, when it is let; ``takes`` moves the clock on."""
 
-    def __init__(self, clock: MovingClock) -> None:
-        self.clock = clock
+    def __init__(self) -> None:
+        self.clock = HaltedClock()
         self.takes = 0.0
         self.asked = 0
         self.begun = threading.Event()
@@ -35,25 +35,25 @@ class Store:
 
 
 @pytest.fixture
-def store(clock: MovingClock) -> Store:
-    return Store(clock)
+def store() -> Store:
+    return Store()
 
 
 async def test_those_who_ask_at_once_share_one_question(store: Store) -> None:
-    look = Look(store.ask, Still(store.clock))
+    look = Look(store.ask, store.clock)
     assert await asyncio.gather(*(look.answer(20) for _ in range(100))) == [1] * 100
     assert await look.answer(20) == 2
 
 
 async def test_an_answer_is_kept_as_long_as_said(store: Store) -> None:
-    look = Look(store.ask, Still(store.clock), keep=5)
+    look = Look(store.ask, store.clock, keep=5)
     assert [await look.answer(20), await look.answer(20)] == [1, 1]
     store.clock.advance(5)
     assert await look.answer(20) == 2
 
 
 async def test_an_answer_that_took_long_is_kept_longer_but_not_for_ever(store: Store) -> None:
-    look = Look(store.ask, Still(store.clock), keep=5)
+    look = Look(store.ask, store.clock, keep=5)
     store.takes = 2
     assert await look.answer(20) == 1
     store.clock.advance(39)
@@ -66,7 +66,7 @@ async def test_an_answer_that_took_long_is_kept_longer_but_not_for_ever(store: S
 
 
 async def test_nobody_waits_longer_than_he_wants_and_a_question_that_hangs_is_not_asked_again(store: Store) -> None:
-    look = Look(store.ask, Still(store.clock), keep=5)
+    look = Look(store.ask, store.clock, keep=5)
     store.open.clear()
     before = set(threading.enumerate())
     for _ in range(20):
@@ -79,7 +79,7 @@ async def test_nobody_waits_longer_than_he_wants_and_a_question_that_hangs_is_no
 
 
 async def test_an_error_reaches_all_who_asked_and_is_not_kept(store: Store) -> None:
-    look = Look(store.ask, Still(store.clock), keep=5)
+    look = Look(store.ask, store.clock, keep=5)
     store.error = StoreUnavailable("away")
     answers = await asyncio.gather(look.answer(20), look.answer(20), return_exceptions=True)
     assert [str(answer) for answer in answers] == ["away", "away"]
@@ -92,7 +92,7 @@ def test_the_process_ends_while_a_question_hangs(store: Store) -> None:
         with pytest.raises(TimeoutError):
             await look.answer(0.001)
 
-    look = Look(store.ask, Still(store.clock))
+    look = Look(store.ask, store.clock)
     store.open.clear()
     asyncio.run(ask())
     store.error = StoreUnavailable("away")

@@ -254,12 +254,11 @@ async def test_a_table_that_is_locked_keeps_nobody_waiting(
 ) -> None:
     state = WebState(postgresql_database, settings)
     async with watching(state) as client:
-        monkeypatch.setattr(metrics, "PATIENCE", 0.2)
-        with state.database.write() as connection:
+        with monkeypatch.context() as impatient, state.database.write() as connection:
+            impatient.setattr(metrics, "PATIENCE", 0.2)
             connection.execute(text("LOCK TABLE slot IN ACCESS EXCLUSIVE MODE"))
             assert one(await scraped(client), "store_up") == 0
             assert (await client.get("/readyz")).status_code == 200
-        monkeypatch.undo()
         assert one(await scraped(client), "store_up") == 1
 
 

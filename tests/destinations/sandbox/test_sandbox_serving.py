@@ -114,7 +114,7 @@ def test_the_command_says_where_it_listens_and_ends_with_zero(number: signal.Sig
 
 
 def test_the_command_prints_json_lines() -> None:
-    with running("--json", "--latency", "0.001", "--error-rate", "1", "--rate-limit", "1") as process:
+    with running("--json", "--latency", "0.001", "--error-rate", "1", "--rate-limit", "0.01") as process:
         assert process.stdout is not None
         listening = orjson.loads(process.stdout.readline())
         with httpx.Client(base_url=listening["base_url"], headers=HEADERS, timeout=60) as client:

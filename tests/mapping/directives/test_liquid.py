@@ -90,7 +90,7 @@ def test_what_cannot_be_filled_in_refuses_the_event(template: str) -> None:
         text(template)
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     "template",
     [
