@@ -13,9 +13,15 @@ from sync.store import leases
 from sync.store.engine import Database
 from sync.store.leases import Held, Lease
 from tests import proofs
-from tests.moving_clock import MovingClock
+from tests.moving_clock import HaltedClock, MovingClock
 
 NAME = "destination:anything"
+
+
+@pytest.fixture
+def clock() -> HaltedClock:
+    """What passes between two lines of a test is for the test to say."""
+    return HaltedClock()
 
 
 def lease_end(database: Database) -> object:
