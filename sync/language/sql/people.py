@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, func, literal_column, select
+from sqlalchemy import ColumnElement, FromClause, Select, Text, and_, cast, func, literal_column, select
 
 from sync.language.sql.branches import Among, person
 from sync.language.sql.engine import Engine
-from sync.language.sql.layout import Layout, Profiles
+from sync.language.sql.layout import Column, Layout, Profiles, Type
 from sync.language.sql.values import Expression
 from sync.model.warehouse import is_standard
 
@@ -29,15 +29,24 @@ def people(engine: Engine, layout: Layout, among: Among | None) -> FromClause:
 
 
 def _one_each(rows: FromClause, user: Expression, profiles: Profiles, asked: Sequence[Expression]) -> Select[Any]:
-    """One row of each user. Two would make two of each event that is looked at together with its user's traits."""
+    """One row of each user. Two would make two of each event that is looked at together with its user's traits.
+
+    The last one; where the cursor does not tell which that is, what is in them decides: it is the same one each time.
+    """
     cursor = None if profiles.cursor is None else rows.c[profiles.cursor]
     order = [] if cursor is None else [cursor.is_(None), cursor.desc()]
+    order += [_in_some_order(rows.c[name], kind) for name, kind in profiles.columns.items() if name != profiles.user_id]
     name = "place"
     while name in profiles.columns:
         name += "_"
     place = func.row_number().over(partition_by=user, order_by=order or None).label(name)
     placed = select(*rows.c, place).where(*asked).subquery("placed")
     return select(*(placed.c[each] for each in profiles.columns)).where(placed.c[name] == literal_column("1"))
+
+
+def _in_some_order(column: Expression, kind: Column) -> Expression:
+    """Not every type has an order; each can be written."""
+    return cast(column, Text) if kind.cast or kind.type in (Type.JSON, Type.OTHER) else column
 
 
 def _newest(said: FromClause, profiles: Profiles, asked: Sequence[Expression]) -> Select[Any]:
