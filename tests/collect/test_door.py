@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from sync.collect import body, door
+from sync.collect import body
 from sync.collect.door import Door
 from tests.collect.conftest import Collecting, Shelf, track
 
@@ -17,17 +17,17 @@ PATIENCE = 60.0
 
 
 @asynccontextmanager
-async def behind(entrance: Door) -> AsyncIterator[int]:
+async def behind(door: Door) -> AsyncIterator[int]:
     """A server that says `done` to everybody, behind this door; gives its port."""
 
     async def done(request: web.BaseRequest) -> web.Response:
-        entrance.heard(request)  # type: ignore[arg-type]  # every request has what it looks at
+        door.heard(request)  # type: ignore[arg-type]  # every request has what it looks at
         return web.Response(text="done")
 
     server = web.Server(done)
-    entrance.leads_to(server)
-    listening = await asyncio.get_running_loop().create_server(entrance.enter, "127.0.0.1", 0)
-    sweeping = asyncio.create_task(entrance.sweep())
+    door.leads_to(server)
+    listening = await asyncio.get_running_loop().create_server(door.enter, "127.0.0.1", 0)
+    sweeping = asyncio.create_task(door.sweep())
     try:
         yield listening.sockets[0].getsockname()[1]
     finally:
@@ -61,12 +61,12 @@ async def answered(streams: Streams) -> bool:
 async def test_who_never_finishes_a_first_head_is_sent_away_and_who_has_asked_may_stay(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(door, "_SWEEP_EVERY", 0.05)
-    patient = Door(silence=PATIENCE)
-    async with behind(patient) as port:
+    monkeypatch.setattr("sync.collect.door._SWEEP_EVERY", 0.05)
+    door = Door(silence=PATIENCE)
+    async with behind(door) as port:
         asking, silent, slow = [await entering(port) for _ in range(3)]
         assert await answered(asking)
-        patient._silence = 0.3
+        door._silence = 0.3
         slow[1].write(b"POST /v1/batch HTTP/1.1\r\nHost:")
         assert await hung_up(silent)
         assert await hung_up(slow)
@@ -75,14 +75,14 @@ async def test_who_never_finishes_a_first_head_is_sent_away_and_who_has_asked_ma
 
 
 async def test_only_so_many_are_let_in_until_somebody_leaves() -> None:
-    narrow = Door(most=2)
-    async with behind(narrow) as port:
+    door = Door(most=2)
+    async with behind(door) as port:
         inside = [await entering(port) for _ in range(2)]
         assert all([await answered(each) for each in inside])
         assert await hung_up(await entering(port))
         assert all([await answered(each) for each in inside])
         inside.pop()[1].close()
-        while narrow.is_full:  # noqa: ASYNC110 - nobody tells when the server has noticed
+        while door.is_full:  # noqa: ASYNC110 - nobody tells when the server has noticed
             await asyncio.sleep(0)
         inside.append(await entering(port))
         assert all([await answered(each) for each in inside])
